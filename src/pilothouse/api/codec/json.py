@@ -1,0 +1,56 @@
+"""The trusted JSON codec: bytes that our own server or store wrote. Requests of clients go through `strict`."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from pilothouse.api.quantity import Quantity, QuantityError, parse
+
+T = TypeVar("T")
+
+
+def decode_hook(kind: type, value: Any) -> Any:
+    """msgspec's hook for the scalar classes of the API: raises ValueError, which it reports with the field's path."""
+    if kind is Quantity:
+        if isinstance(value, str):
+            return parse(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return parse(repr(value))
+        raise QuantityError("quantities must be text or numbers")
+    raise TypeError(f"no scalar class {kind}")
+
+
+def encode_hook(value: Any) -> Any:
+    """The wire form of a scalar class."""
+    if isinstance(value, Quantity):
+        return value.text
+    raise TypeError(f"{type(value)} is not of the API")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=encode_hook)
+encode = _encoder.encode
+
+
+@functools.cache
+def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    """The decoder of a type, made once: making one costs as much as a hundred decodes."""
+    return msgspec.json.Decoder(kind, dec_hook=decode_hook)
+
+
+def decode(data: bytes, kind: type[T]) -> T:
+    """The typed object in `data`. Raises msgspec.ValidationError or DecodeError: then the bytes are not ours."""
+    found: T = decoder(cast(Any, kind)).decode(data)
+    return found
+
+
+def to_builtins(obj: Any) -> Any:
+    """The JSON tree (dict, list, str, ...) of a typed object, as it would be written."""
+    return msgspec.to_builtins(obj, enc_hook=encode_hook)
+
+
+def from_builtins(tree: Any, kind: type[T]) -> T:
+    """The typed object of a JSON tree. Raises msgspec.ValidationError."""
+    return msgspec.convert(tree, kind, dec_hook=decode_hook)

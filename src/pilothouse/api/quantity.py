@@ -1,0 +1,139 @@
+"""resource.Quantity: fixed-point numbers with a suffix, in canonical form. Pure."""
+
+from __future__ import annotations
+
+import functools
+import re
+from decimal import ROUND_CEILING, Decimal, localcontext
+
+_PATTERN = re.compile(r"^([+-]?)(\d+\.?\d*|\.\d+)(Ki|Mi|Gi|Ti|Pi|Ei|n|u|m|k|M|G|T|P|E|[eE][+-]?\d+)?$")
+_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_DECIMAL_SUFFIX = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
+_BINARY_SUFFIX = {power: suffix for suffix, power in _BINARY.items()}
+_LIMIT = Decimal(2**63 - 1)
+_NANO = Decimal(10) ** -9
+
+
+class QuantityError(ValueError):
+    """Text that is no quantity; the message is the API's own."""
+
+
+class Quantity:
+    """An immutable quantity. `str()` is the canonical text, `value` the exact number, `suffix_kind` one of
+    "decimal", "binary", "exponent" (the family of suffixes it is printed with). Equal when the numbers are."""
+
+    __slots__ = ("suffix_kind", "text", "value")
+
+    text: str
+    value: Decimal
+    suffix_kind: str
+
+    def __init__(self, text: str, value: Decimal, suffix_kind: str) -> None:
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "value", value)
+        object.__setattr__(self, "suffix_kind", suffix_kind)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a Quantity is immutable: {name} cannot be set")
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Quantity({self.text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Quantity) and self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __lt__(self, other: Quantity) -> bool:
+        return self.value < other.value
+
+    def __le__(self, other: Quantity) -> bool:
+        return self.value <= other.value
+
+    def __gt__(self, other: Quantity) -> bool:
+        return self.value > other.value
+
+    def __ge__(self, other: Quantity) -> bool:
+        return self.value >= other.value
+
+    def __add__(self, other: Quantity) -> Quantity:
+        return make(self.value + other.value, self.suffix_kind if self.value else other.suffix_kind)
+
+    def __sub__(self, other: Quantity) -> Quantity:
+        return make(self.value - other.value, self.suffix_kind if self.value else other.suffix_kind)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def milli(self) -> int:
+        """The number in thousandths, rounded up (cpu in millicores)."""
+        return int((self.value * 1000).to_integral_value(rounding=ROUND_CEILING))
+
+    def integer(self) -> int:
+        """The number rounded up to a whole one (bytes)."""
+        return int(self.value.to_integral_value(rounding=ROUND_CEILING))
+
+
+@functools.lru_cache(maxsize=16384)
+def parse(text: str) -> Quantity:
+    """Parse `text`; the result prints in canonical form. Raises QuantityError."""
+    if text == "":
+        raise QuantityError("quantities must be non-empty")
+    match = _PATTERN.match(text)
+    if match is None:
+        if re.match(r"^[+-]?(\d+\.?\d*|\.\d+)[A-Za-z]", text):
+            raise QuantityError("unable to parse quantity's suffix")
+        raise QuantityError(
+            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+        )
+    sign, digits, suffix = match.group(1), match.group(2), match.group(3) or ""
+    with localcontext() as context:
+        context.prec = 60
+        number = Decimal(sign + digits)
+        if suffix in _BINARY:
+            number *= Decimal(1024) ** _BINARY[suffix]
+            kind = "binary"
+        elif suffix in _DECIMAL:
+            number = number.scaleb(_DECIMAL[suffix])
+            kind = "decimal"
+        else:
+            number = number.scaleb(int(suffix[1:]))
+            kind = "exponent"
+        return make(number, kind)
+
+
+def make(number: Decimal, suffix_kind: str = "decimal") -> Quantity:
+    """The quantity of `number`: rounded up to nano, capped at 2^63-1, printed with the largest fitting suffix."""
+    with localcontext() as context:
+        context.prec = 60
+        if number != number.quantize(_NANO, rounding=ROUND_CEILING):
+            magnitude = abs(number).quantize(_NANO, rounding=ROUND_CEILING)
+            number = magnitude.copy_sign(number)
+        if abs(number) > _LIMIT:
+            number = _LIMIT.copy_sign(number)
+        return Quantity(_canonical(number, suffix_kind), number, suffix_kind)
+
+
+def _canonical(number: Decimal, suffix_kind: str) -> str:
+    if number == 0:
+        return "0"
+    if suffix_kind == "binary" and abs(number) >= 1024 and number == number.to_integral_value():
+        whole, power = int(number), 0
+        while whole % 1024 == 0 and power < 6:
+            whole, power = whole // 1024, power + 1
+        return f"{whole}{_BINARY_SUFFIX.get(power, '')}"
+    exponent = -9
+    mantissa = number.scaleb(9)
+    while exponent < 18 and mantissa % 1000 == 0:
+        mantissa, exponent = mantissa / 1000, exponent + 3
+    if suffix_kind == "exponent":
+        return f"{int(mantissa)}e{exponent}" if exponent else f"{int(mantissa)}"
+    return f"{int(mantissa)}{_DECIMAL_SUFFIX[exponent]}"
+
+
+ZERO = Quantity("0", Decimal(0), "decimal")

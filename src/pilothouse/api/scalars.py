@@ -1,0 +1,45 @@
+"""Scalar types of generated Structs. Their constraints hold on decoding; what fails them takes the exact, slow way."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypedDict
+
+from msgspec import Meta
+
+from pilothouse.api.quantity import ZERO, Quantity
+
+Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+UInt8 = Annotated[int, Meta(ge=0, le=255)]
+IntOrString = Int32 | str
+RawJSON = Any
+
+# Timestamps are text in the one canonical form, so equality and order are those of str; "" is Go's zero time.
+Time = Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)?$")]
+MicroTime = Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)?$")]
+Duration = str
+
+
+class _Options(TypedDict):
+    frozen: bool
+    kw_only: bool
+    omit_defaults: bool
+    forbid_unknown_fields: bool
+    gc: bool
+
+
+# gc=False: an object of the API is a tree, so the cycle collector need never look at it.
+OPTIONS: _Options = {"frozen": True, "kw_only": True, "omit_defaults": True, "forbid_unknown_fields": True, "gc": False}
+
+
+def null() -> Any:
+    """The default of a field that Go writes as `null` when unset: made by a factory, hence never omitted."""
+    return None
+
+
+def zero_quantity() -> Quantity:
+    return ZERO
+
+
+def zero_duration() -> str:
+    return "0s"

@@ -1,0 +1,68 @@
+"""The one door to background work: every task has a name, an owner that ends it, and someone who hears of its death."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class TaskScope:
+    """Owns tasks: `async with TaskScope("kubelet") as scope`. Leaving the block cancels and awaits all of them.
+
+    A task that ends with an exception is logged with its traceback and given to `on_failure`; by default the first
+    failure is raised from the block's end, so that a component never goes on half dead unnoticed.
+    """
+
+    def __init__(self, name: str, on_failure: Callable[[str, BaseException], None] | None = None) -> None:
+        self.name = name
+        self._on_failure = on_failure
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._failure: BaseException | None = None
+        self._closing = False
+        self._changed = asyncio.Event()
+
+    def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """Run `work` in the background until it ends or the scope closes."""
+        task = asyncio.get_running_loop().create_task(work, name=f"{self.name}/{name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        self._changed.set()
+        if task.cancelled() or (failure := task.exception()) is None:
+            return
+        log.error("task %s failed", task.get_name(), exc_info=failure)
+        if self._on_failure is not None:
+            self._on_failure(task.get_name(), failure)
+        elif self._failure is None:
+            self._failure = failure
+
+    async def wait_failed(self) -> BaseException:
+        """Return the first failure of a task; without `on_failure`, the way a component waits for its own end."""
+        while self._failure is None:
+            self._changed.clear()
+            await self._changed.wait()
+        return self._failure
+
+    async def close(self) -> None:
+        """Cancel every task and wait until all have ended."""
+        self._closing = True
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks)
+
+    async def __aenter__(self) -> TaskScope:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        await self.close()
+        if self._failure is not None and error is None:
+            raise self._failure

@@ -1,0 +1,127 @@
+"""The client that controllers, scheduler, kubelet and tests hold. Errors are `pilothouse.api.errors.StatusError`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from msgspec import Struct
+
+from pilothouse.api.object import Object
+
+K = TypeVar("K", bound=Object)
+A = TypeVar("A", bound=Struct)
+EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+
+
+@dataclass(frozen=True, slots=True)
+class JSONPatch:
+    """RFC 6902 operations."""
+
+    operations: Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class MergePatch:
+    """RFC 7386: a JSON object; None deletes."""
+
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StrategicMergePatch:
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyPatch:
+    """Server-side apply by `field_manager`."""
+
+    body: dict[str, Any]
+    field_manager: str
+    force: bool = False
+
+
+Patch = JSONPatch | MergePatch | StrategicMergePatch | ApplyPatch
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage(Generic[K]):
+    items: Sequence[K]
+    resource_version: str
+    continue_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent(Generic[K]):
+    """A change; of a BOOKMARK only `object.metadata.resource_version` (and annotations) mean something."""
+
+    type: EventType
+    object: K
+
+
+class Client(Protocol):
+    """Typed access to every served kind. Objects are immutable and may be shared with others: make a changed copy
+    (`msgspec.structs.replace`) and write that. `namespace=""` means cluster-scoped, or all namespaces when listing."""
+
+    async def get(self, kind: type[K], name: str, namespace: str = "") -> K: ...
+
+    async def list(
+        self,
+        kind: type[K],
+        namespace: str = "",
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        limit: int = 0,
+        continue_token: str = "",
+        resource_version: str = "",
+    ) -> ListPage[K]: ...
+
+    def watch(
+        self,
+        kind: type[K],
+        namespace: str = "",
+        *,
+        resource_version: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        timeout_seconds: int | None = None,
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent[K]]]:
+        """Changes after `resource_version`, bookmarks included; ends when the server closes it. An expired version
+        raises StatusError with code 410 from the iterator."""
+        ...
+
+    async def create(self, obj: K, *, dry_run: bool = False) -> K:
+        """Create in `obj.metadata.namespace`."""
+        ...
+
+    async def update(self, obj: K, *, subresource: str = "") -> K:
+        """PUT; `obj.metadata.resource_version`, if set, is the precondition."""
+        ...
+
+    async def patch(self, kind: type[K], name: str, namespace: str, patch: Patch, *, subresource: str = "") -> K: ...
+
+    async def delete(
+        self,
+        kind: type[K],
+        name: str,
+        namespace: str = "",
+        *,
+        grace_period_seconds: int | None = None,
+        propagation_policy: str | None = None,
+        uid: str | None = None,
+        resource_version: str | None = None,
+    ) -> None: ...
+
+    async def delete_collection(
+        self, kind: type[K], namespace: str = "", *, label_selector: str = "", field_selector: str = ""
+    ) -> None: ...
+
+    async def create_subresource(
+        self, kind: type[K], name: str, namespace: str, subresource: str, body: Struct, answer: type[A]
+    ) -> A:
+        """POST `body` to a subresource (binding, eviction, token); the answer is decoded as `answer` (or a Status)."""
+        ...

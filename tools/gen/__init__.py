@@ -1,0 +1,1 @@
+"""Generators: `spec/` (facts as data) to the folders of generated code. Deterministic; `python -m tools.gen`."""
