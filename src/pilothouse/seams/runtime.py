@@ -181,7 +181,8 @@ class ContainerSecurity:
 
 @dataclass(frozen=True, slots=True)
 class ContainerConfig:
-    """`image` is the reference the runtime resolved (Image.id); `log_path` is relative to the sandbox's log directory."""
+    """`image` is the reference the runtime resolved (Image.id); `log_path` is relative to the sandbox's
+    log directory."""
 
     name: str
     attempt: int
@@ -264,7 +265,8 @@ class RuntimeEvent:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """`id` is its config's digest; `tags` and `digests` are full references; `user` what its config says (uid or name)."""
+    """`id` is its config's digest; `tags` and `digests` are full references; `uid` or
+    `username` what its config says."""
 
     id: str
     tags: Sequence[str]
@@ -390,7 +392,8 @@ class ContainerRuntime(Protocol):
 
 
 class ImageRuntime(Protocol):
-    """Images. References are as users write them; the runtime normalizes (`busybox` is `docker.io/library/busybox:latest`)."""
+    """Images. References are as users write them; the runtime normalizes (`busybox` is
+    `docker.io/library/busybox:latest`)."""
 
     async def images(self) -> Sequence[Image]: ...
 
