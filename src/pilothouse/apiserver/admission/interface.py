@@ -1,0 +1,86 @@
+"""The seam of admission: what a plugin sees of a write, and what it may do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from pilothouse.api.types.authentication.v1 import UserInfo
+
+Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Attributes:
+    """One write on its way to the store.
+
+    `obj` is the object as it would be stored (a generated Struct; a dict for custom resources; None for DELETE; the
+    options of the connection for CONNECT). It is frozen: a mutating plugin puts a changed copy in its place.
+    `old_obj` is what is stored now (UPDATE, DELETE). `name` is empty while a generateName has not been used.
+    `options` is the CreateOptions, UpdateOptions, PatchOptions or DeleteOptions of the request, where there are any.
+    """
+
+    operation: Operation
+    group: str
+    version: str
+    resource: str
+    kind: str
+    """The kind of `obj`; `kind_group` and `kind_version` say where it is from (a Scale of a Deployment)."""
+    user: UserInfo
+    subresource: str = ""
+    kind_group: str | None = None
+    kind_version: str | None = None
+    namespace: str = ""
+    name: str = ""
+    obj: Any = None
+    old_obj: Any = None
+    options: Any = None
+    dry_run: bool = False
+    warnings: list[str] = field(default_factory=list)
+    """Sent to the client, each once."""
+    audit_annotations: dict[str, str] = field(default_factory=dict)
+
+    def warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+
+class Plugin(Protocol):
+    """What all plugins have. `handles` is asked once for each kind of write and remembered."""
+
+    name: str
+
+    def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool: ...
+
+
+class MutatingPlugin(Plugin, Protocol):
+    """May complete or change `attributes.obj`. Runs before validation."""
+
+    async def admit(self, attributes: Attributes) -> None:
+        """Raises StatusError to refuse."""
+        ...
+
+
+class ValidatingPlugin(Plugin, Protocol):
+    """Sees the final object and may only refuse it. Runs after validation, right before the store."""
+
+    async def validate(self, attributes: Attributes) -> None:
+        """Raises StatusError to refuse."""
+        ...
+
+
+class Admission(Protocol):
+    """What the registry calls (`chain.Chain` is one)."""
+
+    async def admit(self, attributes: Attributes) -> None:
+        """Every mutating plugin in order. Raises StatusError."""
+        ...
+
+    async def validate(self, attributes: Attributes) -> None:
+        """Every validating plugin in order. Raises StatusError."""
+        ...
+
+    def plugins(self) -> Sequence[str]:
+        """The names of the plugins, in order."""
+        ...

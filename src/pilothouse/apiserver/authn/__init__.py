@@ -1,0 +1,1 @@
+"""Authentication: from what a request carries to who sends it."""

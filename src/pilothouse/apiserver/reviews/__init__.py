@@ -1,0 +1,1 @@
+"""Questions asked by POST: access reviews, token reviews and token requests. Nothing is stored."""
