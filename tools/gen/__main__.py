@@ -7,10 +7,10 @@ import pathlib
 import subprocess
 import sys
 
-from tools.gen import resources, types
+from tools.gen import cri, resources, types
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-OWNED = (ROOT / "src/pilothouse/api/types",)
+OWNED = (ROOT / "src/pilothouse/api/types", ROOT / "src/pilothouse/runtime/generated")
 
 
 def formatted(text: str, name: str) -> str:
@@ -23,7 +23,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a committed file differs")
     check = parser.parse_args().check
-    wanted = {path: formatted(text, path.name) for path, text in {**types.files(ROOT), **resources.files(ROOT)}.items()}
+    made = {**types.files(ROOT), **resources.files(ROOT), **cri.files(ROOT)}
+    wanted = {path: formatted(text, path.name) for path, text in made.items()}
     stale = [path for folder in OWNED for path in folder.rglob("*.py") if path not in wanted]
     differing = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     if check:

@@ -1,0 +1,1 @@
+"""Real containers: containerd configured, supervised, and spoken to through CRI."""
