@@ -124,13 +124,17 @@ class ContainerdImages:
         return translate.image(found.image) if found.image else None
 
     async def pull(self, reference: str, auth: seam.RegistryAuth | None = None) -> str:
-        given = auth and cri.AuthConfig(
-            username=auth.username,
-            password=auth.password,
-            auth=auth.auth,
-            server_address=auth.server_address,
-            identity_token=auth.identity_token,
-            registry_token=auth.registry_token,
+        given = (
+            None
+            if auth is None
+            else cri.AuthConfig(
+                username=auth.username,
+                password=auth.password,
+                auth=auth.auth,
+                server_address=auth.server_address,
+                identity_token=auth.identity_token,
+                registry_token=auth.registry_token,
+            )
         )
         request = cri.PullImageRequest(image=cri.ImageSpec(image=reference), auth=given)
         try:

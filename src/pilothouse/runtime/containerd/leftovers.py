@@ -109,11 +109,21 @@ def remove_tree(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove_empty(folder: Path) -> None:
+def sandbox_ids(paths: ContainerdPaths) -> list[str]:
+    """Every sandbox this containerd has files of."""
+    folder = paths.root / "data/io.containerd.grpc.v1.cri/sandboxes"
+    return [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+
+
+def remove_cni_cache(ids: list[str]) -> None:
+    """libcni keeps a file a sandbox and network in one place for all; take ours away, and the place if that was all."""
     with contextlib.suppress(OSError):
-        for inner in sorted(folder.glob("*")):
-            inner.rmdir()
-        folder.rmdir()
+        for entry in (CNI_CACHE / "results").iterdir():
+            if any(name in entry.name for name in ids):
+                entry.unlink()
+    for folder in (CNI_CACHE / "results", CNI_CACHE):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def remove_shim_sockets() -> None:
@@ -129,6 +139,7 @@ def remove_shim_sockets() -> None:
 
 def end(paths: ContainerdPaths, cgroup_parent: str, *, remove: bool) -> None:
     """Kill containerd, its shims and containers; with `remove`, also delete what they kept on disk."""
+    ids = sandbox_ids(paths)
     finish = time.monotonic() + _PATIENCE_SECONDS
     while (pids := processes_naming(str(paths.state))) and time.monotonic() < finish:
         kill_all(pids)
@@ -139,4 +150,4 @@ def end(paths: ContainerdPaths, cgroup_parent: str, *, remove: bool) -> None:
         remove_tree(paths.state)
         remove_tree(paths.root)
     remove_shim_sockets()
-    _remove_empty(CNI_CACHE)
+    remove_cni_cache(ids)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import subprocess
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from pilothouse.seams.runtime import RuntimeFailure
 START_SECONDS = 30.0
 RESTART_SECONDS = 0.2
 CAP_SYS_RESOURCE = 24
-# Shims and their containers are found by these even when containerd itself is gone.
 
 
 class StartFailure(RuntimeFailure):
@@ -145,14 +143,13 @@ async def ended(pid: int) -> None:
     loop.add_reader(descriptor, gone.set)
     try:
         await gone.wait()
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
+        reap(pid)
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
 
 
-def terminate(pid: int) -> None:
-    """Ask a process to end."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
+def reap(pid: int) -> None:
+    """Take note of a child's end; nothing if it is not ours or still runs."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
