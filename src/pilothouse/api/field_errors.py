@@ -1,0 +1,114 @@
+"""What validation says of a field, in the API's own words. Pure.
+
+A path is plain text (`spec.containers[0].name`), built with f-strings; map keys read `metadata.labels[a/b]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from pilothouse.api import errors, go_text
+from pilothouse.api.errors import StatusError
+from pilothouse.api.types.meta.v1 import StatusCause
+
+
+class _Omitted:
+    """Stands for a bad value that is not shown."""
+
+
+OMITTED: Final = _Omitted()
+_SHOWN = {
+    "FieldValueRequired": "Required value",
+    "FieldValueForbidden": "Forbidden",
+    "FieldValueTooLong": "Too long",
+    "InternalError": "Internal error",
+    "FieldValueInvalid": "Invalid value",
+    "FieldValueTypeInvalid": "Invalid value",
+    "FieldValueNotSupported": "Unsupported value",
+    "FieldValueNotFound": "Not found",
+    "FieldValueDuplicate": "Duplicate value",
+    "FieldValueTooMany": "Too many",
+}
+_VALUELESS = {"FieldValueRequired", "FieldValueForbidden", "FieldValueTooLong", "InternalError"}
+
+
+class FieldError(NamedTuple):
+    """One refusal: `reason` is the cause's reason of a Status, `value` what was found there."""
+
+    reason: str
+    path: str
+    value: Any
+    detail: str
+
+    @property
+    def message(self) -> str:
+        """The cause's message: kind of error, bad value, detail."""
+        text = _SHOWN[self.reason]
+        if self.reason not in _VALUELESS and self.value is not OMITTED:
+            text = f"{text}: {go_text.bad_value(self.value)}"
+        return f"{text}: {self.detail}" if self.detail else text
+
+
+FieldErrors = list[FieldError]
+
+
+def required(path: str, detail: str = "") -> FieldError:
+    return FieldError("FieldValueRequired", path, "", detail)
+
+
+def invalid(path: str, value: Any, detail: str) -> FieldError:
+    """`value` as it stands in the object: text, number, bool, None, or a (part of a) typed object."""
+    return FieldError("FieldValueInvalid", path, value, detail)
+
+
+def type_invalid(path: str, value: Any, detail: str) -> FieldError:
+    return FieldError("FieldValueTypeInvalid", path, value, detail)
+
+
+def not_supported(path: str, value: Any, supported: Iterable[str]) -> FieldError:
+    """`supported` in the order upstream prints it (mostly sorted)."""
+    shown = ", ".join(go_text.quote(s) for s in supported)
+    return FieldError("FieldValueNotSupported", path, value, f"supported values: {shown}" if shown else "")
+
+
+def forbidden(path: str, detail: str) -> FieldError:
+    return FieldError("FieldValueForbidden", path, "", detail)
+
+
+def duplicate(path: str, value: Any) -> FieldError:
+    return FieldError("FieldValueDuplicate", path, value, "")
+
+
+def not_found(path: str, value: Any) -> FieldError:
+    return FieldError("FieldValueNotFound", path, value, "")
+
+
+def too_long(path: str, limit: int) -> FieldError:
+    """`limit` in bytes; negative when it is not known."""
+    if limit < 0:
+        return FieldError("FieldValueTooLong", path, "", "value is too long")
+    return FieldError("FieldValueTooLong", path, "", f"may not be more than {limit} byte{'' if limit == 1 else 's'}")
+
+
+def too_many(path: str, count: int, limit: int) -> FieldError:
+    """`count` items where `limit` are allowed; negative `limit`: not known."""
+    if limit < 0:
+        return FieldError("FieldValueTooMany", path, count, "has too many items")
+    detail = f"must have at most {limit} item{'' if limit == 1 else 's'}"
+    return FieldError("FieldValueTooMany", path, count if count >= 0 else OMITTED, detail)
+
+
+def internal(path: str, detail: str) -> FieldError:
+    return FieldError("InternalError", path, None, detail)
+
+
+def at(path: str, index: int) -> str:
+    """The path of an item of a list."""
+    return f"{path}[{index}]"
+
+
+def as_status(group: str, kind: str, name: str, found: Sequence[FieldError]) -> StatusError:
+    """The 422 that clients get for an object's field errors."""
+    causes = [StatusCause(reason=e.reason, message=e.message, field_=e.path) for e in found]
+    return errors.invalid(group, kind, name, causes)

@@ -1,0 +1,113 @@
+"""Values as Go's fmt and encoding/json print them: error texts of the API quote bad values that way. Pure."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from pilothouse.api.codec.json import to_builtins
+from pilothouse.api.quantity import Quantity
+from pilothouse.api.scheme import facts_of
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\a": "\\a", "\b": "\\b"}
+_ESCAPES |= {"\f": "\\f", "\v": "\\v"}
+_PLAIN = re.compile(r'[^"\\\x00-\x1f\x7f-\uffff]*\Z')
+_INITIALISMS = {
+    "api": "API",
+    "uid": "UID",
+    "id": "ID",
+    "ip": "IP",
+    "ips": "IPs",
+    "url": "URL",
+    "cidr": "CIDR",
+    "cidrs": "CIDRs",
+    "dns": "DNS",
+    "tls": "TLS",
+    "http": "HTTP",
+    "tcp": "TCP",
+    "fs": "FS",
+    "nfs": "NFS",
+    "iscsi": "ISCSI",
+    "rbd": "RBD",
+    "gce": "GCE",
+    "aws": "AWS",
+    "csi": "CSI",
+    "ca": "CA",
+    "pid": "PID",
+    "ipc": "IPC",
+    "tty": "TTY",
+}
+
+
+def quote(text: str) -> str:
+    """`text` as `%q` prints it."""
+    if _PLAIN.match(text):
+        return f'"{text}"'
+    return '"' + "".join(_quoted_character(c) for c in text) + '"'
+
+
+def _quoted_character(char: str) -> str:
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    if char.isprintable():
+        return char
+    code = ord(char)
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+@functools.cache
+def field_name(json_name: str) -> str:
+    """The Go name of a field: `apiGroup` is `APIGroup`, `readOnly` `ReadOnly`, `clusterIPs` `ClusterIPs`."""
+    words = re.findall(r"[A-Z]+(?![a-z])s?|[A-Z]?[a-z0-9]+|[A-Z]+", json_name)
+    first = words[0] if words else json_name
+    return _INITIALISMS.get(first, first[:1].upper() + first[1:]) + json_name[len(first) :]
+
+
+def struct_tree(value: Any) -> Any:
+    """The tree that Go's encoding/json makes of an internal type: all fields, Go names, null for what is nil."""
+    if isinstance(value, Struct) and type(value).__module__ == "pilothouse.api.types.meta.v1":
+        return to_builtins(value)  # metadata has no internal form upstream: names as on the wire
+    if isinstance(value, Struct):
+        tree: dict[str, Any] = {}
+        for fact in facts_of(type(value)).fields:
+            if fact.inline:
+                continue
+            found = getattr(value, fact.attribute)
+            empty = fact.go_type.startswith(("*", "[]", "map[")) and not found and not isinstance(found, Struct | bool)
+            tree[field_name(fact.json_name)] = (
+                None if empty and found in (None, (), {}, "", b"") else struct_tree(found)
+            )
+        return tree
+    if isinstance(value, Quantity):
+        return value.text
+    if isinstance(value, Mapping):
+        return {k: struct_tree(value[k]) for k in sorted(value)}
+    if isinstance(value, tuple | list):
+        return [struct_tree(v) for v in value]
+    return value
+
+
+def to_json(tree: Any) -> str:
+    """A JSON tree as encoding/json writes it: no spaces, HTML's characters escaped."""
+    text = json.dumps(tree, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def bad_value(value: Any) -> str:
+    """A bad value as a field error shows it: text quoted, numbers plain, nil as null, structs as JSON."""
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    return to_json(struct_tree(value))

@@ -1,0 +1,1 @@
+"""What every request passes before it is routed: request info, identity, audit, priority, authorization."""

@@ -1,0 +1,91 @@
+"""What a request is about, read from its method and path alone, as authorization and audit name it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+# The word after a namespace's name that is a subresource of the namespace, not a resource in it.
+NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
+SPECIAL_VERBS = frozenset({"watch", "proxy"})
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInfo:
+    """A request as the API names it. For what is no resource only `path` and `verb` (the lower-case method) are set.
+
+    `parts` are the path segments from the resource on: resource, name, subresource and what follows.
+    """
+
+    is_resource: bool
+    path: str
+    verb: str
+    prefix: str = ""
+    group: str = ""
+    version: str = ""
+    namespace: str = ""
+    resource: str = ""
+    subresource: str = ""
+    name: str = ""
+    parts: tuple[str, ...] = ()
+
+
+def read(method: str, path: str, query: Mapping[str, Sequence[str]]) -> RequestInfo:
+    """`path` is percent-decoded and without the query; `query` its parameters."""
+    segments = [s for s in path.split("/") if s]
+    lower = method.lower()
+    if len(segments) < 3 or segments[0] not in ("api", "apis"):
+        return RequestInfo(False, path, lower)
+    prefix = segments[0]
+    group = ""
+    if prefix == "apis":
+        if len(segments) < 4:
+            return RequestInfo(False, path, lower, prefix)
+        group, rest = segments[1], segments[2:]
+    else:
+        rest = segments[1:]
+    version, rest = rest[0], rest[1:]
+    verb = VERBS.get(method, "")
+    if rest and rest[0] in SPECIAL_VERBS:
+        if len(rest) < 2:
+            return RequestInfo(False, path, lower, prefix, group, version)
+        verb, rest = rest[0], rest[1:]
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 1:
+        namespace = rest[1]
+        if len(rest) > 2 and rest[2] not in NAMESPACE_SUBRESOURCES:
+            rest = rest[2:]
+    resource = rest[0]
+    name = rest[1] if len(rest) > 1 else ""
+    subresource = rest[2] if len(rest) > 2 and verb != "proxy" else ""
+    if not name and verb == "get":
+        verb, name = _collection_verb(query)
+    elif not name and verb == "delete":
+        verb = "deletecollection"
+    elif not name and verb == "watch":
+        name = _selected_name(query)
+    return RequestInfo(
+        True, path, verb, prefix, group, version, namespace, resource, subresource, name, parts=tuple(rest)
+    )
+
+
+def _collection_verb(query: Mapping[str, Sequence[str]]) -> tuple[str, str]:
+    watch = query.get("watch")
+    verb = "watch" if watch and is_true(watch[0]) else "list"
+    return verb, _selected_name(query)
+
+
+def _selected_name(query: Mapping[str, Sequence[str]]) -> str:
+    """The name that a field selector pins to one object, which authorization then sees."""
+    for selector in query.get("fieldSelector", ())[:1]:
+        for term in selector.split(","):
+            key, _, value = term.partition("=")
+            if key == "metadata.name" and "!" not in key:
+                return value.removeprefix("=")
+    return ""
+
+
+def is_true(text: str) -> bool:
+    """A boolean query parameter: false only for "false" (any case) and "0"."""
+    return text.lower() not in ("false", "0")

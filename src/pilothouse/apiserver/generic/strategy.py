@@ -1,0 +1,220 @@
+"""What the generic registry has to know of a kind: data and pure functions, declared in one small file a kind.
+
+A worked example stands in `pilothouse.apiserver.resources`. Functions get and give typed, frozen objects of the storage
+version and do no I/O; whatever a kind does not say has the API's usual default. The order of a write is
+
+    decode, defaults, managedFields, mutating admission, prepare_create/prepare_update, validation, canonicalize,
+    validating admission, store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from msgspec import Struct
+
+from pilothouse.api.facts import Resource
+from pilothouse.api.field_errors import FieldError
+from pilothouse.api.object import Object
+from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.api.types.meta.v1 import DeleteOptions
+from pilothouse.semantics.validation.names import NameRule, dns_subdomain
+
+K = TypeVar("K", bound=Object)
+Cell = str | int | float | bool | None
+FieldErrors = Sequence[FieldError]
+Propagation = Literal["background", "orphan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """The circumstances of a write, for the few kinds that look at them."""
+
+    user: UserInfo
+    now: float
+    """Wall time in seconds since the epoch."""
+    subresource: str = ""
+    dry_run: bool = False
+
+
+def keep(obj: K, write: Write) -> K:
+    """prepare_create of a kind that prepares nothing."""
+    return obj
+
+
+def keep_update(new: K, old: K, write: Write) -> K:
+    """prepare_update of a kind that prepares nothing."""
+    return new
+
+
+def accept(obj: Any) -> FieldErrors:
+    return ()
+
+
+def accept_update(new: Any, old: Any) -> FieldErrors:
+    return ()
+
+
+def no_warnings(obj: Any) -> Sequence[str]:
+    return ()
+
+
+def no_update_warnings(new: Any, old: Any) -> Sequence[str]:
+    return ()
+
+
+def no_conditions(obj: Any) -> Sequence[Struct]:
+    return ()
+
+
+def same(obj: K) -> K:
+    return obj
+
+
+@dataclass(frozen=True, slots=True)
+class VersionForm:
+    """One served version of a kind that has several: its type, its defaults (before conversion), and both
+    conversions with the storage version."""
+
+    type: type[Any]
+    to_storage: Callable[[Any], Any]
+    from_storage: Callable[[Any], Any]
+    defaults: Callable[[Any], Any] = same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetaUpdate:
+    """How often a kind's update validation repeats the metadata checks, which the generic update makes once
+    already: clients see such causes doubled. `whole` is the check of a created object's metadata, `change` that
+    of the difference."""
+
+    whole: int = 0
+    change: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status(Generic[K]):
+    """The `status` subresource: what a write to it may change is what `keep` leaves."""
+
+    keep: tuple[str, ...] = ("spec",)
+    """Attributes taken from the old object; `metadata.labels` and the like name parts of the metadata."""
+    prepare: Callable[[K, K, Write], K] = keep_update
+    validate: Callable[[K, K], FieldErrors] = accept_update
+    warnings: Callable[[K, K], Sequence[str]] = no_update_warnings
+    meta_update: MetaUpdate = MetaUpdate()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale(Generic[K]):
+    """The `scale` subresource: how a Scale is read from an object and `spec.replicas` written back."""
+
+    spec_replicas: Callable[[K], int]
+    status_replicas: Callable[[K], int]
+    selector: Callable[[K], str]
+    """The label selector as text."""
+    with_replicas: Callable[[K, int], K]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletion(Generic[K]):
+    """How objects of a kind go."""
+
+    returns_object: bool = False
+    """DELETE answers the object; otherwise a Status with its uid."""
+    orphans_by_default: bool = False
+    """Without a propagation policy dependents are orphaned (ReplicationController, and Job with a warning)."""
+    grace: Callable[[K, DeleteOptions], int] | None = None
+    """Seconds of grace of a kind that is deleted gracefully (Pod); None: at once. May be 0."""
+    waits: Callable[[K], bool] = lambda obj: False
+    """True while the object has finalizers of its own besides `metadata.finalizers` (Namespace)."""
+    mark: Callable[[K, Write], K] = keep
+    """Changes an object that has just got its deletionTimestamp (a Namespace turns Terminating)."""
+
+
+class WriteHook(Protocol):
+    """Side effects of one write (address allocation); made before validation, then settled exactly once."""
+
+    def commit(self) -> None: ...
+
+    def revert(self) -> None: ...
+
+
+class Hooks(Protocol):
+    """Side effects of a kind's writes, built by the server that has what they need (allocators, other storages)."""
+
+    async def begin_create(self, obj: Any, write: Write) -> tuple[Any, WriteHook]:
+        """The object with what was allocated for it, and how to settle that."""
+        ...
+
+    async def begin_update(self, new: Any, old: Any, write: Write) -> tuple[Any, WriteHook]: ...
+
+    async def after_delete(self, obj: Any, write: Write) -> None: ...
+
+
+Subresource = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy(Generic[K]):
+    """A kind as the generic registry sees it. The objects are those of the storage version."""
+
+    type: type[K]
+    prefix: str
+    """The folder of its keys in the store, without slashes around: `pods`, `services/specs`, `minions`."""
+
+    # Names and metadata.
+    name: NameRule = dns_subdomain
+    name_path: str = "metadata.name"
+    generation: tuple[str, ...] = ()
+    """Attributes whose change bumps metadata.generation (`spec`, `metadata.annotations`); a new object has 1."""
+    allow_create_on_update: bool = False
+    allow_unconditional_update: bool = True
+    meta_update: MetaUpdate = MetaUpdate()
+
+    # Writes.
+    defaults: Callable[[K], K] = same
+    versions: Mapping[str, VersionForm] = field(default_factory=dict)
+    """Other served versions by api_version (`autoscaling/v1`); the storage version is not in it."""
+    dropped_on_create: tuple[str, ...] = ("status",)
+    """Attributes that a create empties and an update takes from the old object (those the kind has)."""
+    prepare_create: Callable[[K, Write], K] = keep
+    prepare_update: Callable[[K, K, Write], K] = keep_update
+    validate: Callable[[K], FieldErrors] = accept
+    """Errors of a new object; metadata is checked already."""
+    validate_update: Callable[[K, K], FieldErrors] | None = None
+    """Errors of (new, old); metadata is checked already. None: those of `validate(new)`."""
+    warnings: Callable[[K], Sequence[str]] = no_warnings
+    warnings_update: Callable[[K, K], Sequence[str]] | None = None
+    """None: those of `warnings(new)`."""
+    canonicalize: Callable[[K], K] = same
+    always_warns: str = ""
+    """A warning on every answer about this resource, errors too (Endpoints)."""
+
+    # Subresources.
+    status: Status[K] | None = None
+    scale: Scale[K] | None = None
+
+    # Reads.
+    fields: Mapping[str, Callable[[K], str]] = field(default_factory=dict)
+    """Selectable fields beside metadata.name and metadata.namespace."""
+    own_field_labels: bool = False
+    """An unknown field selector reads `field label not supported: x` (kinds that declare their own labels)."""
+    index: tuple[str, ...] = ()
+    """Those of `fields` that lists and watches select so often that the cache indexes them (spec.nodeName)."""
+    row: Callable[[K, float], Sequence[Cell]] | None = None
+    """The cells of a Table row at a wall time; None: Name and Age (Created At)."""
+    row_conditions: Callable[[K], Sequence[Struct]] = no_conditions
+
+    # Ends.
+    deletion: Deletion[K] = field(default_factory=Deletion)
+    ttl_seconds: float | None = None
+    """Objects vanish this long after their last write (Events)."""
+
+    @property
+    def resource(self) -> Resource:
+        """The served resource of the storage version."""
+        from pilothouse.api.scheme import resource_of
+
+        return resource_of(self.type)

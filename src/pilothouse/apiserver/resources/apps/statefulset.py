@@ -1,0 +1,18 @@
+"""StatefulSet."""
+
+from __future__ import annotations
+
+from pilothouse.api.selectors import of_object
+from pilothouse.api.types.apps.v1 import StatefulSet
+from pilothouse.apiserver.generic.strategy import Scale, Status, Strategy
+from pilothouse.apiserver.resources.declare import replicas_scale
+from pilothouse.semantics.validation.names import dns_label
+
+STRATEGY = Strategy(
+    type=StatefulSet,
+    prefix="statefulsets",
+    name=dns_label,
+    generation=("spec",),
+    status=Status(),
+    scale=Scale(**replicas_scale(lambda o: str(of_object(o.spec.selector)))),
+)

@@ -1,0 +1,14 @@
+"""ClusterRole."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.rbac.v1 import ClusterRole
+from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.semantics.validation.names import path_segment
+
+STRATEGY = Strategy(
+    type=ClusterRole,
+    prefix="clusterroles",
+    name=path_segment,
+    allow_create_on_update=True,
+)

@@ -1,0 +1,14 @@
+"""Role."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.rbac.v1 import Role
+from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.semantics.validation.names import path_segment
+
+STRATEGY = Strategy(
+    type=Role,
+    prefix="roles",
+    name=path_segment,
+    allow_create_on_update=True,
+)

@@ -1,0 +1,14 @@
+"""RoleBinding."""
+
+from __future__ import annotations
+
+from pilothouse.api.types.rbac.v1 import RoleBinding
+from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.semantics.validation.names import path_segment
+
+STRATEGY = Strategy(
+    type=RoleBinding,
+    prefix="rolebindings",
+    name=path_segment,
+    allow_create_on_update=True,
+)

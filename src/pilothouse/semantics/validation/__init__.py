@@ -1,0 +1,1 @@
+"""Validation that many kinds share: names, labels, object metadata. Pure; errors are `api.field_errors`."""
