@@ -71,7 +71,7 @@ def test_a_certificate_names_user_and_groups(world: World) -> None:
     pair = tls.new_authority("ca", now=now).issue_client("system:node:n", ["system:nodes"], now=now, lifetime=60)
     user = world.user(certificate=tls.to_der(pair.certificate))
     assert (user.username, user.groups) == ("system:node:n", ("system:nodes", "system:authenticated"))
-    world.clock.set_now(now + 61)
+    world.clock.jump(61)
     with pytest.raises(StatusError) as caught:
         world.user(certificate=tls.to_der(pair.certificate))
     assert caught.value.code == 401
@@ -121,14 +121,14 @@ def test_a_pod_token_tells_its_pod_and_node_and_dies_with_it(world: World) -> No
     assert extra["authentication.kubernetes.io/node-uid"] == ("n1",)
     world.reader.remove(POD)
     assert world.user("Bearer " + token).username == "system:serviceaccount:ns:robot"  # remembered for a while
-    world.clock.advance(10.1)
+    world.clock.jump(10.1)
     assert world.refusal(token) == "[invalid bearer token, service account token has been invalidated]"
 
 
 def test_refusals(world: World) -> None:
     assert world.refusal("garbage") == "invalid bearer token"
     old = world.token(seconds=600)
-    world.clock.advance(601)
+    world.clock.jump(601)
     assert world.refusal(old) == "[invalid bearer token, service account token has expired]"
     text = f'[invalid bearer token, token audiences ["vault"] is invalid for the target audiences ["{API}"]]'
     assert world.refusal(world.token(audience="vault")) == text
@@ -148,7 +148,7 @@ def test_a_legacy_token_lives_as_long_as_its_secret(world: World) -> None:
     world.reader.put(secret)
     assert world.user("Bearer " + token).username == "system:serviceaccount:ns:robot"
     world.reader.remove(secret)
-    world.clock.advance(11)
+    world.clock.jump(11)
     assert "invalidated" in world.refusal(token)
 
 
