@@ -9,7 +9,9 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
+from pilothouse.api.facts import Resource
 from pilothouse.api.object import Object
+from pilothouse.api.types.meta.v1 import PartialObjectMetadata
 
 K = TypeVar("K", bound=Object)
 A = TypeVar("A", bound=Struct)
@@ -62,9 +64,50 @@ class WatchEvent(Generic[K]):
     object: K
 
 
+class MetadataClient(Protocol):
+    """Access to the metadata of any resource, custom ones included, for those who treat all alike (garbage collector,
+    namespace lifecycle). Errors and meanings are those of `Client`."""
+
+    async def resources(self) -> Sequence[Resource]:
+        """What discovery tells now: every served resource in its preferred version, custom ones included."""
+        ...
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> PartialObjectMetadata: ...
+
+    async def list(
+        self, resource: Resource, namespace: str = "", *, limit: int = 0, continue_token: str = ""
+    ) -> ListPage[PartialObjectMetadata]: ...
+
+    def watch(
+        self, resource: Resource, namespace: str = "", *, resource_version: str = ""
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent[PartialObjectMetadata]]]: ...
+
+    async def patch(
+        self, resource: Resource, name: str, namespace: str, patch: Patch, *, subresource: str = ""
+    ) -> PartialObjectMetadata: ...
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str = "",
+        *,
+        propagation_policy: str | None = None,
+        uid: str | None = None,
+        resource_version: str | None = None,
+    ) -> None: ...
+
+    async def delete_collection(self, resource: Resource, namespace: str = "") -> None: ...
+
+
 class Client(Protocol):
     """Typed access to every served kind. Objects are immutable and may be shared with others: make a changed copy
     (`msgspec.structs.replace`) and write that. `namespace=""` means cluster-scoped, or all namespaces when listing."""
+
+    @property
+    def metadata(self) -> MetadataClient:
+        """The same door for resources that are known by their `Resource` only."""
+        ...
 
     async def get(self, kind: type[K], name: str, namespace: str = "") -> K: ...
 
@@ -119,6 +162,10 @@ class Client(Protocol):
     async def delete_collection(
         self, kind: type[K], namespace: str = "", *, label_selector: str = "", field_selector: str = ""
     ) -> None: ...
+
+    async def get_subresource(self, kind: type[K], name: str, namespace: str, subresource: str, answer: type[A]) -> A:
+        """GET a subresource whose body is another kind (scale), decoded as `answer`."""
+        ...
 
     async def create_subresource(
         self, kind: type[K], name: str, namespace: str, subresource: str, body: Struct, answer: type[A]
