@@ -1,13 +1,22 @@
-"""The command `pilothouse`."""
+"""The command `pilothouse`: argv to the command line, with the house it drives."""
 
 from __future__ import annotations
 
 import sys
 
+DAEMON_FLAG = "--daemon"
+
 
 def main() -> int:
-    sys.stderr.write("pilothouse: no command is built yet\n")
-    return 2
+    """Run one command; the exit code."""
+    from pilothouse.house.clusters import Clusters
+
+    house = Clusters()
+    if sys.argv[1:2] == [DAEMON_FLAG]:
+        return house.run_daemon(sys.argv[2:])
+    from pilothouse.cli.commands import run
+
+    return run(house, sys.argv[1:])
 
 
 if __name__ == "__main__":

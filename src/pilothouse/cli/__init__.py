@@ -1,0 +1,1 @@
+"""The command line. It knows the house only through `seams.house`."""

@@ -1,0 +1,1 @@
+"""Composition root: builds rooms into processes, processes into clusters, and takes them down again."""

@@ -1,0 +1,127 @@
+"""What each command does: ask the house, print the answer, choose the exit code (0 done, 1 not, 2 misused)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import sys
+from collections.abc import Callable, Sequence
+
+from pilothouse.cli import completion
+from pilothouse.cli.arguments import parser
+from pilothouse.cli.progress import LineProgress, colour_wanted
+from pilothouse.seams.house import Check, ClusterStatus, House, HouseError, UpRequest
+
+
+def _as_json(status: ClusterStatus) -> dict[str, object]:
+    return {**status._asdict(), "nodes": [node._asdict() for node in status.nodes]}
+
+
+def _print_status(status: ClusterStatus) -> None:
+    state = "ready" if status.ready else "not ready"
+    print(f"cluster {status.name} ({status.runtime}): {state}")
+    print(f"  server         {status.server}")
+    print(f"  control plane  {status.control_plane}")
+    for node in status.nodes:
+        ready = {True: "Ready", False: "NotReady", None: "unknown"}[node.ready]
+        print(f"  node           {node.name}  {node.address}  {node.process}  {ready}")
+
+
+def _up(house: House, args: argparse.Namespace) -> int:
+    progress = LineProgress(sys.stderr, quiet=args.quiet)
+    status = house.up(UpRequest(args.name, args.nodes, args.runtime), progress)
+    if args.output == "json":
+        print(json.dumps(_as_json(status)))
+    elif not args.quiet:
+        print(f"cluster {status.name} is ready at {status.server} (kubectl context pilothouse-{status.name})")
+    return 0
+
+
+def _down(house: House, args: argparse.Namespace) -> int:
+    progress = LineProgress(sys.stderr, quiet=args.quiet)
+    for name in house.names() if args.all else (args.name,):
+        existed = house.down(name, progress)
+        if not args.quiet:
+            print(f"cluster {name} is gone" if existed else f"there is no cluster {name}")
+    return 0
+
+
+def _status(house: House, args: argparse.Namespace) -> int:
+    found = [house.status(name) for name in (house.names() if args.all else (args.name,))]
+    if args.output == "json":
+        print(json.dumps([_as_json(s) for s in found] if args.all else _as_json(found[0])))
+    else:
+        for status in found:
+            _print_status(status)
+    return 0 if all(status.ready for status in found) else 1
+
+
+def _kubeconfig(house: House, args: argparse.Namespace) -> int:
+    print(house.kubeconfig(args.name), end="")
+    return 0
+
+
+def _print_checks(checks: Sequence[Check], output: str) -> None:
+    if output == "json":
+        print(json.dumps([check._asdict() for check in checks]))
+        return
+    good, bad = ("\x1b[32m✓\x1b[0m", "\x1b[31m✗\x1b[0m") if colour_wanted(sys.stdout) else ("✓", "✗")
+    for check in checks:
+        print(f"{good if check.passed else bad} {check.name}: {check.detail}")
+        if not check.passed and check.remedy:
+            print(f"    mend it with: {check.remedy}")
+
+
+def _doctor(house: House, args: argparse.Namespace) -> int:
+    checks = house.install(args.runtime, LineProgress(sys.stderr)) if args.install else house.doctor(args.runtime)
+    _print_checks(checks, args.output)
+    return 0 if all(check.passed for check in checks) else 1
+
+
+def _image(house: House, args: argparse.Namespace) -> int:
+    names = house.load_image(args.name, pathlib.Path(args.file), LineProgress(sys.stderr))
+    for name in names:
+        print(name)
+    return 0
+
+
+def _logs(house: House, args: argparse.Namespace) -> int:
+    for line in house.logs(args.name, args.component):
+        print(line)
+    return 0
+
+
+def _completion(house: House, args: argparse.Namespace) -> int:
+    print(completion.SHELLS[args.shell](parser()), end="")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[House, argparse.Namespace], int]] = {
+    "up": _up,
+    "down": _down,
+    "status": _status,
+    "kubeconfig": _kubeconfig,
+    "doctor": _doctor,
+    "image": _image,
+    "logs": _logs,
+    "completion": _completion,
+}
+
+
+def run(house: House, argv: Sequence[str]) -> int:
+    """Carry out one command line; the exit code. Interrupts and closed pipes end quietly, as people expect."""
+    args = parser().parse_args(argv)
+    try:
+        return COMMANDS[args.command](house, args)
+    except HouseError as error:
+        print(f"pilothouse: {error}", file=sys.stderr)
+        if error.advice:
+            print(f"  {error.advice}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("pilothouse: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141

@@ -1,0 +1,176 @@
+"""A cluster's own processes: started in sessions of their own, known by a lock they hold, ended by their pid.
+
+The lock tells that a process lives better than a pid does: the kernel lets it go with the process, whatever killed it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pilothouse.seams.house import HouseError
+
+READY_FD = "PILOTHOUSE_READY_FD"
+STOP_SECONDS = 15.0
+_TAIL_LINES = 12
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """One process of a cluster. `command` starts it; it says on the ready pipe how far it is."""
+
+    name: str
+    command: tuple[str, ...]
+    lock: pathlib.Path
+    log: pathlib.Path
+
+    def pid(self) -> int | None:
+        """The pid of the living process, None if it does not run."""
+        try:
+            with open(self.lock, "rb") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    text = file.read().decode()
+                    return int(text) if text else None
+        except FileNotFoundError:
+            return None
+        return None
+
+    def start(self, seconds: float, heard: Callable[[str], None] = lambda step: None) -> bool:
+        """Start it and wait until it says that it is ready; False if it ran already. Raises HouseError with its own
+        words, or the end of its log, if it does not get there."""
+        if self.pid() is not None:
+            return False
+        self.lock.parent.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        read_end, write_end = os.pipe()
+        with open(self.log, "ab") as log, open(os.devnull, "rb") as nothing:
+            process = subprocess.Popen(
+                self.command,
+                stdin=nothing,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(write_end,),
+                cwd="/",
+                env={**os.environ, READY_FD: str(write_end)},
+            )
+        os.close(write_end)
+        with open(read_end, encoding="utf-8") as pipe:
+            self._wait_ready(pipe.fileno(), process, seconds, heard)
+        return True
+
+    def _wait_ready(
+        self, pipe: int, process: subprocess.Popen[bytes], seconds: float, heard: Callable[[str], None]
+    ) -> None:
+        deadline, pending = time.monotonic() + seconds, b""
+        os.set_blocking(pipe, True)
+        while True:
+            lines, _, pending = pending.rpartition(b"\n")
+            for line in lines.splitlines():
+                said = json.loads(line)
+                if "error" in said:
+                    process.wait()
+                    raise HouseError(said["error"], said.get("advice", ""))
+                if "ready" in said:
+                    process.returncode = 0  # it lives on in a session of its own: not ours to wait for
+                    return
+                heard(said["step"])
+            if (chunk := _read_until(pipe, deadline)) is None:
+                self.stop()
+                raise HouseError(f"{self.name} was not ready after {seconds:.0f} s", f"its log: {self.log}")
+            if not chunk:
+                code = process.wait()
+                raise HouseError(f"{self.name} ended with exit code {code}: {self.log_tail()}", f"its log: {self.log}")
+            pending += chunk
+
+    def log_tail(self) -> str:
+        try:
+            lines = self.log.read_text(errors="replace").splitlines()
+        except FileNotFoundError:
+            return "(no log)"
+        return "\n    ".join(lines[-_TAIL_LINES:])
+
+    def stop(self, seconds: float = STOP_SECONDS) -> bool:
+        """End it: SIGTERM, then SIGKILL; False if it did not run."""
+        pid = self.pid()
+        if pid is None:
+            return False
+        for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                return True
+            deadline = time.monotonic() + patience
+            while time.monotonic() < deadline:
+                if self.pid() != pid:
+                    return True
+                time.sleep(0.01)
+        raise HouseError(f"{self.name} (pid {pid}) does not end", "it may wait for a device: look with `ps`")
+
+
+def _read_until(pipe: int, deadline: float) -> bytes | None:
+    """What the pipe has next, b"" at its end, None when the deadline passes."""
+    import select
+
+    readable, _, _ = select.select([pipe], [], [], max(deadline - time.monotonic(), 0))
+    return os.read(pipe, 65536) if readable else None
+
+
+def own_command(*arguments: str) -> tuple[str, ...]:
+    """The command line that runs this package's daemon in a new interpreter."""
+    return (sys.executable, "-m", "pilothouse", "--daemon", *arguments)
+
+
+class Herald:
+    """The daemon's side: holds the lock, and tells the one who started it."""
+
+    def __init__(self, lock: pathlib.Path) -> None:
+        self._lock = open(lock, "a+b")  # noqa: SIM115 - held for the life of the process
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HouseError(f"another process holds {lock}") from None
+        self._lock.truncate(0)
+        self._lock.write(str(os.getpid()).encode())
+        self._lock.flush()
+        number = os.environ.pop(READY_FD, "")
+        self._pipe: int | None = int(number) if number else None
+
+    def _say(self, words: dict[str, str]) -> None:
+        if self._pipe is None:
+            return
+        try:
+            os.write(self._pipe, json.dumps(words).encode() + b"\n")
+        except BrokenPipeError:
+            self._pipe = None
+
+    def step(self, name: str) -> None:
+        self._say({"step": name})
+
+    def ready(self) -> None:
+        self._say({"ready": "yes"})
+        if self._pipe is not None:
+            os.close(self._pipe)
+            self._pipe = None
+
+    def failed(self, message: str, advice: str = "") -> None:
+        self._say({"error": message, "advice": advice})
+
+
+def stop_all(daemons: Sequence[Daemon]) -> None:
+    """End several at once: all are asked first, then waited for."""
+    for daemon in daemons:
+        if (pid := daemon.pid()) is not None:
+            os.kill(pid, signal.SIGTERM)
+    for daemon in daemons:
+        daemon.stop()

@@ -1,0 +1,115 @@
+"""The user's kubeconfig: a cluster's entries go in, and out again, and everything else stays as it was."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from pilothouse.house.spec import ClusterSpec, KubeconfigMark, write_atomically
+from pilothouse.seams.house import HouseError
+
+_SECTIONS = ("clusters", "users", "contexts")
+
+
+def context_name(cluster: str) -> str:
+    return f"pilothouse-{cluster}"
+
+
+def path() -> pathlib.Path:
+    """The file that kubectl would write to: the first existing of $KUBECONFIG, else its last, else ~/.kube/config."""
+    listed = [pathlib.Path(p) for p in os.environ.get("KUBECONFIG", "").split(os.pathsep) if p]
+    existing = [p for p in listed if p.exists()]
+    return (existing or listed[-1:] or [pathlib.Path.home() / ".kube/config"])[0].absolute()
+
+
+def render(spec: ClusterSpec, ca: bytes, certificate: bytes, key: bytes) -> dict[str, Any]:
+    """The kubeconfig of one cluster alone, with its data inline. Arguments are PEM."""
+    name = context_name(spec.name)
+
+    def inline(pem: bytes) -> str:
+        return base64.b64encode(pem).decode()
+
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "preferences": {},
+        "clusters": [{"name": name, "cluster": {"server": spec.server, "certificate-authority-data": inline(ca)}}],
+        "users": [
+            {"name": name, "user": {"client-certificate-data": inline(certificate), "client-key-data": inline(key)}}
+        ],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }
+
+
+@contextlib.contextmanager
+def _locked(file: pathlib.Path) -> Iterator[None]:
+    """Nobody else of us changes the file meanwhile (kubectl's own lock is a file of this name that must not exist)."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = file.with_name(file.name + ".pilothouse-lock")
+    with open(lock, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _read(file: pathlib.Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(file.read_text()) or {}
+    except FileNotFoundError:
+        return {}
+    except yaml.YAMLError as error:
+        raise HouseError(f"{file} is not YAML: {error}", "mend or move that file, then run the command again") from None
+    if not isinstance(found, dict):
+        raise HouseError(f"{file} is no kubeconfig", "mend or move that file, then run the command again")
+    return found
+
+
+def _without(config: dict[str, Any], name: str) -> dict[str, Any]:
+    kept = {section: [e for e in config.get(section) or [] if e.get("name") != name] for section in _SECTIONS}
+    return {**config, **kept}
+
+
+def _write(file: pathlib.Path, config: dict[str, Any]) -> None:
+    target = file.resolve()  # a symbolic link stays one
+    write_atomically(target, yaml.safe_dump(config, sort_keys=False).encode())
+
+
+def merge(own: dict[str, Any], file: pathlib.Path) -> KubeconfigMark:
+    """Add the cluster's entries (replacing older ones of the same name) and switch to its context."""
+    name = own["current-context"]
+    with _locked(file):
+        created = not file.exists()
+        config = _read(file)
+        previous = str(config.get("current-context") or "")
+        merged = _without({"apiVersion": "v1", "kind": "Config", **config}, name)
+        for section in _SECTIONS:
+            merged[section] = [*merged[section], *own[section]]
+        merged["current-context"] = name
+        _write(file, merged)
+    return KubeconfigMark(str(file), created, "" if previous == name else previous)
+
+
+def remove(name: str, mark: KubeconfigMark) -> None:
+    """Take the entries of cluster `name` out again; go back to the context of before if ours is still current."""
+    file, own = pathlib.Path(mark.path), context_name(name)
+    if not file.exists():
+        return
+    with _locked(file):
+        config = _without(_read(file), own)
+        if config.get("current-context") == own:
+            known = {entry.get("name") for entry in config["contexts"]}
+            config["current-context"] = mark.previous_context if mark.previous_context in known else ""
+        if mark.created and not any(config[section] for section in _SECTIONS):
+            file.unlink()
+        else:
+            _write(file, config)

@@ -1,0 +1,66 @@
+"""Where a cluster keeps what it has: all below two directories of its own, so that `down` can leave nothing."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from dataclasses import dataclass
+
+
+def _bases() -> tuple[pathlib.Path, pathlib.Path]:
+    """(state, run): what survives a reboot, and sockets, whose paths must be short (108 bytes)."""
+    if home := os.environ.get("PILOTHOUSE_HOME"):
+        return pathlib.Path(home) / "state", pathlib.Path(home) / "run"
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return pathlib.Path("/var/lib/pilothouse"), pathlib.Path("/run/pilothouse")
+    state = os.environ.get("XDG_STATE_HOME") or pathlib.Path.home() / ".local/state"
+    run = os.environ.get("XDG_RUNTIME_DIR") or pathlib.Path(state) / "run"
+    return pathlib.Path(state) / "pilothouse", pathlib.Path(run) / "pilothouse"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The files of one cluster."""
+
+    state: pathlib.Path
+    run: pathlib.Path
+
+    @staticmethod
+    def of(name: str) -> Paths:
+        state, run = _bases()
+        return Paths(state / name, run / name)
+
+    @staticmethod
+    def names() -> list[str]:
+        """Clusters that have a state directory here."""
+        state, _ = _bases()
+        return sorted(p.name for p in state.iterdir() if (p / "cluster.json").exists()) if state.is_dir() else []
+
+    @property
+    def spec(self) -> pathlib.Path:
+        return self.state / "cluster.json"
+
+    @property
+    def pki(self) -> pathlib.Path:
+        return self.state / "pki"
+
+    @property
+    def store(self) -> pathlib.Path:
+        return self.state / "store.db"
+
+    @property
+    def claim(self) -> pathlib.Path:
+        """Locked while a command changes the cluster. Beside the state directory, since it outlives it."""
+        return self.run.parent / f"{self.run.name}.claim"
+
+    def log(self, component: str) -> pathlib.Path:
+        return self.state / "logs" / f"{component}.log"
+
+    def lock(self, component: str) -> pathlib.Path:
+        return self.run / f"{component}.lock"
+
+    def node_state(self, node: str) -> pathlib.Path:
+        return self.state / "nodes" / node
+
+    def node_run(self, node: str) -> pathlib.Path:
+        return self.run / node

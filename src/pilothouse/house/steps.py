@@ -1,0 +1,66 @@
+"""Steps with a way back: what `up` does, each with what undoes it.
+
+A step that finds its work done already reports False from `do` and is not undone: rolling back takes away only what
+this run made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pilothouse.seams.house import HouseError, Progress
+
+Failures = (HouseError, OSError, ValueError)
+
+
+@dataclass(frozen=True)
+class Step:
+    """`do` returns whether it changed anything; `undo` must bear a half-done `do`."""
+
+    name: str
+    do: Callable[[], bool]
+    undo: Callable[[], None] = lambda: None
+
+
+class Injected(HouseError):
+    """A failure that a test asked for."""
+
+
+def run(steps: Sequence[Step], progress: Progress, fail_after: str = "") -> None:
+    """Do `steps` in order; when one fails (or, for tests, after the one named `fail_after`), undo those that changed
+    something, the failed one first, and raise what went wrong."""
+    done: list[Step] = []
+    for step in steps:
+        progress.started(step.name)
+        began = time.perf_counter()
+        try:
+            done.append(step)
+            if not step.do():
+                done.pop()
+            if step.name == fail_after:
+                raise Injected(f"asked to fail after {step.name!r}")
+        except (KeyboardInterrupt, *Failures) as error:
+            progress.failed(step.name, str(error) or type(error).__name__)
+            _roll_back(done, progress)
+            if isinstance(error, OSError | ValueError):
+                raise HouseError(f"{step.name}: {error}", _advice(error)) from error
+            raise
+        progress.finished(step.name, time.perf_counter() - began)
+
+
+def _advice(error: OSError | ValueError) -> str:
+    if isinstance(error, PermissionError):
+        return "run it as root, or use --runtime simulated, which needs no root"
+    if isinstance(error, OSError) and error.errno == 28:
+        return "free some space on the disk, then run the same command again"
+    return "see `pilothouse doctor`"
+
+
+def _roll_back(done: list[Step], progress: Progress) -> None:
+    for step in reversed(done):
+        try:
+            step.undo()
+        except Failures as error:
+            progress.note(f"could not undo {step.name!r}: {error}")

@@ -1,0 +1,108 @@
+"""What the command line asks of the house: clusters come up, go down, are looked at. Implemented by `house`."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+RuntimeKind = Literal["containerd", "simulated"]
+DEFAULT_NAME = "default"
+
+
+class HouseError(Exception):
+    """A request that cannot be carried out. `advice` says what to do next; nothing half-done is left."""
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+class UpRequest(NamedTuple):
+    """What `up` is asked for. None of `nodes` or `runtime` keeps what an existing cluster has (new: 1, containerd)."""
+
+    name: str
+    nodes: int | None
+    runtime: RuntimeKind | None
+
+
+class NodeStatus(NamedTuple):
+    name: str
+    address: str
+    process: Literal["running", "stopped"]
+    ready: bool | None
+    """The Node object's Ready condition; None while the API server cannot be asked."""
+
+
+class ClusterStatus(NamedTuple):
+    name: str
+    runtime: RuntimeKind
+    server: str
+    control_plane: Literal["running", "stopped"]
+    ready: bool
+    nodes: tuple[NodeStatus, ...]
+    state_directory: str
+
+
+class Check(NamedTuple):
+    """One finding of `doctor`: `remedy` is the command (or sentence) that mends it."""
+
+    name: str
+    passed: bool
+    detail: str
+    remedy: str = ""
+    packages: tuple[str, ...] = ()
+
+
+class Progress(Protocol):
+    """Hears of steps as they happen; called in order, from one thread."""
+
+    def started(self, step: str) -> None: ...
+    def finished(self, step: str, seconds: float) -> None: ...
+    def failed(self, step: str, message: str) -> None: ...
+    def note(self, message: str) -> None: ...
+
+
+class House(Protocol):
+    """The clusters of this machine. Every method raises HouseError, with advice."""
+
+    def up(self, request: UpRequest, progress: Progress) -> ClusterStatus:
+        """Bring the cluster to what is asked, or leave the machine as it was."""
+        ...
+
+    def down(self, name: str, progress: Progress) -> bool:
+        """Take the cluster away with all it made; False if there was none."""
+        ...
+
+    def status(self, name: str) -> ClusterStatus: ...
+
+    def names(self) -> Sequence[str]:
+        """The clusters that exist here."""
+        ...
+
+    def kubeconfig(self, name: str) -> str:
+        """The kubeconfig of one cluster as YAML."""
+        ...
+
+    def doctor(self, runtime: RuntimeKind) -> Sequence[Check]: ...
+
+    def install(self, runtime: RuntimeKind, progress: Progress) -> Sequence[Check]:
+        """Install what is missing from the distribution; the checks as they stand after it."""
+        ...
+
+    def load_image(self, name: str, archive: pathlib.Path, progress: Progress) -> Sequence[str]:
+        """Import a docker or OCI archive on every node; the image names."""
+        ...
+
+    def logs(self, name: str, component: str | None) -> Iterator[str]:
+        """Lines of one component's log, or of all, oldest first."""
+        ...
+
+    def components(self, name: str) -> Sequence[str]: ...
+
+    def run_daemon(self, arguments: Sequence[str]) -> int:
+        """The body of a cluster's own process (control plane or node); used by the house itself."""
+        ...
+
+
+MakeHouse = Callable[[], House]
