@@ -1,0 +1,202 @@
+"""The steps from a wanted spec to a running cluster, and back to nothing."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import msgspec
+
+from pilothouse.house import kubeconfig, members
+from pilothouse.house import spec as specs
+from pilothouse.house.daemon import Daemon, stop_all
+from pilothouse.house.paths import Paths
+from pilothouse.house.pki import PKI
+from pilothouse.house.spec import ClusterSpec, KubeconfigMark, NodeSpec
+from pilothouse.house.steps import Step, run
+from pilothouse.kit.clock import Clock
+from pilothouse.seams.house import Progress
+
+CONTROL_PLANE_SECONDS = 30.0
+NODE_SECONDS = 60.0
+
+
+@dataclass
+class BringUp:
+    """Takes one cluster from `existing` (None: nothing) to `wanted`."""
+
+    paths: Paths
+    existing: ClusterSpec | None
+    wanted: ClusterSpec
+    clock: Clock
+    progress: Progress
+    started: list[Daemon] = field(default_factory=list)
+    mark: KubeconfigMark | None = None
+
+    def run(self, fail_after: str = "") -> None:
+        """Do it, or leave everything as it was and raise HouseError."""
+        run(self.steps(), self.progress, fail_after)
+
+    @property
+    def _new(self) -> bool:
+        return self.existing is None
+
+    def steps(self) -> list[Step]:
+        real = self.wanted.runtime == "containerd"
+        steps = [
+            Step("write down the cluster", self._write_spec, self._unwrite_spec),
+            Step("make certificates", self._make_certificates, self._nothing_if_kept(self.paths.pki)),
+        ]
+        if self._surplus():
+            steps.append(Step(f"remove {len(self._surplus())} nodes", self._remove_surplus))
+        if real:
+            steps.append(Step("connect the nodes' network", self._make_network, self._remove_network))
+        steps.append(Step(self._start_name(), self._start, self._stop_started))
+        steps.append(Step("switch kubectl to it", self._switch_kubectl, self._switch_back))
+        return steps
+
+    def _start_name(self) -> str:
+        count = len(self.wanted.nodes)
+        return f"start the control plane and {count} node{'' if count == 1 else 's'}"
+
+    # The spec: written first, so that `down` knows what there may be, whatever happens next.
+
+    def _write_spec(self) -> bool:
+        if self.existing == self.wanted:
+            return False
+        specs.save(self.paths, self.wanted)
+        return True
+
+    def _unwrite_spec(self) -> None:
+        if self.existing is not None:
+            specs.save(self.paths, self.existing)
+            return
+        shutil.rmtree(self.paths.state, ignore_errors=True)
+        shutil.rmtree(self.paths.run, ignore_errors=True)
+
+    def _nothing_if_kept(self, directory: pathlib.Path) -> Callable[[], None]:
+        return (lambda: shutil.rmtree(directory, ignore_errors=True)) if self._new else (lambda: None)
+
+    def _make_certificates(self) -> bool:
+        return PKI(self.paths.pki).ensure(self.wanted, self.clock.now())
+
+    # Nodes that the cluster has and shall not have any more.
+
+    def _surplus(self) -> list[NodeSpec]:
+        kept = {node.name for node in self.wanted.nodes}
+        return [node for node in (self.existing.nodes if self.existing else ()) if node.name not in kept]
+
+    def _remove_surplus(self) -> bool:
+        from pilothouse.house import machine
+
+        if self.wanted.runtime == "simulated":
+            return True  # they go with the control plane's restart
+        for node in self._surplus():
+            members.node(self.paths, self.wanted, node).stop()
+            machine.remove_node(self.paths, self.wanted, node)
+            machine.forget_node_object(self.paths, self.wanted, node)
+        return True
+
+    def _make_network(self) -> bool:
+        from pilothouse.house import machine
+
+        return machine.ensure_network(self.paths, self.wanted)
+
+    def _remove_network(self) -> None:
+        from pilothouse.house import machine
+
+        if self._new:
+            machine.remove_network(self.paths, self.wanted)
+        else:
+            before = {node.name for node in self.existing.nodes} if self.existing else set()
+            for node in self.wanted.nodes:
+                if node.name not in before:
+                    machine.remove_node(self.paths, self.wanted, node)
+
+    # The processes, all at once: nodes wait for the API server by themselves.
+
+    def _start(self) -> bool:
+        first, *nodes = members.daemons(self.paths, self.wanted)
+        if self._must_restart(first):
+            first.stop()
+
+        def start(daemon: Daemon, seconds: float) -> None:
+            if daemon.pid() is None:
+                self.started.append(daemon)
+                daemon.start(seconds)
+
+        with ThreadPoolExecutor(max_workers=len(nodes) + 1) as pool:
+            head = pool.submit(start, first, CONTROL_PLANE_SECONDS)
+            rest = [pool.submit(start, node, NODE_SECONDS) for node in nodes]
+            failures = [f.exception() for f in (head, *rest)]
+        for failure in failures:
+            if failure is not None:
+                raise failure
+        return bool(self.started)
+
+    def _must_restart(self, first: Daemon) -> bool:
+        """A simulated cluster has its nodes in the control plane's process, which reads them at start."""
+        changed = self.existing is not None and self.existing.nodes != self.wanted.nodes
+        return changed and self.wanted.runtime == "simulated" and first.pid() is not None
+
+    def _stop_started(self) -> None:
+        stop_all(list(reversed(self.started)))
+        if self.wanted.runtime == "containerd":
+            from pilothouse.house import machine
+
+            started = {daemon.name for daemon in self.started}
+            for node in self.wanted.nodes:
+                if self._new and node.name in started:
+                    machine.remove_node_runtime(self.paths, self.wanted, node)
+
+    # kubectl's configuration.
+
+    def _switch_kubectl(self) -> bool:
+        pki = PKI(self.paths.pki)
+        admin = pki.pair("admin")
+        own = kubeconfig.render(self.wanted, pki.pair("ca").certificate, admin.certificate, admin.key)
+        file = kubeconfig.path()
+        kept = self.existing.kubeconfig if self.existing else None
+        mark = kubeconfig.merge(own, file)
+        if kept is not None and kept.path == mark.path:
+            mark = kept
+        elif kept is not None:
+            kubeconfig.remove(self.wanted.name, kept)
+        self.mark = mark
+        specs.save(self.paths, msgspec.structs.replace(self.wanted, kubeconfig=mark))
+        return True
+
+    def _switch_back(self) -> None:
+        if self.mark is not None and self._new:
+            kubeconfig.remove(self.wanted.name, self.mark)
+
+    def take_down(self) -> None:
+        """Remove all that the cluster made, in an order in which nobody misses what is gone already."""
+        spec = self.wanted
+
+        def stop() -> bool:
+            first, *nodes = members.daemons(self.paths, spec)
+            stop_all([*nodes, first])
+            return True
+
+        def kubectl() -> bool:
+            if spec.kubeconfig is not None:
+                kubeconfig.remove(spec.name, spec.kubeconfig)
+            return True
+
+        def network() -> bool:
+            from pilothouse.house import machine
+
+            for node in spec.nodes:
+                machine.remove_node_runtime(self.paths, spec, node)
+            machine.remove_network(self.paths, spec)
+            return True
+
+        steps = [Step("switch kubectl back", kubectl), Step("stop the processes", stop)]
+        if spec.runtime == "containerd":
+            steps.append(Step("remove containers and network", network))
+        run(steps, self.progress)
+

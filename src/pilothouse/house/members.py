@@ -1,0 +1,29 @@
+"""The processes that a cluster consists of."""
+
+from __future__ import annotations
+
+from pilothouse.house.daemon import Daemon, own_command
+from pilothouse.house.paths import Paths
+from pilothouse.house.spec import ClusterSpec, NodeSpec
+
+CONTROL_PLANE = "control-plane"
+
+
+def control_plane(paths: Paths, spec: ClusterSpec) -> Daemon:
+    """API server, controllers and scheduler: one process. On a simulated cluster the nodes live in it too."""
+    command = own_command(CONTROL_PLANE, spec.name)
+    return Daemon(CONTROL_PLANE, command, paths.lock(CONTROL_PLANE), paths.log(CONTROL_PLANE))
+
+
+def node(paths: Paths, spec: ClusterSpec, member: NodeSpec) -> Daemon:
+    """Kubelet, service proxy and DNS of one node: one process, inside the node's network namespace."""
+    from pilothouse.house.machine import in_namespace
+
+    command = (*in_namespace(spec, member), *own_command("node", spec.name, member.name))
+    return Daemon(member.name, command, paths.lock(member.name), paths.log(member.name))
+
+
+def daemons(paths: Paths, spec: ClusterSpec) -> list[Daemon]:
+    """All of them, control plane first."""
+    nodes = [] if spec.runtime == "simulated" else [node(paths, spec, member) for member in spec.nodes]
+    return [control_plane(paths, spec), *nodes]
