@@ -49,7 +49,7 @@ def _values(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
 def bash(parser: argparse.ArgumentParser) -> str:
     paths = [path for path, _ in _walk(parser) if path]
     words = "\n".join(
-        f"        {path!r}) COMPREPLY=($(compgen -W {' '.join(_words(sub))!r} -- \"$current\")) ;;"
+        f'        {path!r}) COMPREPLY=($(compgen -W {" ".join(_words(sub))!r} -- "$current")) ;;'
         for path, sub in _walk(parser)
     )
     values = "\n".join(

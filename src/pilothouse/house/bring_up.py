@@ -199,4 +199,3 @@ class BringUp:
         if spec.runtime == "containerd":
             steps.append(Step("remove containers and network", network))
         run(steps, self.progress)
-

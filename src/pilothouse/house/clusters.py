@@ -163,4 +163,3 @@ class Clusters:
 
 def _nodes(count: int) -> tuple[NodeSpec, ...]:
     return tuple(NodeSpec(f"node-{index}", index) for index in range(1, count + 1))
-

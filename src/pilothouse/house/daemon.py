@@ -12,14 +12,15 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pilothouse.kit.clock import SystemClock, pause
 from pilothouse.seams.house import HouseError
 
 READY_FD = "PILOTHOUSE_READY_FD"
 STOP_SECONDS = 15.0
+CLOCK = SystemClock()
 _TAIL_LINES = 12
 
 
@@ -72,7 +73,7 @@ class Daemon:
     def _wait_ready(
         self, pipe: int, process: subprocess.Popen[bytes], seconds: float, heard: Callable[[str], None]
     ) -> None:
-        deadline, pending = time.monotonic() + seconds, b""
+        deadline, pending = CLOCK.monotonic() + seconds, b""
         os.set_blocking(pipe, True)
         while True:
             lines, _, pending = pending.rpartition(b"\n")
@@ -110,11 +111,11 @@ class Daemon:
                 os.kill(pid, number)
             except ProcessLookupError:
                 return True
-            deadline = time.monotonic() + patience
-            while time.monotonic() < deadline:
+            deadline = CLOCK.monotonic() + patience
+            while CLOCK.monotonic() < deadline:
                 if self.pid() != pid:
                     return True
-                time.sleep(0.01)
+                pause(0.01)
         raise HouseError(f"{self.name} (pid {pid}) does not end", "it may wait for a device: look with `ps`")
 
 
@@ -122,7 +123,7 @@ def _read_until(pipe: int, deadline: float) -> bytes | None:
     """What the pipe has next, b"" at its end, None when the deadline passes."""
     import select
 
-    readable, _, _ = select.select([pipe], [], [], max(deadline - time.monotonic(), 0))
+    readable, _, _ = select.select([pipe], [], [], max(deadline - CLOCK.monotonic(), 0))
     return os.read(pipe, 65536) if readable else None
 
 

@@ -11,8 +11,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
+from pilothouse.kit.clock import SystemClock
 from pilothouse.seams.house import Check, HouseError, Progress, RuntimeKind
 
+CLOCK = SystemClock()
 CNI_DIRECTORY = pathlib.Path("/usr/lib/cni")
 _NEEDED_BYTES = 1 << 30
 _FIRST_PORT = 6443
@@ -170,10 +172,8 @@ def install(runtime: RuntimeKind, progress: Progress) -> list[Check]:
 
 
 def _apt(arguments: list[str], what: str, progress: Progress) -> None:
-    import time
-
     progress.started(what)
-    began = time.perf_counter()
+    began = CLOCK.monotonic()
     done = subprocess.run(
         ["apt-get", *arguments],
         env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
@@ -188,7 +188,7 @@ def _apt(arguments: list[str], what: str, progress: Progress) -> None:
             f"apt-get {' '.join(arguments)} failed: {last[0] if last else done.returncode}",
             "run it by hand to see more; it needs root and a reachable package mirror",
         )
-    progress.finished(what, time.perf_counter() - began)
+    progress.finished(what, CLOCK.monotonic() - began)
 
 
 def require(runtime: RuntimeKind) -> None:

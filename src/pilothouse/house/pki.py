@@ -21,9 +21,7 @@ class PKI:
     directory: pathlib.Path
 
     def pair(self, name: str) -> tls.KeyPair:
-        return tls.KeyPair(
-            (self.directory / f"{name}.crt").read_bytes(), (self.directory / f"{name}.key").read_bytes()
-        )
+        return tls.KeyPair((self.directory / f"{name}.crt").read_bytes(), (self.directory / f"{name}.key").read_bytes())
 
     def _has(self, name: str) -> bool:
         return (self.directory / f"{name}.crt").exists() and (self.directory / f"{name}.key").exists()

@@ -6,11 +6,13 @@ this run made.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pilothouse.kit.clock import SystemClock
 from pilothouse.seams.house import HouseError, Progress
+
+CLOCK = SystemClock()
 
 Failures = (HouseError, OSError, ValueError)
 
@@ -34,7 +36,7 @@ def run(steps: Sequence[Step], progress: Progress, fail_after: str = "") -> None
     done: list[Step] = []
     for step in steps:
         progress.started(step.name)
-        began = time.perf_counter()
+        began = CLOCK.monotonic()
         try:
             done.append(step)
             if not step.do():
@@ -47,7 +49,7 @@ def run(steps: Sequence[Step], progress: Progress, fail_after: str = "") -> None
             if isinstance(error, OSError | ValueError):
                 raise HouseError(f"{step.name}: {error}", _advice(error)) from error
             raise
-        progress.finished(step.name, time.perf_counter() - began)
+        progress.finished(step.name, CLOCK.monotonic() - began)
 
 
 def _advice(error: OSError | ValueError) -> str:

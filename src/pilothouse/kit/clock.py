@@ -46,3 +46,8 @@ class SystemClock:
 
     def timeout(self, seconds: float | None) -> contextlib.AbstractAsyncContextManager[object]:
         return asyncio.timeout(seconds)
+
+
+def pause(seconds: float) -> None:
+    """Block this thread: for the command line alone, which has no event loop."""
+    time.sleep(seconds)

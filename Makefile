@@ -1,0 +1,24 @@
+# Each target is one word. `make` alone lists them.
+PYTHON ?= .venv/bin/python
+
+help:       ## list the targets
+	@grep -E '^[a-z]+: +##' Makefile | sed 's/: *## */	/'
+demo:       ## set everything up, bring a cluster up and run an application in it
+	./demo.sh
+test:       ## all checks and all tests, real containers included
+	./test.sh
+unit:       ## the tests that need no root
+	$(PYTHON) -m pytest -m "not e2e and not torture" -n 2
+torture:    ## the long versions: kill -9 rounds, soaks
+	$(PYTHON) -m pytest -m torture
+check:      ## format, lint, types, import contracts, budgets, generated code
+	$(PYTHON) -m ruff format --check -q . && $(PYTHON) -m ruff check -q . && $(PYTHON) -m mypy && \
+	.venv/bin/lint-imports && $(PYTHON) tools/budget.py && $(PYTHON) -m tools.gen --check
+format:     ## let the formatter have its way
+	$(PYTHON) -m ruff format . && $(PYTHON) -m ruff check --fix .
+gen:        ## write the generated code from spec/
+	$(PYTHON) -m tools.gen
+bench:      ## measure, with the reference's figures beside
+	$(PYTHON) -m bench
+
+.PHONY: help demo test unit torture check format gen bench

@@ -1,0 +1,143 @@
+"""The command line: grammar, exit codes, and what is printed."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from pilothouse.cli.arguments import parser
+from pilothouse.cli.commands import run
+from pilothouse.cli.completion import SHELLS
+from pilothouse.seams.house import Check, ClusterStatus, HouseError, NodeStatus, Progress, RuntimeKind, UpRequest
+
+NODE = NodeStatus("node-1", "172.30.0.2", "running", True)
+STATUS = ClusterStatus("dev", "simulated", "https://127.0.0.1:6443", "running", True, (NODE,), "/tmp/dev")
+
+
+class FakeHouse:
+    """Answers from what the test gives it, and remembers what it was asked."""
+
+    def __init__(self, status: ClusterStatus = STATUS, error: HouseError | None = None) -> None:
+        self.asked: list[object] = []
+        self.answer, self.error = status, error
+
+    def up(self, request: UpRequest, progress: Progress) -> ClusterStatus:
+        self.asked.append(request)
+        if self.error:
+            raise self.error
+        progress.started("work")
+        progress.finished("work", 0.1)
+        return self.answer
+
+    def down(self, name: str, progress: Progress) -> bool:
+        self.asked.append(name)
+        return name == "dev"
+
+    def status(self, name: str) -> ClusterStatus:
+        return self.answer
+
+    def names(self) -> Sequence[str]:
+        return ["dev", "other"]
+
+    def kubeconfig(self, name: str) -> str:
+        return "kind: Config\n"
+
+    def doctor(self, runtime: RuntimeKind) -> Sequence[Check]:
+        return [Check("program nft", False, "not found", "apt-get install nftables", ("nftables",))]
+
+    def install(self, runtime: RuntimeKind, progress: Progress) -> Sequence[Check]:
+        return [Check("program nft", True, "/usr/sbin/nft")]
+
+    def load_image(self, name: str, archive: pathlib.Path, progress: Progress) -> Sequence[str]:
+        return ["docker.io/library/web:1"]
+
+    def logs(self, name: str, component: str | None) -> Iterator[str]:
+        yield f"{component or 'all'}: a line"
+
+    def components(self, name: str) -> Sequence[str]:
+        return ["control-plane"]
+
+    def run_daemon(self, arguments: Sequence[str]) -> int:
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "request_"),
+    [
+        (["up"], UpRequest("default", None, None)),
+        (["up", "--nodes", "0", "--name", "a"], UpRequest("a", 0, None)),
+        (["up", "--runtime", "simulated"], UpRequest("default", None, "simulated")),
+    ],
+)
+def test_up_asks_for_what_was_typed(argv: list[str], request_: UpRequest) -> None:
+    house = FakeHouse()
+    assert run(house, argv) == 0
+    assert house.asked == [request_]
+
+
+def test_up_answers_json_on_standard_output_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(FakeHouse(), ["up", "-o", "json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["nodes"][0]["address"] == "172.30.0.2"
+    assert "work" in printed.err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [[], ["up", "--nodes", "-1"], ["up", "--nodes", "x"], ["up", "--nodes", "99"], ["up", "--name", "UPPER"], ["fly"]],
+)
+def test_misuse_is_exit_code_2_and_names_help(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(FakeHouse(), argv)
+    assert caught.value.code == 2
+    assert "--help" in capsys.readouterr().err
+
+
+def test_an_error_is_words_and_advice_never_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(FakeHouse(error=HouseError("no root", "use sudo")), ["up"]) == 1
+    assert capsys.readouterr().err == "pilothouse: no root\n  use sudo\n"
+
+
+def test_status_exits_1_unless_all_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(FakeHouse(), ["status"]) == 0
+    assert run(FakeHouse(STATUS._replace(ready=False)), ["status"]) == 1
+    assert "not ready" in capsys.readouterr().out
+
+
+def test_doctor_names_the_remedy_and_exits_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(FakeHouse(), ["doctor"]) == 1
+    assert "mend it with: apt-get install nftables" in capsys.readouterr().out
+    assert run(FakeHouse(), ["doctor", "--install"]) == 0
+
+
+def test_down_of_nothing_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(FakeHouse(), ["down", "--all"]) == 0
+    assert capsys.readouterr().out == "cluster dev is gone\nthere is no cluster other\n"
+
+
+def test_logs_kubeconfig_and_images_print(capsys: pytest.CaptureFixture[str]) -> None:
+    house = FakeHouse()
+    assert run(house, ["logs"]) == run(house, ["kubeconfig"]) == run(house, ["image", "load", "x.tar"]) == 0
+    assert capsys.readouterr().out == "all: a line\nkind: Config\ndocker.io/library/web:1\n"
+
+
+@pytest.mark.parametrize("shell", sorted(SHELLS))
+def test_completion_knows_every_command(shell: str) -> None:
+    script = SHELLS[shell](parser())
+    assert all(word in script for word in ("up", "down", "doctor", "image", "load", "simulated"))
+
+
+def test_bash_completes_commands_and_values() -> None:
+    script = SHELLS["bash"](parser())
+    probe = (
+        "\nCOMP_WORDS=(pilothouse image ''); COMP_CWORD=2; _pilothouse; echo ${COMPREPLY[@]}"
+        "\nCOMP_WORDS=(pilothouse up --runtime s); COMP_CWORD=3; _pilothouse; echo ${COMPREPLY[@]}"
+    )
+    done = subprocess.run(["bash", "-c", script + probe], capture_output=True, text=True, check=True)
+    first, second = done.stdout.splitlines()
+    assert "load" in first.split()
+    assert second == "simulated"

@@ -1,0 +1,63 @@
+"""Daemons: known by their lock, ended by their pid, heard through their pipe."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+import pytest
+
+from pilothouse.house.daemon import Daemon
+from pilothouse.seams.house import HouseError
+
+PRELUDE = """
+import pathlib, signal, sys
+from pilothouse.house.daemon import Herald
+herald = Herald(pathlib.Path(sys.argv[1]))
+"""
+
+
+def daemon(tmp_path: pathlib.Path, body: str) -> Daemon:
+    lock = tmp_path / "run/d.lock"
+    return Daemon("d", (sys.executable, "-c", PRELUDE + body, str(lock)), lock, tmp_path / "logs/d.log")
+
+
+def test_it_is_found_and_ended(tmp_path: pathlib.Path) -> None:
+    one = daemon(tmp_path, "herald.step('half'); herald.ready(); signal.pause()")
+    heard: list[str] = []
+    assert one.pid() is None
+    assert one.start(20, heard.append)
+    assert heard == ["half"]
+    assert one.pid() is not None
+    assert not one.start(20)
+    assert one.stop()
+    assert one.pid() is None
+    assert not one.stop()
+
+
+def test_one_that_cannot_start_says_why(tmp_path: pathlib.Path) -> None:
+    one = daemon(tmp_path, "herald.failed('port 1 is busy', 'free it'); sys.exit(1)")
+    with pytest.raises(HouseError, match="port 1 is busy") as caught:
+        one.start(20)
+    assert caught.value.advice == "free it"
+    assert one.pid() is None
+
+
+def test_one_that_dies_shows_the_end_of_its_log(tmp_path: pathlib.Path) -> None:
+    one = daemon(tmp_path, "print('the reason', flush=True); sys.exit(3)")
+    with pytest.raises(HouseError, match="exit code 3: the reason"):
+        one.start(20)
+
+
+def test_one_that_ignores_the_signal_is_killed(tmp_path: pathlib.Path) -> None:
+    one = daemon(tmp_path, "signal.signal(signal.SIGTERM, signal.SIG_IGN); herald.ready()\nwhile True: signal.pause()")
+    one.start(20)
+    assert one.stop(seconds=0.2)
+    assert one.pid() is None
+
+
+def test_one_that_never_gets_ready_is_ended(tmp_path: pathlib.Path) -> None:
+    one = daemon(tmp_path, "herald.step('x'); signal.pause()")
+    with pytest.raises(HouseError, match="not ready after"):
+        one.start(0.8)
+    assert one.pid() is None

