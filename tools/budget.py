@@ -94,7 +94,7 @@ def main() -> int:
         if lines:
             files.append(lines)
         functions += [size(n) for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-    XX
+        found += [*breaches_in(path, tree, lines), *doors(path.relative_to(ROOT).as_posix(), tree)]
     unused = [entry for entry in allowed if not any(b.startswith(entry + ":") for b in found)]
     breaches = [b for b in found if not any(b.startswith(entry + ":") for entry in allowed)]
     breaches += [f"tools/budget_exceptions.txt: {entry} needs no exception any more" for entry in unused]

@@ -88,6 +88,7 @@ class Daemon:
                 heard(said["step"])
             if (chunk := _read_until(pipe, deadline)) is None:
                 self.stop()
+                process.wait()
                 raise HouseError(f"{self.name} was not ready after {seconds:.0f} s", f"its log: {self.log}")
             if not chunk:
                 code = process.wait()

@@ -1,21 +1,21 @@
-"""The CNI configuration of a node. Pure."""
+"""The CNI configuration of a node. Pure.
+
+Every pod hangs on a veth of its own and is routed (`ptp`), never bridged: what comes back from a Service's endpoint on
+the same node then passes connection tracking like everything else, without the br_netfilter module that a bridge
+would need.
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-POD_BRIDGE = "cni0"
-
 
 def conflist(pod_cidr: str, state: Path, mtu: int = 0) -> str:
-    """A bridge in the node's namespace, addresses of `pod_cidr`, host ports. Masquerading is the node's own work:
+    """A routed veth a pod, addresses of `pod_cidr`, host ports. Masquerading is the node's own work (`machine.py`):
     the plugin's would run iptables twice a pod. `state` is where addresses given out are remembered."""
-    bridge: dict[str, object] = {
-        "type": "bridge",
-        "bridge": POD_BRIDGE,
-        "isGateway": True,
-        "hairpinMode": True,
+    link: dict[str, object] = {
+        "type": "ptp",
         "ipMasq": False,
         "ipam": {
             "type": "host-local",
@@ -25,6 +25,6 @@ def conflist(pod_cidr: str, state: Path, mtu: int = 0) -> str:
         },
     }
     if mtu:
-        bridge["mtu"] = mtu
+        link["mtu"] = mtu
     portmap = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
-    return json.dumps({"cniVersion": "1.0.0", "name": "pilothouse", "plugins": [bridge, portmap]}, indent=2) + "\n"
+    return json.dumps({"cniVersion": "1.0.0", "name": "pilothouse", "plugins": [link, portmap]}, indent=2) + "\n"

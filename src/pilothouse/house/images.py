@@ -1,0 +1,71 @@
+"""Images onto the nodes of a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pathlib
+import tarfile
+from collections.abc import Sequence
+
+from pilothouse.house.machine import containerd_paths
+from pilothouse.house.paths import Paths
+from pilothouse.house.spec import ClusterSpec, NodeSpec
+from pilothouse.house.steps import CLOCK
+from pilothouse.runtime.containerd.client import ContainerdRuntime
+from pilothouse.seams.house import HouseError, Progress
+from pilothouse.seams.runtime import RuntimeFailure
+
+_OCI_NAME = "io.containerd.image.name"
+_OCI_REFERENCE = "org.opencontainers.image.ref.name"
+
+
+def names_in(archive: pathlib.Path) -> list[str]:
+    """The image names that a docker or OCI archive carries. Raises HouseError if it is neither."""
+    advice = "make one with `docker save -o FILE IMAGE` or `skopeo copy docker://IMAGE docker-archive:FILE:IMAGE`"
+    try:
+        with tarfile.open(archive) as tar:
+            members = set(tar.getnames())
+            if "manifest.json" in members:
+                manifest = json.load(tar.extractfile("manifest.json") or open("/dev/null"))
+                return [name for image in manifest for name in image.get("RepoTags") or []]
+            if "index.json" in members:
+                index = json.load(tar.extractfile("index.json") or open("/dev/null"))
+                notes = [entry.get("annotations") or {} for entry in index["manifests"]]
+                return [n.get(_OCI_NAME) or n[_OCI_REFERENCE] for n in notes if _OCI_NAME in n or _OCI_REFERENCE in n]
+    except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise HouseError(f"{archive} is no image archive: {error}", advice) from None
+    raise HouseError(f"{archive} is no image archive: it has neither manifest.json nor index.json", advice)
+
+
+def load(paths: Paths, spec: ClusterSpec, archive: pathlib.Path, progress: Progress) -> Sequence[str]:
+    """Import `archive` on every node at once; the image names. Raises HouseError."""
+    names = names_in(archive)
+    if spec.runtime == "simulated":
+        progress.note("simulated nodes know every image: there is nothing to import")
+        return names
+    what = f"import {archive.name} on {len(spec.nodes)} nodes"
+    progress.started(what)
+    began = CLOCK.monotonic()
+    try:
+        asyncio.run(_import(paths, spec.nodes, archive.absolute()))
+    except RuntimeFailure as error:
+        progress.failed(what, str(error))
+        advice = f"is the cluster up? `pilothouse status --name {spec.name}`"
+        raise HouseError(f"{archive} was not imported: {error}", advice) from error
+    progress.finished(what, CLOCK.monotonic() - began)
+    return names
+
+
+async def _import(paths: Paths, nodes: Sequence[NodeSpec], archive: pathlib.Path) -> None:
+    async def one(node: NodeSpec) -> None:
+        place = containerd_paths(paths, node)
+        runtime = ContainerdRuntime(place.socket, place.cni_conf, CLOCK)
+        try:
+            await runtime.load_archive(str(archive))
+        finally:
+            await runtime.close()
+
+    async with asyncio.TaskGroup() as group:
+        for node in nodes:
+            group.create_task(one(node))
