@@ -30,6 +30,10 @@ def size(node: ast.AST) -> int:
     return int(end) - int(start) + 1
 
 
+def line(node: ast.AST) -> int:
+    return int(getattr(node, "lineno", 0))
+
+
 def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Positional parameters; keyword-only ones explain themselves at the call."""
     names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
@@ -46,7 +50,7 @@ def doors(where: str, tree: ast.Module) -> Iterator[str]:
             names = [node.module]
         for name in names:
             if name in ("time", "random", "secrets"):
-                yield f"{where}:{node.lineno}: imports {name} (use kit.clock, kit.random)"
+                yield f"{where}:{line(node)}: imports {name} (use kit.clock, kit.random)"
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             called = f"{node.value.id}.{node.attr}"
             if called in FORBIDDEN_CALLS and where not in DOOR_KEEPERS:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from pilothouse.seams.house import HouseError
 
-_NODE_SUBNETS = ipaddress.ip_network("172.30.0.0/16")
-_POD_NETWORKS = tuple(ipaddress.ip_network(f"10.{number}.0.0/16") for number in range(244, 96, -1))
+_NODE_SUBNETS = ipaddress.IPv4Network("172.30.0.0/16")
+_POD_NETWORKS = tuple(ipaddress.IPv4Network(f"10.{number}.0.0/16") for number in range(244, 96, -1))
 # Documentation range (RFC 5737): what a machine without any network publishes, since the API refuses loopback.
 _NOWHERE = "192.0.2.1"
 _FIRST_PORT = 6443

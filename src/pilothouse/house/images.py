@@ -7,6 +7,7 @@ import json
 import pathlib
 import tarfile
 from collections.abc import Sequence
+from typing import Any
 
 from pilothouse.house.machine import containerd_paths
 from pilothouse.house.paths import Paths
@@ -27,15 +28,23 @@ def names_in(archive: pathlib.Path) -> list[str]:
         with tarfile.open(archive) as tar:
             members = set(tar.getnames())
             if "manifest.json" in members:
-                manifest = json.load(tar.extractfile("manifest.json") or open("/dev/null"))
+                manifest = _json(tar, "manifest.json")
                 return [name for image in manifest for name in image.get("RepoTags") or []]
             if "index.json" in members:
-                index = json.load(tar.extractfile("index.json") or open("/dev/null"))
+                index = _json(tar, "index.json")
                 notes = [entry.get("annotations") or {} for entry in index["manifests"]]
                 return [n.get(_OCI_NAME) or n[_OCI_REFERENCE] for n in notes if _OCI_NAME in n or _OCI_REFERENCE in n]
     except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise HouseError(f"{archive} is no image archive: {error}", advice) from None
     raise HouseError(f"{archive} is no image archive: it has neither manifest.json nor index.json", advice)
+
+
+def _json(tar: tarfile.TarFile, name: str) -> Any:
+    file = tar.extractfile(name)
+    if file is None:
+        raise ValueError(f"{name} is no file")
+    with file:
+        return json.load(file)
 
 
 def load(paths: Paths, spec: ClusterSpec, archive: pathlib.Path, progress: Progress) -> Sequence[str]:
@@ -66,6 +75,6 @@ async def _import(paths: Paths, nodes: Sequence[NodeSpec], archive: pathlib.Path
         finally:
             await runtime.close()
 
-    async with asyncio.TaskGroup() as group:
-        for node in nodes:
-            group.create_task(one(node))
+    for outcome in await asyncio.gather(*(one(node) for node in nodes), return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pathlib
+from http import HTTPStatus
 
+from pilothouse.house.observe import request
 from pilothouse.house.paths import Paths
 from pilothouse.house.spec import ClusterSpec, NodeSpec
 from pilothouse.runtime.containerd import leftovers
 from pilothouse.runtime.containerd.config import ContainerdPaths
 from pilothouse.runtime.network import machine
 from pilothouse.runtime.network.plan import ClusterNetwork, NodeLink
+from pilothouse.seams.house import HouseError
 
 
 def network_of(spec: ClusterSpec) -> ClusterNetwork:
@@ -66,3 +69,10 @@ def remove_node(paths: Paths, spec: ClusterSpec, node: NodeSpec) -> None:
     remove_node_runtime(paths, spec, node)
     link = NodeLink(node.name, node.index, spec.node_address(node), spec.node_pod_cidr(node))
     machine.remove_node(network_of(spec), link)
+
+
+def forget_node_object(paths: Paths, spec: ClusterSpec, node: NodeSpec) -> None:
+    """Delete the Node; its pods go with it (pod garbage collection). One that is gone already is fine."""
+    status, body = request(paths, spec, "DELETE", f"/api/v1/nodes/{node.name}")
+    if status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
+        raise HouseError(f"Node {node.name} was not deleted: {body.decode(errors='replace')}")

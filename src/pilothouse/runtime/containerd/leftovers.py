@@ -11,11 +11,13 @@ import ctypes
 import os
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from pilothouse.kit.clock import SystemClock, pause
 from pilothouse.runtime.containerd.config import ContainerdPaths
+
+CLOCK = SystemClock()
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 SHIM_SOCKETS = Path("/run/containerd/s")
@@ -75,14 +77,14 @@ def members(groups: list[Path]) -> list[int]:
 
 def remove_cgroups(parent: str) -> None:
     """Kill what is in the cgroup `parent`, then remove it."""
-    end = time.monotonic() + _PATIENCE_SECONDS
-    while (groups := cgroups_under(parent)) and time.monotonic() < end:
+    end = CLOCK.monotonic() + _PATIENCE_SECONDS
+    while (groups := cgroups_under(parent)) and CLOCK.monotonic() < end:
         kill_all(members(groups))
         for group in groups:
             with contextlib.suppress(OSError):
                 group.rmdir()
         if cgroups_under(parent):
-            time.sleep(0.02)
+            pause(0.02)
 
 
 def mounts_under(folder: Path) -> list[str]:
@@ -140,10 +142,10 @@ def remove_shim_sockets() -> None:
 def end(paths: ContainerdPaths, cgroup_parent: str, *, remove: bool) -> None:
     """Kill containerd, its shims and containers; with `remove`, also delete what they kept on disk."""
     ids = sandbox_ids(paths)
-    finish = time.monotonic() + _PATIENCE_SECONDS
-    while (pids := processes_naming(str(paths.state))) and time.monotonic() < finish:
+    finish = CLOCK.monotonic() + _PATIENCE_SECONDS
+    while (pids := processes_naming(str(paths.state))) and CLOCK.monotonic() < finish:
         kill_all(pids)
-        time.sleep(0.01)
+        pause(0.01)
     remove_cgroups(cgroup_parent)
     unmount_all(paths.state)
     if remove:
