@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
-from decimal import ROUND_CEILING, Decimal, localcontext
+from decimal import ROUND_CEILING, ROUND_UP, Decimal, localcontext
 
-_PATTERN = re.compile(r"^([+-]?)(\d+\.?\d*|\.\d+)(Ki|Mi|Gi|Ti|Pi|Ei|n|u|m|k|M|G|T|P|E|[eE][+-]?\d+)?$")
+_PATTERN = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*[-+]?[0-9]*)\Z")
+_EXPONENT = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _DECIMAL_SUFFIX = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
@@ -82,40 +83,34 @@ class Quantity:
 @functools.lru_cache(maxsize=16384)
 def parse(text: str) -> Quantity:
     """Parse `text`; the result prints in canonical form. Raises QuantityError."""
-    if text == "":
-        raise QuantityError("quantities must be non-empty")
     match = _PATTERN.match(text)
-    if match is None:
-        if re.match(r"^[+-]?(\d+\.?\d*|\.\d+)[A-Za-z]", text):
-            raise QuantityError("unable to parse quantity's suffix")
+    if match is None or not text:
         raise QuantityError(
             "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
         )
-    sign, digits, suffix = match.group(1), match.group(2), match.group(3) or ""
+    sign, digits, fraction, suffix = match.group(1), match.group(2), match.group(3) or "", match.group(4)
     with localcontext() as context:
-        context.prec = 60
-        number = Decimal(sign + digits)
+        context.prec = 400
+        context.Emax, context.Emin = 999999, -999999
+        number = Decimal(f"{sign}{digits[-300:] or 0}.{fraction[:300] or 0}")
         if suffix in _BINARY:
-            number *= Decimal(1024) ** _BINARY[suffix]
-            kind = "binary"
-        elif suffix in _DECIMAL:
-            number = number.scaleb(_DECIMAL[suffix])
-            kind = "decimal"
-        else:
-            number = number.scaleb(int(suffix[1:]))
-            kind = "exponent"
-        return make(number, kind)
+            return make(number * Decimal(1024) ** _BINARY[suffix], "binary")
+        if suffix in _DECIMAL:
+            return make(number.scaleb(_DECIMAL[suffix]), "decimal")
+        if suffix[0] not in "eE" or _EXPONENT.match(suffix, 1) is None:
+            raise QuantityError("unable to parse quantity's suffix")
+        return make(number.scaleb(max(-400, min(400, int(suffix[1:])))), "exponent")
 
 
 def make(number: Decimal, suffix_kind: str = "decimal") -> Quantity:
     """The quantity of `number`: rounded up to nano, capped at 2^63-1, printed with the largest fitting suffix."""
     with localcontext() as context:
         context.prec = 60
-        if number != number.quantize(_NANO, rounding=ROUND_CEILING):
-            magnitude = abs(number).quantize(_NANO, rounding=ROUND_CEILING)
-            number = magnitude.copy_sign(number)
         if abs(number) > _LIMIT:
             number = _LIMIT.copy_sign(number)
+        if number != number.quantize(_NANO, rounding=ROUND_CEILING):
+            magnitude = abs(number).quantize(_NANO, rounding=ROUND_UP)
+            number = magnitude.copy_sign(number)
         return Quantity(_canonical(number, suffix_kind), number, suffix_kind)
 
 
