@@ -200,6 +200,10 @@ def struct(catalogue: Catalogue, package: Package, name: str, shape: dict[str, A
     base = inline_base(catalogue, package, shape)
     parent = catalogue.python(package, base, package)[0] if base else "Struct"
     options = "" if base else ", **OPTIONS"
+    # Objects that are stored are shared through weak references, so that a decoded view lives while it is in use.
+    types = [field["type"] for field in shape["fields"]]
+    if any(t.endswith("TypeMeta") for t in types) and any(t.endswith("ObjectMeta") for t in types):
+        options = options.replace("OPTIONS", "OBJECT_OPTIONS")
     lines = [f"class {name}({parent}{options}):\n"]
     body = []
     for field in shape["fields"]:
@@ -303,7 +307,8 @@ def module(catalogue: Catalogue, package: Package) -> str:
         head.append("from pilothouse.api import scalars\n")
     if re.search(r"\bQuantity\b", body):
         head.append("from pilothouse.api.quantity import Quantity\n")
-    head.append("from pilothouse.api.scalars import OPTIONS\n")
+    options = [n for n in ("OBJECT_OPTIONS", "OPTIONS") if f"**{n})" in body]
+    head.append(f"from pilothouse.api.scalars import {', '.join(options)}\n")
     for other in sorted(catalogue.packages.values(), key=lambda p: p.module):
         if other != package and f"{other.module}." in body:
             head.append(f"from {TYPE_MODULES}.{other.group_folder} import {other.version} as {other.module}\n")

@@ -26,10 +26,20 @@ class _Options(TypedDict):
     omit_defaults: bool
     forbid_unknown_fields: bool
     gc: bool
+    weakref: bool
 
 
 # gc=False: an object of the API is a tree, so the cycle collector need never look at it.
-OPTIONS: _Options = {"frozen": True, "kw_only": True, "omit_defaults": True, "forbid_unknown_fields": True, "gc": False}
+OPTIONS: _Options = {
+    "frozen": True,
+    "kw_only": True,
+    "omit_defaults": True,
+    "forbid_unknown_fields": True,
+    "gc": False,
+    "weakref": False,
+}
+# The root of a stored object: shared through weak references, which msgspec allows only to what the collector sees.
+OBJECT_OPTIONS: _Options = {**OPTIONS, "gc": True, "weakref": True}
 
 
 def null() -> Any:

@@ -51,10 +51,6 @@ class StoreUnavailable(StoreError):
     """The engine cannot write or read now (disk full, server away); nothing was acknowledged."""
 
 
-class WatcherTooSlow(StoreError):
-    """A watcher did not take its events in time and was dropped; it may resume from its last revision."""
-
-
 class KeyValue(NamedTuple):
     key: str
     value: bytes
@@ -73,31 +69,53 @@ class Range(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A change. A put has `value`; a delete has value None and `mod_revision` the deletion's.
-    `previous` is the value before (None on create)."""
+    """A change. A put has `value`, and is a creation if both revisions are the same; a delete has value None and
+    create_revision 0. In-process engines hand over the very bytes object that was written."""
 
     key: str
     value: bytes | None
     create_revision: int
     mod_revision: int
-    previous: KeyValue | None
+
+
+class Sink(Protocol):
+    """Takes the events of a watch, on the loop, in revision order. Must not block, and must not write to the store."""
+
+    def events(self, batch: Sequence[Event]) -> None:
+        """The next events, at least one."""
+        ...
+
+    def ended(self, error: StoreError) -> None:
+        """Nothing more comes: Compacted (it fell too far behind) or StoreUnavailable. Begin anew with a range."""
+        ...
 
 
 class Watch(Protocol):
-    """Events of one prefix in revision order, in batches; a revision's events are never split over batches."""
+    """A running watch."""
 
-    async def next(self) -> Sequence[Event]:
-        """The next events, at least one. Raises WatcherTooSlow, StoreUnavailable."""
+    async def catch_up(self) -> int:
+        """Return once the sink has every event acknowledged before this call; the revision it stands at.
+        With in-process engines this never waits. Raises StoreUnavailable."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """No event is delivered after this. Idempotent."""
+        ...
 
 
 class Store(Protocol):
-    """A versioned, ordered map from text keys to bytes."""
+    """A versioned, ordered map from text keys to bytes.
+
+    An in-process engine delivers a write's event to the sinks before the write is acknowledged to its caller, so that
+    whoever has an answer finds the change in every cache.
+    """
 
     async def revision(self) -> int:
         """The revision of the last write acknowledged (a linearizable read)."""
+        ...
+
+    async def compacted(self) -> int:
+        """The revision of the last compaction: the oldest that can be read and watched from (0 if there was none)."""
         ...
 
     async def get(self, key: str) -> KeyValue | None: ...
@@ -118,12 +136,16 @@ class Store(Protocol):
         """The deletion's revision. Raises RevisionMismatch."""
         ...
 
-    async def watch(self, prefix: str, after_revision: int) -> Watch:
-        """Events with a revision larger than `after_revision`. Raises Compacted."""
+    async def watch(self, prefix: str, after_revision: int, sink: Sink) -> Watch:
+        """Give `sink` the events with a revision larger than `after_revision`: past ones first, then as they happen.
+        `after_revision` may lie in the future. Raises Compacted."""
         ...
 
     async def compact(self, revision: int) -> None:
-        """Forget what is older than `revision`; reads at and after it still work."""
+        """Forget what is older than `revision`; reads at and watches after it still work. Raises FutureRevision,
+        Compacted if that much is forgotten already."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Finish what was begun, then refuse everything with StoreUnavailable. Idempotent."""
+        ...

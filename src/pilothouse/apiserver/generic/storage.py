@@ -2,12 +2,13 @@
 
 Bytes first: an item keeps the JSON that was stored, with the resourceVersion spliced in, as a constant `head` of its
 kind and a `tail`; GET answers head and tail, lists join tails, watch events put a prefix before them. The typed object
-is decoded when someone asks for it.
+is decoded when someone asks for it, and shared while anybody holds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from msgspec.structs import replace
@@ -16,46 +17,28 @@ from pilothouse.api.codec import json as codec
 from pilothouse.api.selectors import FieldSelector, LabelSelector
 
 _METADATA = b'"metadata":{'
+_VERSION = _METADATA + b'"resourceVersion":"'
+ChangeType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
 
-class Stored:
-    """An immutable object as it is kept at one revision. Create with `Stored.of_value` or `Stored.of_object`."""
-
-    __slots__ = ("_obj", "_type", "head", "key", "revision", "tail")
-
-    def __init__(self, key: str, revision: int, head: bytes, tail: bytes, kind: Any, obj: Any = None) -> None:
-        self.key = key
-        self.revision = revision
-        self.head = head
-        """`{"kind":"Pod","apiVersion":"v1",`, one shared object per kind."""
-        self.tail = tail
-        """`"metadata":{"resourceVersion":"7",...},"spec":...}`, the closing brace included."""
-        self._type = kind
-        self._obj = obj
-
-    @property
-    def obj(self) -> Any:
-        """The typed, frozen object with its resourceVersion; decoded once."""
-        if self._obj is None:
-            self._obj = codec.decode(self.wire, self._type)
-        return self._obj
-
-    @property
-    def wire(self) -> bytes:
-        """The whole JSON."""
-        return self.head + self.tail
+class MalformedValue(ValueError):
+    """Stored bytes that do not begin with their kind, apiVersion and metadata: this server did not write them."""
 
 
 class KindBytes:
-    """How objects of one kind are written: the constant head of their JSON, and the splicing of resourceVersions."""
+    """How objects of one kind are written and read: the constant head of their JSON, the splicing of resourceVersions,
+    the typed decoding, and the fields that can be selected (beside metadata.name and metadata.namespace)."""
 
-    __slots__ = ("_skip", "head", "type")
+    __slots__ = ("_field_index", "_readers", "_start", "fields", "head", "type")
 
-    def __init__(self, kind: type[Any]) -> None:
+    def __init__(self, kind: type[Any], fields: Mapping[str, Callable[[Any], str]] | None = None) -> None:
         sample = kind()
         self.type = kind
         self.head = f'{{"kind":"{sample.kind}","apiVersion":"{sample.api_version}",'.encode()
-        self._skip = len(self.head) + len(_METADATA)
+        self._start = self.head + _METADATA
+        self.fields = tuple(fields or ())
+        self._readers = tuple((fields or {}).values())
+        self._field_index = {name: index for index, name in enumerate(self.fields)}
 
     def value(self, obj: Any) -> bytes:
         """The bytes to store: kind, apiVersion and metadata first, without resourceVersion."""
@@ -64,11 +47,83 @@ class KindBytes:
         return codec.encode(obj)
 
     def of_value(self, key: str, value: bytes, revision: int, obj: Any = None) -> Stored:
-        """The item of stored bytes; `obj` is its typed form if it is at hand (with that resourceVersion)."""
-        rest = value[self._skip :]
-        comma = b"" if rest[:1] == b"}" else b","
-        tail = b'"metadata":{"resourceVersion":"%d"%b%b' % (revision, comma, rest)
-        return Stored(key, revision, self.head, tail, self.type, obj)
+        """The item of stored bytes; `obj` is its typed form, if it is at hand, with or without a resourceVersion."""
+        if not value.startswith(self._start):
+            raise MalformedValue(f"the value of {key} begins with {value[:80]!r}, not with {self._start!r}")
+        rest = memoryview(value)[len(self._start) :]
+        comma = b"" if value.startswith(b"}", len(self._start)) else b","
+        tail = b"".join((_VERSION, b'%d"' % revision, comma, rest))
+        if obj is not None:
+            obj = self.stamped(obj, revision)
+        return Stored(self, key, revision, tail, obj)
+
+    def stamped(self, obj: Any, revision: int) -> Any:
+        """`obj` with that resourceVersion."""
+        version = str(revision)
+        if obj.metadata.resource_version == version:
+            return obj
+        return replace(obj, metadata=replace(obj.metadata, resource_version=version))
+
+    def columns(self, obj: Any) -> tuple[Mapping[str, str], tuple[str, ...]]:
+        """(labels, values of `fields`) of a typed object."""
+        return obj.metadata.labels, tuple([read(obj) for read in self._readers])
+
+    def index_of(self, field: str) -> int:
+        """Where a field stands in `fields`. Raises KeyError."""
+        return self._field_index[field]
+
+
+class Stored:
+    """An immutable object as it is kept at one revision. Made by `KindBytes.of_value`."""
+
+    __slots__ = ("_columns", "_obj", "form", "key", "revision", "tail")
+
+    def __init__(self, form: KindBytes, key: str, revision: int, tail: bytes, obj: Any = None) -> None:
+        self.form = form
+        self.key = key
+        self.revision = revision
+        self.tail = tail
+        """`"metadata":{"resourceVersion":"7",...},"spec":...}`, the closing brace included."""
+        self._obj: weakref.ref[Any] | None = None
+        self._columns: tuple[Mapping[str, str], tuple[str, ...]] | None = None
+        if obj is not None:
+            self._obj = weakref.ref(obj)
+            self._columns = form.columns(obj)
+
+    @property
+    def head(self) -> bytes:
+        """`{"kind":"Pod","apiVersion":"v1",`, one shared object per kind."""
+        return self.form.head
+
+    @property
+    def obj(self) -> Any:
+        """The typed, frozen object with its resourceVersion; the same one while anybody holds it."""
+        found = self._obj() if self._obj is not None else None
+        if found is None:
+            found = codec.decode(self.wire, self.form.type)
+            self._obj = weakref.ref(found)
+            if self._columns is None:
+                self._columns = self.form.columns(found)
+        return found
+
+    @property
+    def wire(self) -> bytes:
+        """The whole JSON."""
+        return self.form.head + self.tail
+
+    @property
+    def columns(self) -> tuple[Mapping[str, str], tuple[str, ...]]:
+        """(labels, values of the form's fields); read out once."""
+        if self._columns is None:
+            self._columns = self.form.columns(self.obj)
+        return self._columns
+
+    def at(self, revision: int) -> Stored:
+        """The same object with another resourceVersion: how a deletion shows the last state."""
+        rest = self.tail[self.tail.index(b'"', len(_VERSION)) :]
+        moved = Stored(self.form, self.key, revision, b"%b%d%b" % (_VERSION, revision, rest))
+        moved._columns = self._columns
+        return moved
 
 
 class Interest(NamedTuple):
@@ -90,20 +145,52 @@ class Page(NamedTuple):
     remaining: int = -1
 
 
-class Change(NamedTuple):
-    """What a watch tells. DELETED carries the last state, with the deletion's revision; so does an object that a
-    selector does not select any more. BOOKMARK has no item."""
+class Change:
+    """What a watch tells, shared by all watchers that are told. DELETED carries the last state, with the deletion's
+    revision; so does an object that a selector does not select any more. BOOKMARK has no item."""
 
-    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
-    item: Stored | None
-    revision: int
+    __slots__ = ("_forms", "_frame", "item", "revision", "sequence", "type")
+
+    def __init__(self, type: ChangeType, item: Stored | None, revision: int, sequence: int = 0) -> None:
+        self.type: ChangeType = type
+        self.item = item
+        self.revision = revision
+        self.sequence = sequence
+        self._frame: bytes | None = None
+        self._forms: dict[Hashable, bytes] | None = None
+
+    @property
+    def frame(self) -> bytes:
+        """The JSON line of the stored version (`{"type":"ADDED","object":{...}}` and a newline), made once for all.
+        Not of a BOOKMARK."""
+        if self._frame is None:
+            assert self.item is not None
+            self._frame = b"%b%b%b}\n" % (_FRAMES[self.type], self.item.form.head, self.item.tail)
+        return self._frame
+
+    def encoded(self, form: Hashable, encode: Callable[[Change], bytes]) -> bytes:
+        """Another encoding (protobuf, Table, another version), made by `encode` once for all and kept under `form`."""
+        if self._forms is None:
+            self._forms = {}
+        found = self._forms.get(form)
+        if found is None:
+            found = self._forms[form] = encode(self)
+        return found
+
+
+_FRAMES: dict[ChangeType, bytes] = {
+    "ADDED": b'{"type":"ADDED","object":',
+    "MODIFIED": b'{"type":"MODIFIED","object":',
+    "DELETED": b'{"type":"DELETED","object":',
+}
 
 
 class ChangeStream(Protocol):
     """The changes of one watch, in order of revisions."""
 
     async def next(self) -> Sequence[Change]:
-        """At least one change. Raises store errors (`WatcherTooSlow`, `Compacted`) when it cannot go on."""
+        """All changes since the last call, at least one. Raises `Compacted` when those that follow are lost (the
+        watcher was too slow), StoreUnavailable when the cache closes."""
         ...
 
     @property
@@ -112,6 +199,10 @@ class ChangeStream(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+Observer = Callable[[Stored | None, Stored | None], None]
+"""Told of the item before (None: it is new) and after (None: it is gone), on the loop: quick, and raises nothing."""
 
 
 class Cache(Protocol):
@@ -142,7 +233,19 @@ class Cache(Protocol):
         ADDED, then a BOOKMARK; `after` is then the least revision they may be at (-1: the most recent)."""
         ...
 
-    def put(self, item: Stored) -> None:
-        """A write of our own that the store has acknowledged: a hint, so that the typed object is not decoded again
-        when the watch brings it."""
+    async def create(self, key: str, value: bytes, obj: Any = None) -> Stored:
+        """Write through to the store: when this returns, every reader of the cache sees it. `obj` is the typed form of
+        `value`, so that nobody decodes it again. Raises KeyExists."""
+        ...
+
+    async def replace(self, key: str, value: bytes, expected_revision: int, obj: Any = None) -> Stored:
+        """Raises RevisionMismatch."""
+        ...
+
+    async def delete(self, key: str, expected_revision: int) -> Stored:
+        """The last state, with the deletion's revision. Raises RevisionMismatch."""
+        ...
+
+    def observe(self, observer: Observer) -> None:
+        """Tell `observer` of every item there is (as new), and then of every change as it comes in."""
         ...

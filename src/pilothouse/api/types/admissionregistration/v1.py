@@ -6,7 +6,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.meta import v1 as meta_v1
 
 ScopeType = str
@@ -44,7 +44,7 @@ class ValidatingAdmissionPolicyStatus(Struct, **OPTIONS):
     conditions: tuple[meta_v1.Condition, ...] = ()
 
 
-class ValidatingAdmissionPolicy(Struct, **OPTIONS):
+class ValidatingAdmissionPolicy(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ValidatingAdmissionPolicy")
     api_version: str = field(default_factory=lambda: "admissionregistration.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -97,7 +97,7 @@ class ValidatingAdmissionPolicyBindingSpec(Struct, **OPTIONS):
     validation_actions: tuple[str, ...] = field(default=(), name="validationActions")
 
 
-class ValidatingAdmissionPolicyBinding(Struct, **OPTIONS):
+class ValidatingAdmissionPolicyBinding(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ValidatingAdmissionPolicyBinding")
     api_version: str = field(default_factory=lambda: "admissionregistration.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -134,7 +134,7 @@ class NamedRuleWithOperations(RuleWithOperations):
     resource_names: tuple[str, ...] = field(default=(), name="resourceNames")
 
 
-class ValidatingWebhookConfiguration(Struct, **OPTIONS):
+class ValidatingWebhookConfiguration(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ValidatingWebhookConfiguration")
     api_version: str = field(default_factory=lambda: "admissionregistration.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -148,7 +148,7 @@ class ValidatingWebhookConfigurationList(Struct, **OPTIONS):
     items: tuple[ValidatingWebhookConfiguration, ...] | None = field(default_factory=scalars.null)
 
 
-class MutatingWebhookConfiguration(Struct, **OPTIONS):
+class MutatingWebhookConfiguration(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "MutatingWebhookConfiguration")
     api_version: str = field(default_factory=lambda: "admissionregistration.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -211,7 +211,7 @@ class MutatingAdmissionPolicySpec(Struct, **OPTIONS):
     reinvocation_policy: str = field(default="", name="reinvocationPolicy")
 
 
-class MutatingAdmissionPolicy(Struct, **OPTIONS):
+class MutatingAdmissionPolicy(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "MutatingAdmissionPolicy")
     api_version: str = field(default_factory=lambda: "admissionregistration.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -245,7 +245,7 @@ class MutatingAdmissionPolicyBindingSpec(Struct, **OPTIONS):
     match_resources: MatchResources | None = field(default=None, name="matchResources")
 
 
-class MutatingAdmissionPolicyBinding(Struct, **OPTIONS):
+class MutatingAdmissionPolicyBinding(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "MutatingAdmissionPolicyBinding")
     api_version: str = field(default_factory=lambda: "admissionregistration.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.meta import v1 as meta_v1
 
 ResourceScope = str
@@ -20,7 +20,7 @@ class APIGroupDiscoveryList(Struct, **OPTIONS):
     items: tuple[APIGroupDiscovery, ...] | None = field(default_factory=scalars.null)
 
 
-class APIGroupDiscovery(Struct, **OPTIONS):
+class APIGroupDiscovery(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "APIGroupDiscovery")
     api_version: str = field(default_factory=lambda: "apidiscovery.k8s.io/v2", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

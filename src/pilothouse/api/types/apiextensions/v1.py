@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.meta import v1 as meta_v1
 
 ConversionStrategyType = str
@@ -107,7 +107,7 @@ class CustomResourceDefinitionStatus(Struct, **OPTIONS):
     observed_generation: scalars.Int64 = field(default=0, name="observedGeneration")
 
 
-class CustomResourceDefinition(Struct, **OPTIONS):
+class CustomResourceDefinition(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "CustomResourceDefinition")
     api_version: str = field(default_factory=lambda: "apiextensions.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

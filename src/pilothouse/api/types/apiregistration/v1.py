@@ -6,7 +6,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.meta import v1 as meta_v1
 
 ConditionStatus = str
@@ -48,7 +48,7 @@ class APIServiceStatus(Struct, **OPTIONS):
     conditions: tuple[APIServiceCondition, ...] = ()
 
 
-class APIService(Struct, **OPTIONS):
+class APIService(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "APIService")
     api_version: str = field(default_factory=lambda: "apiregistration.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

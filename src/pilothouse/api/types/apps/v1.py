@@ -6,7 +6,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.core import v1 as core_v1
 from pilothouse.api.types.meta import v1 as meta_v1
 
@@ -55,7 +55,7 @@ class StatefulSetStatus(Struct, **OPTIONS):
     available_replicas: scalars.Int32 = field(default_factory=int, name="availableReplicas")
 
 
-class StatefulSet(Struct, **OPTIONS):
+class StatefulSet(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "StatefulSet")
     api_version: str = field(default_factory=lambda: "apps/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -120,7 +120,7 @@ class DeploymentStatus(Struct, **OPTIONS):
     collision_count: scalars.Int32 | None = field(default=None, name="collisionCount")
 
 
-class Deployment(Struct, **OPTIONS):
+class Deployment(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "Deployment")
     api_version: str = field(default_factory=lambda: "apps/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -188,7 +188,7 @@ class DaemonSetCondition(Struct, **OPTIONS):
     message: str = ""
 
 
-class DaemonSet(Struct, **OPTIONS):
+class DaemonSet(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "DaemonSet")
     api_version: str = field(default_factory=lambda: "apps/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -220,7 +220,7 @@ class ReplicaSetStatus(Struct, **OPTIONS):
     conditions: tuple[ReplicaSetCondition, ...] = ()
 
 
-class ReplicaSet(Struct, **OPTIONS):
+class ReplicaSet(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ReplicaSet")
     api_version: str = field(default_factory=lambda: "apps/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -243,7 +243,7 @@ class ReplicaSetCondition(Struct, **OPTIONS):
     message: str = ""
 
 
-class ControllerRevision(Struct, **OPTIONS):
+class ControllerRevision(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ControllerRevision")
     api_version: str = field(default_factory=lambda: "apps/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

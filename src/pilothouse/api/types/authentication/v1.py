@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.meta import v1 as meta_v1
 
 
@@ -31,7 +31,7 @@ class TokenReviewStatus(Struct, **OPTIONS):
     error: str = ""
 
 
-class TokenReview(Struct, **OPTIONS):
+class TokenReview(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "TokenReview")
     api_version: str = field(default_factory=lambda: "authentication.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -50,7 +50,7 @@ class TokenRequestStatus(Struct, **OPTIONS):
     expiration_timestamp: scalars.Time | None = field(default_factory=scalars.null, name="expirationTimestamp")
 
 
-class TokenRequest(Struct, **OPTIONS):
+class TokenRequest(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "TokenRequest")
     api_version: str = field(default_factory=lambda: "authentication.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -69,7 +69,7 @@ class SelfSubjectReviewStatus(Struct, **OPTIONS):
     user_info: UserInfo = field(default_factory=UserInfo, name="userInfo")
 
 
-class SelfSubjectReview(Struct, **OPTIONS):
+class SelfSubjectReview(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "SelfSubjectReview")
     api_version: str = field(default_factory=lambda: "authentication.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

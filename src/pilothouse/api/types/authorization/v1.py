@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.meta import v1 as meta_v1
 
 
@@ -28,7 +28,7 @@ class SubjectAccessReviewStatus(Struct, **OPTIONS):
     evaluation_error: str = field(default="", name="evaluationError")
 
 
-class SubjectAccessReview(Struct, **OPTIONS):
+class SubjectAccessReview(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "SubjectAccessReview")
     api_version: str = field(default_factory=lambda: "authorization.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -41,7 +41,7 @@ class SelfSubjectAccessReviewSpec(Struct, **OPTIONS):
     non_resource_attributes: NonResourceAttributes | None = field(default=None, name="nonResourceAttributes")
 
 
-class SelfSubjectAccessReview(Struct, **OPTIONS):
+class SelfSubjectAccessReview(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "SelfSubjectAccessReview")
     api_version: str = field(default_factory=lambda: "authorization.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -49,7 +49,7 @@ class SelfSubjectAccessReview(Struct, **OPTIONS):
     status: SubjectAccessReviewStatus = field(default_factory=SubjectAccessReviewStatus)
 
 
-class LocalSubjectAccessReview(Struct, **OPTIONS):
+class LocalSubjectAccessReview(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "LocalSubjectAccessReview")
     api_version: str = field(default_factory=lambda: "authorization.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -97,7 +97,7 @@ class SubjectRulesReviewStatus(Struct, **OPTIONS):
     evaluation_error: str = field(default="", name="evaluationError")
 
 
-class SelfSubjectRulesReview(Struct, **OPTIONS):
+class SelfSubjectRulesReview(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "SelfSubjectRulesReview")
     api_version: str = field(default_factory=lambda: "authorization.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from pilothouse.api import scalars
 from pilothouse.api.quantity import Quantity
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.meta import v1 as meta_v1
 
 MetricSourceType = str
@@ -39,7 +39,7 @@ class HorizontalPodAutoscalerStatus(Struct, **OPTIONS):
     )
 
 
-class HorizontalPodAutoscaler(Struct, **OPTIONS):
+class HorizontalPodAutoscaler(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "HorizontalPodAutoscaler")
     api_version: str = field(default_factory=lambda: "autoscaling/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -63,7 +63,7 @@ class ScaleStatus(Struct, **OPTIONS):
     selector: str = ""
 
 
-class Scale(Struct, **OPTIONS):
+class Scale(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "Scale")
     api_version: str = field(default_factory=lambda: "autoscaling/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

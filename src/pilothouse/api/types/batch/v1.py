@@ -6,7 +6,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.core import v1 as core_v1
 from pilothouse.api.types.meta import v1 as meta_v1
 
@@ -51,7 +51,7 @@ class JobStatus(Struct, **OPTIONS):
     ready: scalars.Int32 | None = None
 
 
-class Job(Struct, **OPTIONS):
+class Job(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "Job")
     api_version: str = field(default_factory=lambda: "batch/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -132,7 +132,7 @@ class CronJobStatus(Struct, **OPTIONS):
     last_successful_time: scalars.Time | None = field(default=None, name="lastSuccessfulTime")
 
 
-class CronJob(Struct, **OPTIONS):
+class CronJob(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "CronJob")
     api_version: str = field(default_factory=lambda: "batch/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.meta import v1 as meta_v1
 
 RequestConditionType = str
@@ -31,7 +31,7 @@ class CertificateSigningRequestStatus(Struct, **OPTIONS):
     certificate: bytes = b""
 
 
-class CertificateSigningRequest(Struct, **OPTIONS):
+class CertificateSigningRequest(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "CertificateSigningRequest")
     api_version: str = field(default_factory=lambda: "certificates.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.meta import v1 as meta_v1
 
 CoordinatedLeaseStrategy = str
@@ -22,7 +22,7 @@ class LeaseSpec(Struct, **OPTIONS):
     preferred_holder: str | None = field(default=None, name="preferredHolder")
 
 
-class Lease(Struct, **OPTIONS):
+class Lease(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "Lease")
     api_version: str = field(default_factory=lambda: "coordination.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

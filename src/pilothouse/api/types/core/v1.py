@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from pilothouse.api import scalars
 from pilothouse.api.quantity import Quantity
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.meta import v1 as meta_v1
 
 PersistentVolumeReclaimPolicy = str
@@ -172,7 +172,7 @@ class PersistentVolumeStatus(Struct, **OPTIONS):
     last_phase_transition_time: scalars.Time | None = field(default=None, name="lastPhaseTransitionTime")
 
 
-class PersistentVolume(Struct, **OPTIONS):
+class PersistentVolume(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "PersistentVolume")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -219,7 +219,7 @@ class PersistentVolumeClaimStatus(Struct, **OPTIONS):
     modify_volume_status: ModifyVolumeStatus | None = field(default=None, name="modifyVolumeStatus")
 
 
-class PersistentVolumeClaim(Struct, **OPTIONS):
+class PersistentVolumeClaim(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "PersistentVolumeClaim")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1208,14 +1208,14 @@ class PodStatus(Struct, **OPTIONS):
     )
 
 
-class PodStatusResult(Struct, **OPTIONS):
+class PodStatusResult(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "PodStatusResult")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
     status: PodStatus = field(default_factory=PodStatus)
 
 
-class Pod(Struct, **OPTIONS):
+class Pod(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "Pod")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1235,7 +1235,7 @@ class PodTemplateSpec(Struct, **OPTIONS):
     spec: PodSpec = field(default_factory=PodSpec)
 
 
-class PodTemplate(Struct, **OPTIONS):
+class PodTemplate(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "PodTemplate")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1273,7 +1273,7 @@ class ReplicationControllerCondition(Struct, **OPTIONS):
     message: str = ""
 
 
-class ReplicationController(Struct, **OPTIONS):
+class ReplicationController(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ReplicationController")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1344,7 +1344,7 @@ class ServicePort(Struct, **OPTIONS):
     node_port: scalars.Int32 = field(default=0, name="nodePort")
 
 
-class Service(Struct, **OPTIONS):
+class Service(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "Service")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1359,7 +1359,7 @@ class ServiceList(Struct, **OPTIONS):
     items: tuple[Service, ...] | None = field(default_factory=scalars.null)
 
 
-class ServiceAccount(Struct, **OPTIONS):
+class ServiceAccount(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ServiceAccount")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1375,7 +1375,7 @@ class ServiceAccountList(Struct, **OPTIONS):
     items: tuple[ServiceAccount, ...] | None = field(default_factory=scalars.null)
 
 
-class Endpoints(Struct, **OPTIONS):
+class Endpoints(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "Endpoints")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1534,7 +1534,7 @@ class NodeAddress(Struct, **OPTIONS):
     address: str = field(default_factory=str)
 
 
-class Node(Struct, **OPTIONS):
+class Node(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "Node")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1566,7 +1566,7 @@ class NamespaceCondition(Struct, **OPTIONS):
     message: str = ""
 
 
-class Namespace(Struct, **OPTIONS):
+class Namespace(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "Namespace")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1591,7 +1591,7 @@ class ObjectReference(Struct, **OPTIONS):
     field_path: str = field(default="", name="fieldPath")
 
 
-class Binding(Struct, **OPTIONS):
+class Binding(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "Binding")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1679,7 +1679,7 @@ class EventSource(Struct, **OPTIONS):
     host: str = ""
 
 
-class Event(Struct, **OPTIONS):
+class Event(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "Event")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1724,7 +1724,7 @@ class LimitRangeSpec(Struct, **OPTIONS):
     limits: tuple[LimitRangeItem, ...] | None = field(default_factory=scalars.null)
 
 
-class LimitRange(Struct, **OPTIONS):
+class LimitRange(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "LimitRange")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1759,7 +1759,7 @@ class ResourceQuotaStatus(Struct, **OPTIONS):
     used: Mapping[str, Quantity] = field(default_factory=dict)
 
 
-class ResourceQuota(Struct, **OPTIONS):
+class ResourceQuota(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ResourceQuota")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1774,7 +1774,7 @@ class ResourceQuotaList(Struct, **OPTIONS):
     items: tuple[ResourceQuota, ...] | None = field(default_factory=scalars.null)
 
 
-class Secret(Struct, **OPTIONS):
+class Secret(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "Secret")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1791,7 +1791,7 @@ class SecretList(Struct, **OPTIONS):
     items: tuple[Secret, ...] | None = field(default_factory=scalars.null)
 
 
-class ConfigMap(Struct, **OPTIONS):
+class ConfigMap(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ConfigMap")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1814,7 +1814,7 @@ class ComponentCondition(Struct, **OPTIONS):
     error: str = ""
 
 
-class ComponentStatus(Struct, **OPTIONS):
+class ComponentStatus(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ComponentStatus")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -1873,7 +1873,7 @@ class WindowsSecurityContextOptions(Struct, **OPTIONS):
     host_process: bool | None = field(default=None, name="hostProcess")
 
 
-class RangeAllocation(Struct, **OPTIONS):
+class RangeAllocation(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "RangeAllocation")
     api_version: str = field(default_factory=lambda: "v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.meta import v1 as meta_v1
 
 FlowDistinguisherMethodType = str
@@ -35,7 +35,7 @@ class FlowSchemaStatus(Struct, **OPTIONS):
     conditions: tuple[FlowSchemaCondition, ...] = ()
 
 
-class FlowSchema(Struct, **OPTIONS):
+class FlowSchema(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "FlowSchema")
     api_version: str = field(default_factory=lambda: "flowcontrol.apiserver.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -111,7 +111,7 @@ class PriorityLevelConfigurationStatus(Struct, **OPTIONS):
     conditions: tuple[PriorityLevelConfigurationCondition, ...] = ()
 
 
-class PriorityLevelConfiguration(Struct, **OPTIONS):
+class PriorityLevelConfiguration(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "PriorityLevelConfiguration")
     api_version: str = field(default_factory=lambda: "flowcontrol.apiserver.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

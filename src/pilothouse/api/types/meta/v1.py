@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 
 ResourceVersionMatch = str
 DeletionPropagation = str
@@ -292,7 +292,7 @@ class TableOptions(Struct, **OPTIONS):
     include_object: str = field(default="", name="includeObject")
 
 
-class PartialObjectMetadata(Struct, **OPTIONS):
+class PartialObjectMetadata(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "PartialObjectMetadata")
     api_version: str = field(default_factory=lambda: "meta.k8s.io/v1", name="apiVersion")
     metadata: ObjectMeta = field(default_factory=ObjectMeta)

@@ -9,11 +9,11 @@ from msgspec import Struct, field
 
 from pilothouse.api import scalars
 from pilothouse.api.quantity import Quantity
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.meta import v1 as meta_v1
 
 
-class NodeMetrics(Struct, **OPTIONS):
+class NodeMetrics(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "NodeMetrics")
     api_version: str = field(default_factory=lambda: "metrics.k8s.io/v1beta1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -29,7 +29,7 @@ class NodeMetricsList(Struct, **OPTIONS):
     items: tuple[NodeMetrics, ...] | None = field(default_factory=scalars.null)
 
 
-class PodMetrics(Struct, **OPTIONS):
+class PodMetrics(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "PodMetrics")
     api_version: str = field(default_factory=lambda: "metrics.k8s.io/v1beta1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.core import v1 as core_v1
 from pilothouse.api.types.meta import v1 as meta_v1
 
@@ -21,7 +21,7 @@ class NetworkPolicySpec(Struct, **OPTIONS):
     policy_types: tuple[str, ...] = field(default=(), name="policyTypes")
 
 
-class NetworkPolicy(Struct, **OPTIONS):
+class NetworkPolicy(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "NetworkPolicy")
     api_version: str = field(default_factory=lambda: "networking.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -77,7 +77,7 @@ class IngressStatus(Struct, **OPTIONS):
     load_balancer: IngressLoadBalancerStatus = field(default_factory=IngressLoadBalancerStatus, name="loadBalancer")
 
 
-class Ingress(Struct, **OPTIONS):
+class Ingress(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "Ingress")
     api_version: str = field(default_factory=lambda: "networking.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -147,7 +147,7 @@ class IngressClassSpec(Struct, **OPTIONS):
     parameters: IngressClassParametersReference | None = None
 
 
-class IngressClass(Struct, **OPTIONS):
+class IngressClass(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "IngressClass")
     api_version: str = field(default_factory=lambda: "networking.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -173,7 +173,7 @@ class IPAddressSpec(Struct, **OPTIONS):
     parent_ref: ParentReference | None = field(default=None, name="parentRef")
 
 
-class IPAddress(Struct, **OPTIONS):
+class IPAddress(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "IPAddress")
     api_version: str = field(default_factory=lambda: "networking.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -202,7 +202,7 @@ class ServiceCIDRStatus(Struct, **OPTIONS):
     conditions: tuple[meta_v1.Condition, ...] = ()
 
 
-class ServiceCIDR(Struct, **OPTIONS):
+class ServiceCIDR(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ServiceCIDR")
     api_version: str = field(default_factory=lambda: "networking.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

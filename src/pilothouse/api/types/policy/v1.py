@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.meta import v1 as meta_v1
 
 UnhealthyPodEvictionPolicyType = str
@@ -31,7 +31,7 @@ class PodDisruptionBudgetStatus(Struct, **OPTIONS):
     conditions: tuple[meta_v1.Condition, ...] = ()
 
 
-class PodDisruptionBudget(Struct, **OPTIONS):
+class PodDisruptionBudget(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "PodDisruptionBudget")
     api_version: str = field(default_factory=lambda: "policy/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -46,7 +46,7 @@ class PodDisruptionBudgetList(Struct, **OPTIONS):
     items: tuple[PodDisruptionBudget, ...] | None = field(default_factory=scalars.null)
 
 
-class Eviction(Struct, **OPTIONS):
+class Eviction(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "Eviction")
     api_version: str = field(default_factory=lambda: "policy/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

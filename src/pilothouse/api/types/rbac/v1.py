@@ -6,7 +6,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.meta import v1 as meta_v1
 
 
@@ -31,14 +31,14 @@ class RoleRef(Struct, **OPTIONS):
     name: str = field(default_factory=str)
 
 
-class Role(Struct, **OPTIONS):
+class Role(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "Role")
     api_version: str = field(default_factory=lambda: "rbac.authorization.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
     rules: tuple[PolicyRule, ...] | None = field(default_factory=scalars.null)
 
 
-class RoleBinding(Struct, **OPTIONS):
+class RoleBinding(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "RoleBinding")
     api_version: str = field(default_factory=lambda: "rbac.authorization.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -60,7 +60,7 @@ class RoleList(Struct, **OPTIONS):
     items: tuple[Role, ...] | None = field(default_factory=scalars.null)
 
 
-class ClusterRole(Struct, **OPTIONS):
+class ClusterRole(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ClusterRole")
     api_version: str = field(default_factory=lambda: "rbac.authorization.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -72,7 +72,7 @@ class AggregationRule(Struct, **OPTIONS):
     cluster_role_selectors: tuple[meta_v1.LabelSelector, ...] = field(default=(), name="clusterRoleSelectors")
 
 
-class ClusterRoleBinding(Struct, **OPTIONS):
+class ClusterRoleBinding(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ClusterRoleBinding")
     api_version: str = field(default_factory=lambda: "rbac.authorization.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from pilothouse.api import scalars
 from pilothouse.api.quantity import Quantity
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.core import v1 as core_v1
 from pilothouse.api.types.meta import v1 as meta_v1
 
@@ -38,7 +38,7 @@ class ResourceSliceSpec(Struct, **OPTIONS):
     shared_counters: tuple[CounterSet, ...] = field(default=(), name="sharedCounters")
 
 
-class ResourceSlice(Struct, **OPTIONS):
+class ResourceSlice(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ResourceSlice")
     api_version: str = field(default_factory=lambda: "resource.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -140,7 +140,7 @@ class ResourceClaimStatus(Struct, **OPTIONS):
     devices: tuple[AllocatedDeviceStatus, ...] = ()
 
 
-class ResourceClaim(Struct, **OPTIONS):
+class ResourceClaim(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ResourceClaim")
     api_version: str = field(default_factory=lambda: "resource.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -262,7 +262,7 @@ class DeviceClassSpec(Struct, **OPTIONS):
     extended_resource_name: str | None = field(default=None, name="extendedResourceName")
 
 
-class DeviceClass(Struct, **OPTIONS):
+class DeviceClass(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "DeviceClass")
     api_version: str = field(default_factory=lambda: "resource.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -285,7 +285,7 @@ class ResourceClaimTemplateSpec(Struct, **OPTIONS):
     spec: ResourceClaimSpec = field(default_factory=ResourceClaimSpec)
 
 
-class ResourceClaimTemplate(Struct, **OPTIONS):
+class ResourceClaimTemplate(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "ResourceClaimTemplate")
     api_version: str = field(default_factory=lambda: "resource.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

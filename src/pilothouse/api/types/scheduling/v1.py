@@ -6,11 +6,11 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from pilothouse.api import scalars
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.meta import v1 as meta_v1
 
 
-class PriorityClass(Struct, **OPTIONS):
+class PriorityClass(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "PriorityClass")
     api_version: str = field(default_factory=lambda: "scheduling.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)

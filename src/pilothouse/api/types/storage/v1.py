@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from pilothouse.api import scalars
 from pilothouse.api.quantity import Quantity
-from pilothouse.api.scalars import OPTIONS
+from pilothouse.api.scalars import OBJECT_OPTIONS, OPTIONS
 from pilothouse.api.types.core import v1 as core_v1
 from pilothouse.api.types.meta import v1 as meta_v1
 
@@ -18,7 +18,7 @@ FSGroupPolicy = str
 VolumeLifecycleMode = str
 
 
-class StorageClass(Struct, **OPTIONS):
+class StorageClass(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "StorageClass")
     api_version: str = field(default_factory=lambda: "storage.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -56,7 +56,7 @@ class VolumeAttachmentStatus(Struct, **OPTIONS):
     detach_error: VolumeError | None = field(default=None, name="detachError")
 
 
-class VolumeAttachment(Struct, **OPTIONS):
+class VolumeAttachment(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "VolumeAttachment")
     api_version: str = field(default_factory=lambda: "storage.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -93,7 +93,7 @@ class CSIDriverSpec(Struct, **OPTIONS):
     prevent_pod_scheduling_if_missing: bool | None = field(default=None, name="preventPodSchedulingIfMissing")
 
 
-class CSIDriver(Struct, **OPTIONS):
+class CSIDriver(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "CSIDriver")
     api_version: str = field(default_factory=lambda: "storage.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -116,7 +116,7 @@ class CSINodeSpec(Struct, **OPTIONS):
     drivers: tuple[CSINodeDriver, ...] | None = field(default_factory=scalars.null)
 
 
-class CSINode(Struct, **OPTIONS):
+class CSINode(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "CSINode")
     api_version: str = field(default_factory=lambda: "storage.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -141,7 +141,7 @@ class CSINodeList(Struct, **OPTIONS):
     items: tuple[CSINode, ...] | None = field(default_factory=scalars.null)
 
 
-class CSIStorageCapacity(Struct, **OPTIONS):
+class CSIStorageCapacity(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "CSIStorageCapacity")
     api_version: str = field(default_factory=lambda: "storage.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
@@ -158,7 +158,7 @@ class CSIStorageCapacityList(Struct, **OPTIONS):
     items: tuple[CSIStorageCapacity, ...] | None = field(default_factory=scalars.null)
 
 
-class VolumeAttributesClass(Struct, **OPTIONS):
+class VolumeAttributesClass(Struct, **OBJECT_OPTIONS):
     kind: str = field(default_factory=lambda: "VolumeAttributesClass")
     api_version: str = field(default_factory=lambda: "storage.k8s.io/v1", name="apiVersion")
     metadata: meta_v1.ObjectMeta = field(default_factory=meta_v1.ObjectMeta)
