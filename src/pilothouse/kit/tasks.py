@@ -11,6 +11,16 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
+async def attempt(work: Coroutine[Any, Any, object]) -> Exception | None:
+    """Run `work`; answer what it raised instead of raising it. For loops that must outlive the failure of one round,
+    and that tell of it: the caller logs or counts what it gets."""
+    try:
+        await work
+    except Exception as failure:  # noqa: BLE001  # the one place, besides the scope, that hears of everything
+        return failure
+    return None
+
+
 class TaskScope:
     """Owns tasks: `async with TaskScope("kubelet") as scope`. Leaving the block cancels and awaits all of them.
 

@@ -1,6 +1,7 @@
 """One client interface, two ways: in the API server's own process (no bytes) and over HTTPS."""
 
 from pilothouse.machinery.client.interface import (
+    CLIENT_ERRORS,
     ApplyPatch,
     Client,
     JSONPatch,
@@ -9,10 +10,12 @@ from pilothouse.machinery.client.interface import (
     MetadataClient,
     Patch,
     StrategicMergePatch,
+    TransportError,
     WatchEvent,
 )
 
 __all__ = [
+    "CLIENT_ERRORS",
     "ApplyPatch",
     "Client",
     "JSONPatch",
@@ -21,5 +24,6 @@ __all__ = [
     "MetadataClient",
     "Patch",
     "StrategicMergePatch",
+    "TransportError",
     "WatchEvent",
 ]

@@ -1,4 +1,8 @@
-"""The client that controllers, scheduler, kubelet and tests hold. Errors are `pilothouse.api.errors.StatusError`."""
+"""The client that controllers, scheduler, kubelet and tests hold.
+
+A refusal is `pilothouse.api.errors.StatusError`; a server that cannot be reached, or a connection that broke, is
+`TransportError` (whether a write was done is then unknown). Nothing else is raised; both are in `CLIENT_ERRORS`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
+from pilothouse.api.errors import StatusError
 from pilothouse.api.facts import Resource
 from pilothouse.api.object import Object
 from pilothouse.api.types.meta.v1 import PartialObjectMetadata
@@ -16,6 +21,13 @@ from pilothouse.api.types.meta.v1 import PartialObjectMetadata
 K = TypeVar("K", bound=Object)
 A = TypeVar("A", bound=Struct)
 EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+
+
+class TransportError(OSError):
+    """The server was not reached, or the connection broke before the answer was complete."""
+
+
+CLIENT_ERRORS = (StatusError, TransportError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,41 @@
+"""All controllers of the control plane, by upstream's names. One line a controller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from pilothouse.controllers import namespace, root_ca, service_accounts
+from pilothouse.controllers.environment import Environment
+
+
+class Runnable(Protocol):
+    """A built controller."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ...
+
+
+class Entry(NamedTuple):
+    name: str
+    build: Callable[[Environment], Any]
+
+
+ROSTER: tuple[Entry, ...] = (
+    Entry("serviceaccount-controller", service_accounts.build),
+    Entry("root-ca-certificate-publisher-controller", root_ca.build),
+    Entry("namespace-controller", namespace.build),
+)
+
+
+def start(env: Environment, only: Iterable[str] | None = None) -> Sequence[Runnable]:
+    """Build the controllers (all, or those of `only`) and run them in the environment's scope."""
+    chosen = None if only is None else set(only)
+    running: list[Runnable] = []
+    for entry in ROSTER:
+        if chosen is None or entry.name in chosen:
+            built: Runnable = entry.build(env)
+            env.scope.spawn(built.run(), entry.name)
+            running.append(built)
+    return running

@@ -1,0 +1,126 @@
+"""The shell of every controller, written once: informers feed keys, workers reconcile them, failures back off.
+
+`reconcile(key, client)` looks at the caches, decides, and writes through `client`. It is called for one key by one
+worker at a time, and never before the caches show what it wrote for that key the last time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from typing import Any, Generic, TypeVar
+
+from pilothouse.api.errors import StatusError
+from pilothouse.api.object import Object
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.tasks import TaskScope, attempt
+from pilothouse.machinery.client.interface import CLIENT_ERRORS, Client
+from pilothouse.machinery.informer import Informer, Informers
+from pilothouse.machinery.own_writes import OwnWrites, RecordingClient
+from pilothouse.machinery.workqueue import WorkQueue
+
+T = TypeVar("T", bound=Hashable)
+K = TypeVar("K", bound=Object)
+Key = tuple[str, str]
+"""Namespace and name."""
+log = logging.getLogger(__name__)
+
+
+def key_of(obj: Object) -> Key:
+    return obj.metadata.namespace, obj.metadata.name
+
+
+class Controller(Generic[T]):
+    """`on` binds informers to keys; `run` works until cancelled."""
+
+    def __init__(
+        self,
+        name: str,
+        reconcile: Callable[[T, Client], Awaitable[None]],
+        client: Client,
+        informers: Informers,
+        clock: Clock,
+        *,
+        workers: int = 5,
+    ) -> None:
+        self.name = name
+        self.queue: WorkQueue[T] = WorkQueue(clock)
+        self._reconcile = reconcile
+        self._client = client
+        self._informers = informers
+        self._clock = clock
+        self._workers = workers
+        self._needed: list[Informer[Any]] = []
+        self._writes: dict[T, OwnWrites] = {}
+        self.reconciled = 0
+        self.failed = 0
+
+    def needs(self, kind: type[K]) -> Informer[K]:
+        """The informer of `kind`; no key is worked on before it has its first list."""
+        informer = self._informers.of(kind)
+        if informer not in self._needed:
+            self._needed.append(informer)
+        return informer
+
+    def on(self, kind: type[K], keys: Callable[[K | None, K | None], Iterable[T]]) -> Informer[K]:
+        """Queue the keys that `keys(old, new)` finds in each change of `kind`."""
+        informer = self.needs(kind)
+
+        def changed(old: K | None, new: K | None) -> None:
+            for key in keys(old, new):
+                self.queue.add(key)
+
+        informer.add_handler(changed)
+        return informer
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with TaskScope(self.name) as scope:
+            for informer in self._needed:
+                await informer.wait_synced()
+            scope.spawn(self.queue.run(), "delays")
+            for number in range(self._workers):
+                scope.spawn(self._work(), f"worker-{number}")
+            raise await scope.wait_failed()
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            await self.work_on(key)
+            self.queue.done(key)
+
+    async def work_on(self, key: T) -> None:
+        """One round for `key`: wait for our own writes to show, reconcile, back off or forget."""
+        writes = self._writes.pop(key, None)
+        if writes is not None:
+            await writes.wait_seen()
+        else:
+            writes = OwnWrites(self._informers, self._clock)
+        failure = await attempt(self._round(key, RecordingClient(self._client, writes)))
+        if writes.pending:
+            self._writes[key] = writes
+        self.reconciled += 1
+        if failure is None:
+            self.queue.forget(key)
+            return
+        self.failed += 1
+        self._tell(key, failure)
+        self.queue.add_rate_limited(key)
+
+    async def _round(self, key: T, client: Client) -> None:
+        await self._reconcile(key, client)
+
+    def _tell(self, key: T, failure: Exception) -> None:
+        conflict = isinstance(failure, StatusError) and failure.reason in ("Conflict", "AlreadyExists")
+        if conflict:
+            log.debug("%s: %s: %s", self.name, key, failure)
+        elif isinstance(failure, CLIENT_ERRORS):
+            log.info("%s: %s: %s", self.name, key, failure)
+        else:
+            log.error("%s: %s failed", self.name, key, exc_info=failure)
+
+
+def own_key(old: Object | None, new: Object | None) -> tuple[Key, ...]:
+    """The key of the changed object itself."""
+    found = new if new is not None else old
+    return (key_of(found),) if found is not None else ()
