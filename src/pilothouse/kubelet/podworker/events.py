@@ -1,0 +1,157 @@
+"""What a pod's machine hears of. Facts only: nothing here asks for anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from pilothouse.api.types.core.v1 import Pod
+from pilothouse.seams.runtime import Container, Sandbox
+
+
+class Probe(Enum):
+    STARTUP = "startup"
+    READINESS = "readiness"
+    LIVENESS = "liveness"
+
+
+@dataclass(frozen=True, slots=True)
+class PodChanged:
+    """The API object is new or changed; deletion shows in its metadata."""
+
+    pod: Pod
+
+
+@dataclass(frozen=True, slots=True)
+class PodRemoved:
+    """The API object is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodRejected:
+    """The node will not run it."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PodEvicted:
+    """The node wants it to end, as failed. `grace_seconds` None: the pod's own."""
+
+    reason: str
+    message: str
+    grace_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSeen:
+    """Everything the runtime has of this pod, newest attempt last."""
+
+    sandboxes: Sequence[Sandbox]
+    containers: Sequence[Container]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSeen:
+    """One container as it now stands."""
+
+    container: Container
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSeen:
+    """One sandbox as it now stands."""
+
+    sandbox: Sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class VolumesMounted:
+    """All volumes are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class VolumesFailed:
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class VolumesRemoved:
+    """Volumes and cgroups are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxStarted:
+    sandbox: Sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxFailed:
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxStopped:
+    sandbox_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStarted:
+    container: Container
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFailed:
+    """A container could not be started; `reason` is its waiting reason (ErrImagePull, CreateContainerError ...)."""
+
+    name: str
+    reason: str
+    message: str
+    retry_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStopped:
+    """A kill that the machine asked for is through; `container` is its last state, None if it is gone."""
+
+    container_id: str
+    container: Container | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeChanged:
+    """A probe crossed its threshold. `message` is its last output, for the event."""
+
+    container_id: str
+    probe: Probe
+    success: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeReached:
+    """The time that a Wake named has come."""
+
+
+Event = (
+    PodChanged
+    | PodRemoved
+    | PodRejected
+    | PodEvicted
+    | RuntimeSeen
+    | ContainerSeen
+    | SandboxSeen
+    | VolumesMounted
+    | VolumesFailed
+    | VolumesRemoved
+    | SandboxStarted
+    | SandboxFailed
+    | SandboxStopped
+    | ContainerStarted
+    | ContainerFailed
+    | ContainerStopped
+    | ProbeChanged
+    | TimeReached
+)

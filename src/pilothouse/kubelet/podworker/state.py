@@ -1,0 +1,178 @@
+"""All that is known of one pod on this node, and the questions its machine asks of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from pilothouse.api.types.core.v1 import Container as ContainerSpec
+from pilothouse.api.types.core.v1 import EphemeralContainer, Pod, PodSpec
+from pilothouse.kubelet.podworker.restarts import BackOff, is_sidecar
+from pilothouse.seams.runtime import Container, ContainerState, Sandbox, SandboxState
+
+AnySpec = ContainerSpec | EphemeralContainer
+MINIMUM_GRACE = 1
+
+
+class Stage(Enum):
+    """SYNCING: it is to run. TERMINATING: it is to end. TERMINATED: nothing of it runs or is mounted.
+    DELETING: the API was asked to drop it. OVER: forgotten."""
+
+    SYNCING = "syncing"
+    TERMINATING = "terminating"
+    TERMINATED = "terminated"
+    DELETING = "deleting"
+    OVER = "over"
+
+
+class Volumes(Enum):
+    NONE = 0
+    MOUNTING = 1
+    MOUNTED = 2
+    REMOVING = 3
+    REMOVED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a container does not run, and when it may be tried again."""
+
+    reason: str
+    message: str
+    until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What probes have said of a container's present run; both true at once where there is no probe."""
+
+    started: bool
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why the node ends a pod on its own account; `phase` is then always Failed."""
+
+    reason: str
+    message: str
+    grace_seconds: int | None = None
+
+
+@dataclass(slots=True)
+class PodState:
+    """Mutable, owned by one machine."""
+
+    pod: Pod
+    stage: Stage = Stage.SYNCING
+    removed: bool = False
+    verdict: Verdict | None = None
+    rejected: bool = False
+    rebuilt: bool = False
+    volumes: Volumes = Volumes.NONE
+    volumes_retry: float = 0.0
+    sandboxes: dict[str, Sandbox] = field(default_factory=dict)
+    sandbox_busy: bool = False
+    sandbox_retry: float = 0.0
+    containers: dict[str, Container] = field(default_factory=dict)
+    starting: set[str] = field(default_factory=set)
+    killing: dict[str, int] = field(default_factory=dict)
+    stopping_sandboxes: set[str] = field(default_factory=set)
+    health: dict[str, Health] = field(default_factory=dict)
+    waiting: dict[str, Waiting] = field(default_factory=dict)
+    back_off: dict[str, BackOff] = field(default_factory=dict)
+    terminate_at: float = 0.0
+    started_at: float = 0.0
+
+    @property
+    def spec(self) -> PodSpec:
+        return self.pod.spec
+
+    def sandbox(self) -> Sandbox | None:
+        """The sandbox that the pod's containers belong in: the newest that is ready."""
+        ready = [s for s in self.sandboxes.values() if s.state is SandboxState.READY]
+        return max(ready, key=lambda s: (s.attempt, s.created_at), default=None)
+
+    def runs(self, name: str) -> list[Container]:
+        """Every run of a container the runtime still knows, the latest last."""
+        return sorted((c for c in self.containers.values() if c.name == name), key=lambda c: (c.attempt, c.created_at))
+
+    def latest(self, name: str) -> Container | None:
+        return max(
+            (c for c in self.containers.values() if c.name == name),
+            key=lambda c: (c.attempt, c.created_at),
+            default=None,
+        )
+
+    def current(self, name: str) -> Container | None:
+        """The latest run of a container in the present sandbox."""
+        sandbox, latest = self.sandbox(), self.latest(name)
+        return latest if latest and sandbox and latest.sandbox_id == sandbox.id else None
+
+    def running(self) -> list[Container]:
+        return [c for c in self.containers.values() if c.state is ContainerState.RUNNING]
+
+    def started(self, container: Container) -> bool:
+        """Whether its startup probe has passed (or there is none)."""
+        health = self.health.get(container.id)
+        return container.state is ContainerState.RUNNING and health is not None and health.started
+
+    def spec_of(self, name: str) -> AnySpec | None:
+        everything: tuple[AnySpec, ...] = (
+            *self.spec.init_containers,
+            *(self.spec.containers or ()),
+            *self.spec.ephemeral_containers,
+        )
+        return next((c for c in everything if c.name == name), None)
+
+    def sidecars(self) -> list[ContainerSpec]:
+        return [c for c in self.spec.init_containers if is_sidecar(c)]
+
+    def initialized(self) -> bool:
+        """Whether every init container has done its part in the present sandbox. Once a regular container was made
+        there, init containers may have been forgotten."""
+        if any(self.current(c.name) for c in self.spec.containers or ()):
+            return True
+        if self.sandbox() is None:
+            return False
+        for spec in self.spec.init_containers:
+            run = self.current(spec.name)
+            if run is None:
+                return False
+            done = self.started(run) if is_sidecar(spec) else succeeded(run)
+            if not done:
+                return False
+        return True
+
+    def deletion_requested(self) -> bool:
+        return self.removed or self.pod.metadata.deletion_timestamp is not None
+
+    def grace(self) -> int:
+        """Seconds its containers have to end."""
+        if self.verdict is not None and self.verdict.grace_seconds is not None:
+            return max(self.verdict.grace_seconds, MINIMUM_GRACE)
+        given = self.pod.metadata.deletion_grace_period_seconds
+        if given is None:
+            given = self.spec.termination_grace_period_seconds
+        return max(30 if given is None else given, MINIMUM_GRACE)
+
+
+def exited(container: Container) -> bool:
+    return container.state is ContainerState.EXITED
+
+
+def succeeded(container: Container) -> bool:
+    return exited(container) and container.exit_code == 0
+
+
+_RANK = {
+    ContainerState.CREATED: 0,
+    ContainerState.UNKNOWN: 1,
+    ContainerState.RUNNING: 2,
+    ContainerState.EXITED: 3,
+}
+
+
+def newer(known: Container | None, seen: Container) -> bool:
+    """Whether `seen` may replace what is known: views arrive out of order, but a container only moves forward."""
+    return known is None or _RANK[seen.state] >= _RANK[known.state]
