@@ -42,18 +42,22 @@ class PodMachine:
     def stage(self) -> Stage:
         return self.state.stage
 
+    @property
+    def over(self) -> bool:
+        return self.state.stage is Stage.OVER
+
     def handle(self, event: events.Event, now: float) -> Steps:
         """The instructions that follow from `event`; ends with ReportStatus and Wake if there is reason to."""
         state = self.state
-        if state.stage is Stage.OVER:
+        if self.over:
             return []
         found = _NOTE[type(event)](state, event, now)
-        while True:
+        settled = False
+        while not settled:
             before = state.stage
             found += _STAGES[before](state, now)
-            if self.stage is before:
-                break
-        if self.stage is not Stage.OVER:
+            settled = self.stage is before
+        if not self.over:
             found.append(ReportStatus())
             if (at := self._next_time(now)) is not None:
                 found.append(Wake(at))
