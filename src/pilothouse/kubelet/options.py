@@ -1,0 +1,38 @@
+"""What a node is told at its start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """`root` holds what a node keeps of its pods. `address` is its InternalIP, `cgroup_parent` an absolute cgroup path
+    (with cgroup v1: in every hierarchy). Seconds throughout."""
+
+    name: str
+    address: str
+    root: Path
+    cgroup_parent: str
+    pod_cidr: str = ""
+    cluster_dns: str = "10.96.0.10"
+    cluster_domain: str = "cluster.local"
+    kubelet_port: int = 10250
+    max_pods: int = 110
+    labels: Mapping[str, str] = field(default_factory=dict)
+    capacity: Mapping[str, str] = field(default_factory=dict)
+    """Overrides what the machine has: `cpu`, `memory`, `ephemeral-storage`, `pods`."""
+    resolv_conf: Path = Path("/etc/resolv.conf")
+    allowed_sysctls: Sequence[str] = ()
+    lease_seconds: int = 40
+    lease_period: float = 10.0
+    status_period: float = 300.0
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    def pod_folder(self, uid: str) -> Path:
+        return self.root / "pods" / uid
