@@ -1,0 +1,267 @@
+"""One connection of the server: requests in order, one answer at a time, and an end.
+
+What is ready at once is written at once; whatever must wait runs in one task a request, which ends with the
+connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from pilothouse.kit.http.answers import BLOCK, Plan, bodiless, upgrade_head
+from pilothouse.kit.http.heads import BadRequest, plain_refusal
+from pilothouse.kit.http.inlet import Inlet
+from pilothouse.kit.http.messages import Answer, BodyTooLarge, ConnectionClosed, Feed, Response, Upgrade
+from pilothouse.kit.http.outlet import ChunkSink, ConnectionStream, Outlet
+from pilothouse.kit.http.request import IncomingRequest
+
+if TYPE_CHECKING:
+    from pilothouse.kit.http.server import Server
+
+TURN = 16
+"""Requests of one connection that are answered before others have their turn."""
+DISCARD = 256 * 1024
+"""Bytes of an unread body that are read and dropped to keep a connection."""
+
+
+class Connection(asyncio.Protocol):
+    """An accepted connection of `server`."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._active: IncomingRequest | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._feed: Feed | None = None
+        self._raw: ConnectionStream | None = None
+        self._scheduled = self._closing = False
+        self._since = server.now
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.outlet = Outlet(transport)
+        peer = transport.get_extra_info("peername")
+        remote = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
+        secure: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        certificate = secure.getpeercert(binary_form=True) if secure is not None else None
+        self._inlet = Inlet(transport, self._server.limits.head_bytes, remote, certificate, self._advance)
+        self._server.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._raw is not None:
+            self._raw.feed(data)
+        elif not self._closing:  # else dropped, so that the peer can read our last answer while it still sends
+            if (self._active is None or self._active.awaited) and not self._inlet.in_head:
+                self._since = self._server.now
+            self._inlet.arrived(data)
+            if self._active is None:
+                self._advance()
+
+    def eof_received(self) -> bool:
+        if self._raw is not None:
+            self._raw.feed_end()
+            return True
+        # A peer that closes its side after its last request still gets the answers, where the transport can do that.
+        return self._active is not None and self._active.complete
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._closing = True
+        self.outlet.set_lost()
+        self._inlet.end()
+        if self._feed is not None:
+            feed, self._feed = self._feed, None
+            feed.stopped()
+        if self._raw is not None:
+            self._raw.feed_end()
+        elif self._task is not None:
+            self._task.cancel()
+        self._server.closed(self)
+
+    def pause_writing(self) -> None:
+        self.outlet.set_full(True)
+
+    def resume_writing(self) -> None:
+        self.outlet.set_full(False)
+        if self._feed is not None:
+            self._feed.writable()
+        elif self._active is None:
+            self._advance()
+
+    # What the server calls.
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered, or an upgraded stream is open."""
+        return self._active is not None or self._inlet.waiting
+
+    def close_if_idle(self) -> None:
+        """Close, unless a request is being answered; the server's `draining` makes that one the last."""
+        if not self.busy:
+            self._closing = True
+            self.outlet.transport.close()
+
+    def sweep(self) -> None:
+        """Close what has been idle, or slow with its head or body, for too long."""
+        limits, waited = self._server.limits, self._server.now - self._since
+        if self._active is not None:
+            if self._active.awaited and waited > limits.body_stall_seconds:
+                self.outlet.transport.abort()
+        elif self._inlet.in_head and waited > limits.head_seconds:
+            self.outlet.transport.abort()
+        elif waited > limits.idle_seconds:
+            self.close_if_idle()
+
+    # Answering.
+
+    def _advance(self) -> None:
+        """Answer what has arrived, as far as order, the peer's pace and fairness allow."""
+        self._scheduled = False
+        self._inlet.pump()
+        answered = 0
+        while self._active is None and not self._closing and not self.outlet.full:
+            if answered == TURN:
+                self._scheduled = True
+                asyncio.get_running_loop().call_soon(self._advance)
+                return
+            request = self._inlet.take()
+            if request is None:
+                if self._inlet.refused is not None:
+                    self._refuse(self._inlet.refused)
+                return
+            answered += 1
+            self._start(request)
+
+    def _start(self, request: IncomingRequest) -> None:
+        self._active = request
+        sound = False
+        try:
+            answer = self._server.handler(request)
+            if not (isinstance(answer, Response) and self._answer_now(request, answer)):
+                self._task = self._server.scope.spawn(self._run(request, answer), request.method)
+            sound = True
+        finally:
+            if not sound:  # the handler failed: the loop tells of it, and the peer gets no answer
+                self.outlet.transport.abort()
+
+    async def _run(self, request: IncomingRequest, answer: Answer | Awaitable[Answer]) -> None:
+        sound = False
+        try:
+            if not isinstance(answer, Response | Upgrade):
+                answer = await self._heed(answer)
+            if isinstance(answer, Upgrade):
+                await self._take_over(request, answer)
+            elif not self._answer_now(request, answer):
+                plan = self._plan(request, answer)
+                await plan.send(self.outlet, bodiless(request.method, answer.status))
+                self._finish(request, plan.close)
+            sound = True
+        except ConnectionClosed:
+            sound = self._closing
+        finally:
+            self._task = None
+            if not sound:
+                self.outlet.transport.abort()
+        self._advance()
+
+    async def _heed(self, answer: Awaitable[Answer]) -> Answer:
+        try:
+            return await answer
+        except BodyTooLarge:
+            text = b"413 Request Entity Too Large"
+            return Response(413, text, b"text/plain; charset=utf-8", close=True)
+        except ConnectionClosed:
+            if self._inlet.refused is None:
+                raise
+            return Response(400, b"400 Bad Request", b"text/plain; charset=utf-8", close=True)
+
+    def _plan(self, request: IncomingRequest, response: Response) -> Plan:
+        unread = not request.complete and (
+            request.expects_continue or request.broken or (request.length or 0) - request.received > DISCARD
+        )
+        close = not request.keep_alive or self._server.draining or unread
+        return Plan(
+            response,
+            method=request.method,
+            minor_version=request.minor_version,
+            close=close,
+            date=self._server.date,
+        )
+
+    def _answer_now(self, request: IncomingRequest, response: Response) -> bool:
+        """Send an answer that needs no waiting; False if this one does."""
+        if hasattr(response.body, "__aiter__"):
+            return False
+        plan = self._plan(request, response)
+        if plan.size > BLOCK:
+            return False
+        if self._closing:
+            return True
+        if plan.feed is not None:
+            self.outlet.transport.write(plan.head)
+            self._start_feed(request, plan, plan.feed)
+            return True
+        self.outlet.transport.write(plan.head + b"".join(plan.pieces) if plan.size else plan.head)
+        self._finish(request, plan.close)
+        return True
+
+    def _start_feed(self, request: IncomingRequest, plan: Plan, feed: Feed) -> None:
+        def ended() -> None:
+            if self._feed is not None:
+                self._feed = None
+                self._finish(request, plan.close)
+                self._advance_soon()
+
+        self._feed = feed
+        feed.started(ChunkSink(self.outlet, plan.chunked, plan.tail, ended))
+
+    async def _take_over(self, request: IncomingRequest, upgrade: Upgrade) -> None:
+        if self._closing:
+            return
+        if not request.upgradable:
+            self._refuse(BadRequest(400))
+            return
+        self._raw = ConnectionStream(self.outlet, self._inlet.leave())
+        self.outlet.transport.write(upgrade_head(upgrade))
+        try:
+            await upgrade.run(self._raw)
+        finally:
+            self._closing = True
+            self.outlet.transport.close()
+
+    def _finish(self, request: IncomingRequest, close: bool) -> None:
+        self._active = None
+        self._since = self._server.now
+        self._server.answered += 1
+        if close:
+            self._close_gently(request.complete)
+            return
+        if request.upgradable:
+            self._inlet.resume()
+        if not request.complete:
+            request.discard()
+
+    def _advance_soon(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._advance)
+
+    def _refuse(self, refused: BadRequest) -> None:
+        self._server.refused += 1
+        self.outlet.transport.write(plain_refusal(refused))
+        self._close_gently(False)
+
+    def _close_gently(self, all_read: bool) -> None:
+        """Close once the peer has had time to read the answer: closing on unread bytes would reset the connection."""
+        self._closing = True
+        self._active = None
+        transport = self.outlet.transport
+        if all_read or self.outlet.lost:
+            transport.close()
+        elif not transport.is_closing():
+            if transport.can_write_eof():
+                transport.write_eof()
+            self._server.linger(self)

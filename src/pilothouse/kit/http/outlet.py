@@ -1,0 +1,134 @@
+"""The writing side of a connection: back-pressure, chunked framing, and the stream after an upgrade."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from pilothouse.kit.http.messages import ConnectionClosed
+
+READ_BUFFER = 256 * 1024
+
+
+class Outlet:
+    """Writes to a transport and knows when its buffer is full."""
+
+    __slots__ = ("_waiters", "full", "lost", "transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self.full = False
+        self.lost = False
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def set_full(self, full: bool) -> None:
+        """The transport's buffer has passed its high or its low mark."""
+        self.full = full
+        if not full:
+            self._wake()
+
+    def set_lost(self) -> None:
+        """The peer is gone: writers hear of it."""
+        self.lost = True
+        self._wake()
+
+    async def write(self, data: bytes) -> None:
+        """Send; waits while the peer is slow. Raises ConnectionClosed."""
+        if self.lost:
+            raise ConnectionClosed("the peer is gone")
+        self.transport.write(data)
+        if self.full:
+            await self.drain()
+
+    async def drain(self) -> None:
+        """Wait until the peer has taken what was written. Raises ConnectionClosed."""
+        while self.full and not self.lost:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        if self.lost:
+            raise ConnectionClosed("the peer is gone")
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+class ChunkSink:
+    """Implements `messages.Sink`: each write is a chunk, or plain bytes to a client that knows no chunks."""
+
+    __slots__ = ("_chunked", "_ended", "_outlet", "_tail")
+
+    def __init__(self, outlet: Outlet, chunked: bool, tail: bytes, ended: Callable[[], None]) -> None:
+        self._outlet = outlet
+        self._chunked = chunked
+        self._tail = tail
+        self._ended = ended
+
+    def write(self, data: bytes) -> bool:
+        outlet = self._outlet
+        if not outlet.lost and data:
+            outlet.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        return not outlet.full
+
+    def end(self) -> None:
+        if self._chunked and not self._outlet.lost:
+            self._outlet.transport.write(self._tail)
+        self._ended()
+
+
+class ConnectionStream:
+    """Implements `messages.RawStream` over a transport; the connection's protocol feeds it."""
+
+    def __init__(self, outlet: Outlet, first: bytes = b"") -> None:
+        self._outlet = outlet
+        self._pieces: deque[bytes] = deque([first] if first else [])
+        self._buffered = len(first)
+        self._ended = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._paused = False
+
+    async def read(self) -> bytes:
+        while not self._pieces:
+            if self._ended:
+                return b""
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        piece = self._pieces.popleft()
+        self._buffered -= len(piece)
+        if self._paused and self._buffered <= READ_BUFFER // 2:
+            self._paused = False
+            if not self._outlet.lost:
+                self._outlet.transport.resume_reading()
+        return piece
+
+    async def write(self, data: bytes) -> None:
+        await self._outlet.write(data)
+
+    async def close(self) -> None:
+        self.feed_end()
+        self._outlet.transport.close()
+
+    def feed(self, data: bytes) -> None:
+        """Bytes have arrived."""
+        self._pieces.append(data)
+        self._buffered += len(data)
+        if self._buffered > READ_BUFFER and not self._paused:
+            self._paused = True
+            self._outlet.transport.pause_reading()
+        self._wake()
+
+    def feed_end(self) -> None:
+        """No more will arrive."""
+        self._ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

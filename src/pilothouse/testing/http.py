@@ -1,0 +1,97 @@
+"""A server on the loopback for tests, and a client that shows every byte."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import AsyncIterator
+
+from pilothouse.kit import tls
+from pilothouse.kit.clock import Clock, SystemClock
+from pilothouse.kit.http.messages import Handler
+from pilothouse.kit.http.server import Limits, Server
+
+NOW = time.time()
+AUTHORITY = tls.new_authority("test-ca", now=NOW)
+SERVER_TLS = tls.server_context(AUTHORITY.issue_server("s", ["127.0.0.1"], now=NOW), AUTHORITY.certificate)
+
+
+class Peer:
+    """A raw client connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def head(self) -> tuple[int, dict[str, str]]:
+        text = (await self.reader.readuntil(b"\r\n\r\n")).decode()
+        first, *lines = text.strip().split("\r\n")
+        return int(first.split()[1]), {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
+
+    async def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """An answer with a length or in chunks."""
+        status, headers = await self.head()
+        if headers.get("transfer-encoding") == "chunked":
+            body = b""
+            while piece := await self.chunk():
+                body += piece
+            await self.reader.readuntil(b"\r\n")
+        else:
+            body = await self.reader.readexactly(int(headers.get("content-length", "0")))
+        return status, headers, body
+
+    async def chunk(self) -> bytes:
+        size = int(await self.reader.readuntil(b"\r\n"), 16)
+        if size == 0:
+            return b""
+        data = await self.reader.readexactly(size + 2)
+        return data[:-2]
+
+    async def rest(self) -> bytes:
+        """Everything until the server closes."""
+        with contextlib.suppress(ConnectionError):
+            return await self.reader.read(-1)
+        return b""
+
+    async def exchange(self, data: bytes) -> tuple[int, dict[str, str], bytes]:
+        await self.send(data)
+        return await self.answer()
+
+
+class Served:
+    """A running server and ways to reach it."""
+
+    def __init__(self, server: Server, port: int, secure: bool) -> None:
+        self.server, self.port, self._secure = server, port, secure
+        self._peers: list[Peer] = []
+
+    async def connect(self, client_tls: ssl.SSLContext | None = None) -> Peer:
+        context = client_tls or (tls.client_context(AUTHORITY.certificate) if self._secure else None)
+        peer = Peer(*await asyncio.open_connection("127.0.0.1", self.port, ssl=context))
+        self._peers.append(peer)
+        return peer
+
+    async def close(self) -> None:
+        for peer in self._peers:
+            peer.writer.close()
+            with contextlib.suppress(OSError, ssl.SSLError):
+                await peer.writer.wait_closed()
+        await self.server.close()
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    handler: Handler, limits: Limits | None = None, secure: bool = False, clock: Clock | None = None
+) -> AsyncIterator[Served]:
+    server = Server(handler, clock or SystemClock(), limits)
+    _, port = await server.listen("127.0.0.1", 0, SERVER_TLS if secure else None)
+    served = Served(server, port, secure)
+    try:
+        yield served
+    finally:
+        await served.close()
