@@ -37,9 +37,10 @@ class Peer:
         """An answer with a length or in chunks."""
         status, headers = await self.head()
         if headers.get("transfer-encoding") == "chunked":
-            body = b""
+            gathered = bytearray()
             while piece := await self.chunk():
-                body += piece
+                gathered += piece
+            body = bytes(gathered)
             await self.reader.readuntil(b"\r\n")
         else:
             body = await self.reader.readexactly(int(headers.get("content-length", "0")))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pilothouse.kit.http.answers import BLOCK, Plan, bodiless, upgrade_head
 from pilothouse.kit.http.heads import BadRequest, plain_refusal
@@ -42,7 +42,7 @@ class Connection(asyncio.Protocol):
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's is one, but doesn't inherit from it
         self.outlet = Outlet(transport)
         peer = transport.get_extra_info("peername")
         remote = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
@@ -65,8 +65,7 @@ class Connection(asyncio.Protocol):
         if self._raw is not None:
             self._raw.feed_end()
             return True
-        # A peer that closes its side after its last request still gets the answers, where the transport can do that.
-        return self._active is not None and self._active.complete
+        return False  # as in Go, a peer that has closed its side is gone, and what it asked for is cancelled
 
     def connection_lost(self, error: Exception | None) -> None:
         self._closing = True
