@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import time
 from collections.abc import AsyncIterator
 
 from pilothouse.kit import tls
@@ -13,7 +12,7 @@ from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.http.messages import Handler
 from pilothouse.kit.http.server import Limits, Server
 
-NOW = time.time()
+NOW = SystemClock().now()
 AUTHORITY = tls.new_authority("test-ca", now=NOW)
 SERVER_TLS = tls.server_context(AUTHORITY.issue_server("s", ["127.0.0.1"], now=NOW), AUTHORITY.certificate)
 

@@ -25,6 +25,7 @@ TURN = 16
 """Requests of one connection that are answered before others have their turn."""
 DISCARD = 256 * 1024
 """Bytes of an unread body that are read and dropped to keep a connection."""
+PLAIN_TEXT = b"text/plain; charset=utf-8"
 
 
 class Connection(asyncio.Protocol):
@@ -123,8 +124,7 @@ class Connection(asyncio.Protocol):
         answered = 0
         while self._active is None and not self._closing and not self.outlet.full:
             if answered == TURN:
-                self._scheduled = True
-                asyncio.get_running_loop().call_soon(self._advance)
+                self._advance_soon()
                 return
             request = self._inlet.take()
             if request is None:
@@ -150,11 +150,11 @@ class Connection(asyncio.Protocol):
         sound = False
         try:
             if not isinstance(answer, Response | Upgrade):
-                answer = await self._heed(answer)
+                answer = await _heed(answer, self._inlet)
             if isinstance(answer, Upgrade):
                 await self._take_over(request, answer)
             elif not self._answer_now(request, answer):
-                plan = self._plan(request, answer)
+                plan = _plan(self._server, request, answer)
                 await plan.send(self.outlet, bodiless(request.method, answer.status))
                 self._finish(request, plan.close)
             sound = True
@@ -166,35 +166,11 @@ class Connection(asyncio.Protocol):
                 self.outlet.transport.abort()
         self._advance()
 
-    async def _heed(self, answer: Awaitable[Answer]) -> Answer:
-        try:
-            return await answer
-        except BodyTooLarge:
-            text = b"413 Request Entity Too Large"
-            return Response(413, text, b"text/plain; charset=utf-8", close=True)
-        except ConnectionClosed:
-            if self._inlet.refused is None:
-                raise
-            return Response(400, b"400 Bad Request", b"text/plain; charset=utf-8", close=True)
-
-    def _plan(self, request: IncomingRequest, response: Response) -> Plan:
-        unread = not request.complete and (
-            request.expects_continue or request.broken or (request.length or 0) - request.received > DISCARD
-        )
-        close = not request.keep_alive or self._server.draining or unread
-        return Plan(
-            response,
-            method=request.method,
-            minor_version=request.minor_version,
-            close=close,
-            date=self._server.date,
-        )
-
     def _answer_now(self, request: IncomingRequest, response: Response) -> bool:
         """Send an answer that needs no waiting; False if this one does."""
         if hasattr(response.body, "__aiter__"):
             return False
-        plan = self._plan(request, response)
+        plan = _plan(self._server, request, response)
         if plan.size > BLOCK:
             return False
         if self._closing:
@@ -264,3 +240,27 @@ class Connection(asyncio.Protocol):
             if transport.can_write_eof():
                 transport.write_eof()
             self._server.linger(self)
+
+
+async def _heed(answer: Awaitable[Answer], inlet: Inlet) -> Answer:
+    try:
+        return await answer
+    except BodyTooLarge:
+        return Response(413, b"413 Request Entity Too Large", PLAIN_TEXT, close=True)
+    except ConnectionClosed:
+        if inlet.refused is None:
+            raise
+        return Response(400, b"400 Bad Request", PLAIN_TEXT, close=True)
+
+
+def _plan(server: Server, request: IncomingRequest, response: Response) -> Plan:
+    unread = not request.complete and (
+        request.expects_continue or request.broken or (request.length or 0) - request.received > DISCARD
+    )
+    return Plan(
+        response,
+        method=request.method,
+        minor_version=request.minor_version,
+        close=not request.keep_alive or server.draining or unread,
+        date=server.date,
+    )
