@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pilothouse.api import scheme
-from pilothouse.api.codec import go_json, strict
+from pilothouse.api.codec import go_json, protobuf, strict
 from pilothouse.api.codec.json import encode
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.apps.v1 import Deployment
@@ -129,3 +129,55 @@ def test_the_fast_way_leaves_doubtful_bodies_to_the_exact_one() -> None:
     for body in (b'{"data":{"a":"\\u0041"}}', b'{"data":{"a":"1","a":"2"}}', b'{"data":null}', b"[]", b'{"x":1}'):
         assert strict._fast(body, ConfigMap) is None
     assert strict._fast(b'{"spec":{"replicas":1.0}}', Deployment) is None
+
+
+KINDS = (Pod, ConfigMap, Deployment, Service, Secret)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("metadata", "kept"),
+    [
+        ("{}", {}),
+        ('{"labels":{}}', {}),
+        ('{"labels":{"a":""}}', {"labels": {"a": ""}}),
+        ('{"name":"\\ud800"}', {"name": "�"}),
+    ],
+)
+def test_protobuf_holds_what_json_held(kind: type[Any], metadata: str, kept: dict[str, Any]) -> None:
+    """Null, empty, absent and surrogates are gone once decoded; unknown and duplicate members cannot be written."""
+    by_json = strict.decode_request(f'{{"metadata":{metadata}}}'.encode(), kind)
+    by_protobuf = strict.decode_request(protobuf.encode(by_json.obj), kind, media_type=protobuf.CONTENT_TYPE)
+    assert by_protobuf.obj == by_json.obj
+    assert by_protobuf.tree["metadata"] == kept
+    assert by_protobuf.problems == ()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_protobuf_unknown_fields_are_skipped_and_the_last_duplicate_wins(kind: type[Any]) -> None:
+    unknown = b"\xf8\x7f\x01" + b"\xfa\x7f\x02ab"
+    name = lambda text: b"\n" + bytes((len(text) + 2,)) + b"\n" + bytes((len(text),)) + text  # noqa: E731
+    body = protobuf.wrap(*reversed(strict.identity(kind)), unknown + name(b"a") + name(b"b"))
+    assert strict.decode_request(body, kind, media_type=protobuf.CONTENT_TYPE).obj.metadata.name == "b"
+
+
+def test_protobuf_refusals() -> None:
+    for body, message in (
+        (
+            b'{"apiVersion": "v1", "kind": "ConfigMap"}',
+            "the object provided is unrecognized (must be of type ConfigMap): provided data does not appear to be a "
+            'protobuf message, expected prefix [107 56 115 0] ({"apiVersion": "v1", "kind": " ...)',
+        ),
+        (
+            protobuf.encode(Secret()),
+            'Secret in version "v1" cannot be handled as a ConfigMap: converting (v1.Secret) to (core.ConfigMap): '
+            "unknown conversion",
+        ),
+        (
+            protobuf.wrap("v1", "ConfigMap", b"\n\x05a"),
+            'ConfigMap in version "v1" cannot be handled as a ConfigMap: unexpected EOF',
+        ),
+    ):
+        with pytest.raises(StatusError) as raised:
+            strict.decode_request(body, ConfigMap, media_type=protobuf.CONTENT_TYPE)
+        assert raised.value.status.message == message

@@ -46,6 +46,11 @@ def decode(data: bytes, kind: type[T]) -> T:
     return found
 
 
+def decode_any(data: bytes) -> Any:
+    """The JSON tree in `data`."""
+    return msgspec.json.decode(data)
+
+
 def to_builtins(obj: Any) -> Any:
     """The JSON tree (dict, list, str, ...) of a typed object, as it would be written."""
     return msgspec.to_builtins(obj, enc_hook=encode_hook)

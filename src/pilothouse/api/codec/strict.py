@@ -15,7 +15,8 @@ from typing import Any, Generic, NoReturn, TypeVar
 import msgspec
 
 from pilothouse.api import errors, scheme
-from pilothouse.api.codec import go_json, walk, yaml
+from pilothouse.api.codec import go_json, protobuf, walk, yaml
+from pilothouse.api.codec import json as trusted
 from pilothouse.api.codec.go_json import JSONSyntaxError
 from pilothouse.api.codec.json import decode_hook
 from pilothouse.api.codec.walk import DecodeError
@@ -93,6 +94,8 @@ def decode_request(data: bytes, kind: type[T], *, media_type: str = JSON, field_
     """Decode the body of a create or update. Raises StatusError 400 as the API server words it; under `Strict` also
     for problems; under `Ignore` they are dropped."""
     name, api_version = identity(kind)
+    if media_type == protobuf.CONTENT_TYPE:
+        return _of_protobuf(data, kind)
     found = _fast(data, kind) if media_type == JSON else None
     if found is None or found.obj.kind != name or found.obj.api_version != api_version:  # type: ignore[attr-defined]
         found = _recognized(data, kind, media_type, field_validation)
@@ -157,13 +160,35 @@ def _recognized(data: bytes, kind: type[T], media_type: str, field_validation: s
         told = walk.told((*yaml.duplicates_told(duplicates), *found.problems))
         raise _cannot(said_kind, said_version, name, told)
     if said_version != api_version:
-        raise errors.bad_request(
-            f"the API version in the data ({said_version}) does not match the expected API version ({api_version})"
-        )
+        raise _mismatch(said_version, api_version)
     obj = found.obj
     if obj.kind != name or obj.api_version != api_version:  # type: ignore[attr-defined]
         obj = msgspec.structs.replace(obj, kind=name, api_version=api_version)  # type: ignore[type-var]
     return Decoded(obj, found.tree, problems)
+
+
+def _of_protobuf(data: bytes, kind: type[T]) -> Decoded[T]:
+    """A message has no unknown or duplicate members; but its kind may be another."""
+    name, api_version = identity(kind)
+    try:
+        envelope = protobuf.open_envelope(data)
+    except protobuf.ProtobufError as error:
+        raise _unrecognized(name, str(error), data) from None
+    said_kind, said_version = envelope.kind or name, envelope.api_version or api_version
+    try:
+        if (said_kind, said_version) != (name, api_version):
+            _other({}, kind, said_kind, said_version)
+            raise _mismatch(said_version, api_version)
+        obj = protobuf.decode_message(envelope.raw, kind)
+    except (protobuf.ProtobufError, DecodeError) as error:
+        raise _cannot(said_kind, said_version, name, str(error)) from None
+    return Decoded(obj, trusted.decode_any(trusted.encode(obj)))
+
+
+def _mismatch(said: str, expected: str) -> errors.StatusError:
+    return errors.bad_request(
+        f"the API version in the data ({said}) does not match the expected API version ({expected})"
+    )
 
 
 def _probe(node: Any) -> tuple[str, str]:
