@@ -272,6 +272,8 @@ def wire_row(catalogue: Catalogue, package: Package, field: dict[str, Any]) -> s
         parts.append(f'map_type="{kinds[0]}"')
     if "required" in field.get("markers", []) or "k8s:required" in field.get("markers", []):
         parts.append("required=True")
+    if "optional" in field.get("markers", []) and not field.get("omitempty"):
+        parts.append("optional=True")
     if values := marker(field, "default"):
         parts.append(f"default={values[0]!r}")
     return f"        F({', '.join(parts)}),\n"
@@ -284,7 +286,8 @@ def wire(catalogue: Catalogue, package: Package) -> str:
     for name, shape in catalogue.facts[package.path].items():
         if shape["kind"] == "alias":
             values = tuple(shape.get("values", ()))
-            out.append(f'    "{name}": TypeFact("{name}", alias_of="{shape["of"]}", enum={values!r}),\n')
+            published = ", published_enum=True" if "enum" in shape.get("markers", []) else ""
+            out.append(f'    "{name}": TypeFact("{name}", alias_of="{shape["of"]}", enum={values!r}{published}),\n')
             continue
         atomic = any(m == "structType=atomic" or m == "mapType=atomic" for m in shape.get("markers", []))
         rows = "".join(wire_row(catalogue, package, f) for f in shape["fields"])

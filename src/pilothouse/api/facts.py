@@ -26,6 +26,8 @@ class FieldFact(NamedTuple):
     map_type: str = ""
     required: bool = False
     default: str = ""
+    optional: bool = False
+    """Marked optional though Go always writes it."""
 
 
 class TypeFact(NamedTuple):
@@ -36,6 +38,8 @@ class TypeFact(NamedTuple):
     alias_of: str = ""
     enum: tuple[str, ...] = ()
     atomic: bool = False
+    published_enum: bool = False
+    """Whether OpenAPI tells the enum's values."""
 
 
 class Subresource(NamedTuple):

@@ -16,17 +16,17 @@ TYPES: dict[str, TypeFact] = {
     "AdmissionRequest": TypeFact(
         "AdmissionRequest",
         fields=(
-            F("uid", "uid", "types.UID", 1),
-            F("kind", "kind", "metav1.GroupVersionKind", 2),
-            F("resource", "resource", "metav1.GroupVersionResource", 3),
+            F("uid", "uid", "types.UID", 1, optional=True),
+            F("kind", "kind", "metav1.GroupVersionKind", 2, optional=True),
+            F("resource", "resource", "metav1.GroupVersionResource", 3, optional=True),
             F("subResource", "sub_resource", "string", 4, omit_empty=True),
             F("requestKind", "request_kind", "*metav1.GroupVersionKind", 13, omit_empty=True),
             F("requestResource", "request_resource", "*metav1.GroupVersionResource", 14, omit_empty=True),
             F("requestSubResource", "request_sub_resource", "string", 15, omit_empty=True),
             F("name", "name", "string", 5, omit_empty=True),
             F("namespace", "namespace", "string", 6, omit_empty=True),
-            F("operation", "operation", "Operation", 7),
-            F("userInfo", "user_info", "authenticationv1.UserInfo", 8),
+            F("operation", "operation", "Operation", 7, optional=True),
+            F("userInfo", "user_info", "authenticationv1.UserInfo", 8, optional=True),
             F("object", "object", "runtime.RawExtension", 9, omit_empty=True),
             F("oldObject", "old_object", "runtime.RawExtension", 10, omit_empty=True),
             F("dryRun", "dry_run", "*bool", 11, omit_empty=True),
@@ -36,8 +36,8 @@ TYPES: dict[str, TypeFact] = {
     "AdmissionResponse": TypeFact(
         "AdmissionResponse",
         fields=(
-            F("uid", "uid", "types.UID", 1),
-            F("allowed", "allowed", "bool", 2),
+            F("uid", "uid", "types.UID", 1, optional=True),
+            F("allowed", "allowed", "bool", 2, optional=True),
             F("status", "status", "*metav1.Status", 3, omit_empty=True),
             F("patch", "patch", "[]byte", 4, omit_empty=True),
             F("patchType", "patch_type", "*PatchType", 5, omit_empty=True),

@@ -14,11 +14,15 @@ TYPES: dict[str, TypeFact] = {
             F("scope", "scope", "*ScopeType", 4, omit_empty=True),
         ),
     ),
-    "ScopeType": TypeFact("ScopeType", alias_of="string", enum=("Cluster", "Namespaced", "*")),
-    "FailurePolicyType": TypeFact("FailurePolicyType", alias_of="string", enum=("Ignore", "Fail")),
+    "ScopeType": TypeFact("ScopeType", alias_of="string", enum=("Cluster", "Namespaced", "*"), published_enum=True),
+    "FailurePolicyType": TypeFact("FailurePolicyType", alias_of="string", enum=("Ignore", "Fail"), published_enum=True),
     "ParameterNotFoundActionType": TypeFact("ParameterNotFoundActionType", alias_of="string", enum=("Allow", "Deny")),
-    "MatchPolicyType": TypeFact("MatchPolicyType", alias_of="string", enum=("Exact", "Equivalent")),
-    "SideEffectClass": TypeFact("SideEffectClass", alias_of="string", enum=("Unknown", "None", "Some", "NoneOnDryRun")),
+    "MatchPolicyType": TypeFact(
+        "MatchPolicyType", alias_of="string", enum=("Exact", "Equivalent"), published_enum=True
+    ),
+    "SideEffectClass": TypeFact(
+        "SideEffectClass", alias_of="string", enum=("Unknown", "None", "Some", "NoneOnDryRun"), published_enum=True
+    ),
     "ValidatingAdmissionPolicy": TypeFact(
         "ValidatingAdmissionPolicy",
         fields=(
@@ -206,7 +210,9 @@ TYPES: dict[str, TypeFact] = {
         ),
         atomic=True,
     ),
-    "ValidationAction": TypeFact("ValidationAction", alias_of="string", enum=("Deny", "Warn", "Audit")),
+    "ValidationAction": TypeFact(
+        "ValidationAction", alias_of="string", enum=("Deny", "Warn", "Audit"), published_enum=True
+    ),
     "NamedRuleWithOperations": TypeFact(
         "NamedRuleWithOperations",
         fields=(
@@ -366,7 +372,9 @@ TYPES: dict[str, TypeFact] = {
             F("jsonPatch", "json_patch", "*JSONPatch", 4, omit_empty=True),
         ),
     ),
-    "PatchType": TypeFact("PatchType", alias_of="string", enum=("ApplyConfiguration", "JSONPatch")),
+    "PatchType": TypeFact(
+        "PatchType", alias_of="string", enum=("ApplyConfiguration", "JSONPatch"), published_enum=True
+    ),
     "ApplyConfiguration": TypeFact(
         "ApplyConfiguration", fields=(F("expression", "expression", "string", 1, omit_empty=True),)
     ),
@@ -395,7 +403,9 @@ TYPES: dict[str, TypeFact] = {
             F("matchResources", "match_resources", "*MatchResources", 3, omit_empty=True),
         ),
     ),
-    "ReinvocationPolicyType": TypeFact("ReinvocationPolicyType", alias_of="string", enum=("Never", "IfNeeded")),
+    "ReinvocationPolicyType": TypeFact(
+        "ReinvocationPolicyType", alias_of="string", enum=("Never", "IfNeeded"), published_enum=True
+    ),
     "RuleWithOperations": TypeFact(
         "RuleWithOperations",
         fields=(
@@ -403,7 +413,9 @@ TYPES: dict[str, TypeFact] = {
             F("", "", "Rule", 2, inline=True),
         ),
     ),
-    "OperationType": TypeFact("OperationType", alias_of="string", enum=("*", "CREATE", "UPDATE", "DELETE", "CONNECT")),
+    "OperationType": TypeFact(
+        "OperationType", alias_of="string", enum=("*", "CREATE", "UPDATE", "DELETE", "CONNECT"), published_enum=True
+    ),
     "WebhookClientConfig": TypeFact(
         "WebhookClientConfig",
         fields=(

@@ -15,7 +15,7 @@ TYPES: dict[str, TypeFact] = {
         ),
     ),
     "PodManagementPolicyType": TypeFact(
-        "PodManagementPolicyType", alias_of="string", enum=("OrderedReady", "Parallel")
+        "PodManagementPolicyType", alias_of="string", enum=("OrderedReady", "Parallel"), published_enum=True
     ),
     "StatefulSetUpdateStrategy": TypeFact(
         "StatefulSetUpdateStrategy",
@@ -25,7 +25,7 @@ TYPES: dict[str, TypeFact] = {
         ),
     ),
     "StatefulSetUpdateStrategyType": TypeFact(
-        "StatefulSetUpdateStrategyType", alias_of="string", enum=("RollingUpdate", "OnDelete")
+        "StatefulSetUpdateStrategyType", alias_of="string", enum=("RollingUpdate", "OnDelete"), published_enum=True
     ),
     "RollingUpdateStatefulSetStrategy": TypeFact(
         "RollingUpdateStatefulSetStrategy",
@@ -44,7 +44,7 @@ TYPES: dict[str, TypeFact] = {
             F("whenScaled", "when_scaled", "PersistentVolumeClaimRetentionPolicyType", 2, omit_empty=True),
         ),
     ),
-    "StatefulSetOrdinals": TypeFact("StatefulSetOrdinals", fields=(F("start", "start", "int32", 1),)),
+    "StatefulSetOrdinals": TypeFact("StatefulSetOrdinals", fields=(F("start", "start", "int32", 1, optional=True),)),
     "StatefulSetSpec": TypeFact(
         "StatefulSetSpec",
         fields=(
@@ -59,7 +59,7 @@ TYPES: dict[str, TypeFact] = {
                 omit_empty=True,
                 list_type="atomic",
             ),
-            F("serviceName", "service_name", "string", 5),
+            F("serviceName", "service_name", "string", 5, optional=True),
             F("podManagementPolicy", "pod_management_policy", "PodManagementPolicyType", 6, omit_empty=True),
             F("updateStrategy", "update_strategy", "StatefulSetUpdateStrategy", 7, omit_empty=True),
             F("revisionHistoryLimit", "revision_history_limit", "*int32", 8, omit_empty=True),
@@ -96,7 +96,7 @@ TYPES: dict[str, TypeFact] = {
                 list_type="map",
                 list_map_keys=("type",),
             ),
-            F("availableReplicas", "available_replicas", "int32", 11),
+            F("availableReplicas", "available_replicas", "int32", 11, optional=True),
         ),
     ),
     "StatefulSetConditionType": TypeFact("StatefulSetConditionType", alias_of="string", enum=()),
@@ -147,7 +147,9 @@ TYPES: dict[str, TypeFact] = {
             F("rollingUpdate", "rolling_update", "*RollingUpdateDeployment", 2, omit_empty=True),
         ),
     ),
-    "DeploymentStrategyType": TypeFact("DeploymentStrategyType", alias_of="string", enum=("Recreate", "RollingUpdate")),
+    "DeploymentStrategyType": TypeFact(
+        "DeploymentStrategyType", alias_of="string", enum=("Recreate", "RollingUpdate"), published_enum=True
+    ),
     "RollingUpdateDeployment": TypeFact(
         "RollingUpdateDeployment",
         fields=(
@@ -209,7 +211,7 @@ TYPES: dict[str, TypeFact] = {
         ),
     ),
     "DaemonSetUpdateStrategyType": TypeFact(
-        "DaemonSetUpdateStrategyType", alias_of="string", enum=("RollingUpdate", "OnDelete")
+        "DaemonSetUpdateStrategyType", alias_of="string", enum=("RollingUpdate", "OnDelete"), published_enum=True
     ),
     "RollingUpdateDaemonSet": TypeFact(
         "RollingUpdateDaemonSet",

@@ -45,23 +45,23 @@ TYPES: dict[str, TypeFact] = {
         fields=(
             F("", "", "metav1.TypeMeta", 0, inline=True),
             F("metadata", "metadata", "metav1.ObjectMeta", 1, omit_empty=True),
-            F("spec", "spec", "TokenRequestSpec", 2),
+            F("spec", "spec", "TokenRequestSpec", 2, optional=True),
             F("status", "status", "TokenRequestStatus", 3, omit_empty=True),
         ),
     ),
     "TokenRequestSpec": TypeFact(
         "TokenRequestSpec",
         fields=(
-            F("audiences", "audiences", "[]string", 1, list_type="atomic"),
-            F("expirationSeconds", "expiration_seconds", "*int64", 4),
-            F("boundObjectRef", "bound_object_ref", "*BoundObjectReference", 3),
+            F("audiences", "audiences", "[]string", 1, list_type="atomic", optional=True),
+            F("expirationSeconds", "expiration_seconds", "*int64", 4, optional=True),
+            F("boundObjectRef", "bound_object_ref", "*BoundObjectReference", 3, optional=True),
         ),
     ),
     "TokenRequestStatus": TypeFact(
         "TokenRequestStatus",
         fields=(
-            F("token", "token", "string", 1),
-            F("expirationTimestamp", "expiration_timestamp", "metav1.Time", 2),
+            F("token", "token", "string", 1, optional=True),
+            F("expirationTimestamp", "expiration_timestamp", "metav1.Time", 2, optional=True),
         ),
     ),
     "BoundObjectReference": TypeFact(

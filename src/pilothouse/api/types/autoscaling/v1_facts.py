@@ -68,7 +68,10 @@ TYPES: dict[str, TypeFact] = {
         ),
     ),
     "MetricSourceType": TypeFact(
-        "MetricSourceType", alias_of="string", enum=("Object", "Pods", "Resource", "ContainerResource", "External")
+        "MetricSourceType",
+        alias_of="string",
+        enum=("Object", "Pods", "Resource", "ContainerResource", "External"),
+        published_enum=True,
     ),
     "MetricSpec": TypeFact(
         "MetricSpec",

@@ -133,7 +133,7 @@ TYPES: dict[str, TypeFact] = {
             F("lastScaleTime", "last_scale_time", "*metav1.Time", 2, omit_empty=True),
             F("currentReplicas", "current_replicas", "int32", 3, omit_empty=True),
             F("desiredReplicas", "desired_replicas", "int32", 4),
-            F("currentMetrics", "current_metrics", "[]MetricStatus", 5, list_type="atomic"),
+            F("currentMetrics", "current_metrics", "[]MetricStatus", 5, list_type="atomic", optional=True),
             F(
                 "conditions",
                 "conditions",

@@ -22,14 +22,21 @@ TYPES: dict[str, TypeFact] = {
             F("items", "items", "[]Job", 2),
         ),
     ),
-    "CompletionMode": TypeFact("CompletionMode", alias_of="string", enum=("NonIndexed", "Indexed")),
+    "CompletionMode": TypeFact(
+        "CompletionMode", alias_of="string", enum=("NonIndexed", "Indexed"), published_enum=True
+    ),
     "PodFailurePolicyAction": TypeFact(
-        "PodFailurePolicyAction", alias_of="string", enum=("FailJob", "FailIndex", "Ignore", "Count")
+        "PodFailurePolicyAction",
+        alias_of="string",
+        enum=("FailJob", "FailIndex", "Ignore", "Count"),
+        published_enum=True,
     ),
     "PodFailurePolicyOnExitCodesOperator": TypeFact(
-        "PodFailurePolicyOnExitCodesOperator", alias_of="string", enum=("In", "NotIn")
+        "PodFailurePolicyOnExitCodesOperator", alias_of="string", enum=("In", "NotIn"), published_enum=True
     ),
-    "PodReplacementPolicy": TypeFact("PodReplacementPolicy", alias_of="string", enum=("TerminatingOrFailed", "Failed")),
+    "PodReplacementPolicy": TypeFact(
+        "PodReplacementPolicy", alias_of="string", enum=("TerminatingOrFailed", "Failed"), published_enum=True
+    ),
     "PodFailurePolicyOnExitCodesRequirement": TypeFact(
         "PodFailurePolicyOnExitCodesRequirement",
         fields=(
@@ -42,7 +49,7 @@ TYPES: dict[str, TypeFact] = {
         "PodFailurePolicyOnPodConditionsPattern",
         fields=(
             F("type", "type", "corev1.PodConditionType", 1),
-            F("status", "status", "corev1.ConditionStatus", 2),
+            F("status", "status", "corev1.ConditionStatus", 2, optional=True),
         ),
     ),
     "PodFailurePolicyRule": TypeFact(
@@ -179,7 +186,9 @@ TYPES: dict[str, TypeFact] = {
             F("failedJobsHistoryLimit", "failed_jobs_history_limit", "*int32", 7, omit_empty=True),
         ),
     ),
-    "ConcurrencyPolicy": TypeFact("ConcurrencyPolicy", alias_of="string", enum=("Allow", "Forbid", "Replace")),
+    "ConcurrencyPolicy": TypeFact(
+        "ConcurrencyPolicy", alias_of="string", enum=("Allow", "Forbid", "Replace"), published_enum=True
+    ),
     "CronJobStatus": TypeFact(
         "CronJobStatus",
         fields=(

@@ -91,5 +91,6 @@ TYPES: dict[str, TypeFact] = {
             "microsoft sgc",
             "netscape sgc",
         ),
+        published_enum=True,
     ),
 }

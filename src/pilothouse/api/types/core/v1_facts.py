@@ -145,9 +145,11 @@ TYPES: dict[str, TypeFact] = {
         "VolumeNodeAffinity", fields=(F("required", "required", "*NodeSelector", 1, omit_empty=True),)
     ),
     "PersistentVolumeReclaimPolicy": TypeFact(
-        "PersistentVolumeReclaimPolicy", alias_of="string", enum=("Recycle", "Delete", "Retain")
+        "PersistentVolumeReclaimPolicy", alias_of="string", enum=("Recycle", "Delete", "Retain"), published_enum=True
     ),
-    "PersistentVolumeMode": TypeFact("PersistentVolumeMode", alias_of="string", enum=("Block", "Filesystem")),
+    "PersistentVolumeMode": TypeFact(
+        "PersistentVolumeMode", alias_of="string", enum=("Block", "Filesystem"), published_enum=True
+    ),
     "PersistentVolumeStatus": TypeFact(
         "PersistentVolumeStatus",
         fields=(
@@ -199,7 +201,7 @@ TYPES: dict[str, TypeFact] = {
     "TypedObjectReference": TypeFact(
         "TypedObjectReference",
         fields=(
-            F("apiGroup", "api_group", "*string", 1),
+            F("apiGroup", "api_group", "*string", 1, optional=True),
             F("kind", "kind", "string", 2),
             F("name", "name", "string", 3),
             F("namespace", "namespace", "*string", 4, omit_empty=True),
@@ -228,9 +230,13 @@ TYPES: dict[str, TypeFact] = {
             "NodeResizeInProgress",
             "NodeResizeInfeasible",
         ),
+        published_enum=True,
     ),
     "PersistentVolumeClaimModifyVolumeStatus": TypeFact(
-        "PersistentVolumeClaimModifyVolumeStatus", alias_of="string", enum=("Pending", "InProgress", "Infeasible")
+        "PersistentVolumeClaimModifyVolumeStatus",
+        alias_of="string",
+        enum=("Pending", "InProgress", "Infeasible"),
+        published_enum=True,
     ),
     "ModifyVolumeStatus": TypeFact(
         "ModifyVolumeStatus",
@@ -290,17 +296,22 @@ TYPES: dict[str, TypeFact] = {
         "PersistentVolumeAccessMode",
         alias_of="string",
         enum=("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"),
+        published_enum=True,
     ),
     "PersistentVolumePhase": TypeFact(
-        "PersistentVolumePhase", alias_of="string", enum=("Pending", "Available", "Bound", "Released", "Failed")
+        "PersistentVolumePhase",
+        alias_of="string",
+        enum=("Pending", "Available", "Bound", "Released", "Failed"),
+        published_enum=True,
     ),
     "PersistentVolumeClaimPhase": TypeFact(
-        "PersistentVolumeClaimPhase", alias_of="string", enum=("Pending", "Bound", "Lost")
+        "PersistentVolumeClaimPhase", alias_of="string", enum=("Pending", "Bound", "Lost"), published_enum=True
     ),
     "HostPathType": TypeFact(
         "HostPathType",
         alias_of="string",
         enum=("", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"),
+        published_enum=True,
     ),
     "HostPathVolumeSource": TypeFact(
         "HostPathVolumeSource",
@@ -415,7 +426,7 @@ TYPES: dict[str, TypeFact] = {
         ),
     ),
     "StorageMedium": TypeFact("StorageMedium", alias_of="string", enum=("", "Memory", "HugePages", "HugePages-")),
-    "Protocol": TypeFact("Protocol", alias_of="string", enum=("TCP", "UDP", "SCTP")),
+    "Protocol": TypeFact("Protocol", alias_of="string", enum=("TCP", "UDP", "SCTP"), published_enum=True),
     "GCEPersistentDiskVolumeSource": TypeFact(
         "GCEPersistentDiskVolumeSource",
         fields=(
@@ -554,7 +565,7 @@ TYPES: dict[str, TypeFact] = {
             F("secretName", "secret_name", "string", 1),
             F("shareName", "share_name", "string", 2),
             F("readOnly", "read_only", "bool", 3, omit_empty=True),
-            F("secretNamespace", "secret_namespace", "*string", 4),
+            F("secretNamespace", "secret_namespace", "*string", 4, optional=True),
         ),
     ),
     "VsphereVirtualDiskVolumeSource": TypeFact(
@@ -574,9 +585,11 @@ TYPES: dict[str, TypeFact] = {
         ),
     ),
     "AzureDataDiskCachingMode": TypeFact(
-        "AzureDataDiskCachingMode", alias_of="string", enum=("None", "ReadOnly", "ReadWrite")
+        "AzureDataDiskCachingMode", alias_of="string", enum=("None", "ReadOnly", "ReadWrite"), published_enum=True
     ),
-    "AzureDataDiskKind": TypeFact("AzureDataDiskKind", alias_of="string", enum=("Shared", "Dedicated", "Managed")),
+    "AzureDataDiskKind": TypeFact(
+        "AzureDataDiskKind", alias_of="string", enum=("Shared", "Dedicated", "Managed"), published_enum=True
+    ),
     "AzureDiskVolumeSource": TypeFact(
         "AzureDiskVolumeSource",
         fields=(
@@ -703,7 +716,7 @@ TYPES: dict[str, TypeFact] = {
     "ProjectedVolumeSource": TypeFact(
         "ProjectedVolumeSource",
         fields=(
-            F("sources", "sources", "[]VolumeProjection", 1, list_type="atomic"),
+            F("sources", "sources", "[]VolumeProjection", 1, list_type="atomic", optional=True),
             F("defaultMode", "default_mode", "*int32", 2, omit_empty=True),
         ),
     ),
@@ -794,7 +807,10 @@ TYPES: dict[str, TypeFact] = {
         ),
     ),
     "MountPropagationMode": TypeFact(
-        "MountPropagationMode", alias_of="string", enum=("None", "HostToContainer", "Bidirectional")
+        "MountPropagationMode",
+        alias_of="string",
+        enum=("None", "HostToContainer", "Bidirectional"),
+        published_enum=True,
     ),
     "RecursiveReadOnlyMode": TypeFact(
         "RecursiveReadOnlyMode", alias_of="string", enum=("Disabled", "IfPossible", "Enabled")
@@ -908,7 +924,7 @@ TYPES: dict[str, TypeFact] = {
             F("httpHeaders", "http_headers", "[]HTTPHeader", 5, omit_empty=True, list_type="atomic"),
         ),
     ),
-    "URIScheme": TypeFact("URIScheme", alias_of="string", enum=("HTTP", "HTTPS")),
+    "URIScheme": TypeFact("URIScheme", alias_of="string", enum=("HTTP", "HTTPS"), published_enum=True),
     "TCPSocketAction": TypeFact(
         "TCPSocketAction",
         fields=(
@@ -920,7 +936,7 @@ TYPES: dict[str, TypeFact] = {
         "GRPCAction",
         fields=(
             F("port", "port", "int32", 1),
-            F("service", "service", "*string", 2, default='""'),
+            F("service", "service", "*string", 2, optional=True, default='""'),
         ),
     ),
     "ExecAction": TypeFact(
@@ -939,7 +955,9 @@ TYPES: dict[str, TypeFact] = {
             F("terminationGracePeriodSeconds", "termination_grace_period_seconds", "*int64", 7, omit_empty=True),
         ),
     ),
-    "PullPolicy": TypeFact("PullPolicy", alias_of="string", enum=("Always", "Never", "IfNotPresent")),
+    "PullPolicy": TypeFact(
+        "PullPolicy", alias_of="string", enum=("Always", "Never", "IfNotPresent"), published_enum=True
+    ),
     "ResourceResizeRestartPolicy": TypeFact(
         "ResourceResizeRestartPolicy", alias_of="string", enum=("NotRequired", "RestartContainer")
     ),
@@ -950,9 +968,11 @@ TYPES: dict[str, TypeFact] = {
             F("restartPolicy", "restart_policy", "ResourceResizeRestartPolicy", 2),
         ),
     ),
-    "PreemptionPolicy": TypeFact("PreemptionPolicy", alias_of="string", enum=("PreemptLowerPriority", "Never")),
+    "PreemptionPolicy": TypeFact(
+        "PreemptionPolicy", alias_of="string", enum=("PreemptLowerPriority", "Never"), published_enum=True
+    ),
     "TerminationMessagePolicy": TypeFact(
-        "TerminationMessagePolicy", alias_of="string", enum=("File", "FallbackToLogsOnError")
+        "TerminationMessagePolicy", alias_of="string", enum=("File", "FallbackToLogsOnError"), published_enum=True
     ),
     "Capability": TypeFact("Capability", alias_of="string", enum=()),
     "Capabilities": TypeFact(
@@ -1155,6 +1175,7 @@ TYPES: dict[str, TypeFact] = {
             "SIGRTMAX-1",
             "SIGRTMAX",
         ),
+        published_enum=True,
     ),
     "Lifecycle": TypeFact(
         "Lifecycle",
@@ -1273,7 +1294,12 @@ TYPES: dict[str, TypeFact] = {
             F("supplementalGroups", "supplemental_groups", "[]int64", 3, omit_empty=True, list_type="atomic"),
         ),
     ),
-    "PodPhase": TypeFact("PodPhase", alias_of="string", enum=("Pending", "Running", "Succeeded", "Failed", "Unknown")),
+    "PodPhase": TypeFact(
+        "PodPhase",
+        alias_of="string",
+        enum=("Pending", "Running", "Succeeded", "Failed", "Unknown"),
+        published_enum=True,
+    ),
     "PodConditionType": TypeFact(
         "PodConditionType",
         alias_of="string",
@@ -1316,7 +1342,9 @@ TYPES: dict[str, TypeFact] = {
     "ImageVolumeStatus": TypeFact(
         "ImageVolumeStatus", fields=(F("imageRef", "image_ref", "string", 1, omit_empty=True, required=True),)
     ),
-    "RestartPolicy": TypeFact("RestartPolicy", alias_of="string", enum=("Always", "OnFailure", "Never")),
+    "RestartPolicy": TypeFact(
+        "RestartPolicy", alias_of="string", enum=("Always", "OnFailure", "Never"), published_enum=True
+    ),
     "ContainerRestartPolicy": TypeFact(
         "ContainerRestartPolicy", alias_of="string", enum=("Always", "Never", "OnFailure")
     ),
@@ -1341,7 +1369,10 @@ TYPES: dict[str, TypeFact] = {
         "ContainerRestartRuleOnExitCodesOperator", alias_of="string", enum=("In", "NotIn")
     ),
     "DNSPolicy": TypeFact(
-        "DNSPolicy", alias_of="string", enum=("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+        "DNSPolicy",
+        alias_of="string",
+        enum=("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"),
+        published_enum=True,
     ),
     "NodeSelector": TypeFact(
         "NodeSelector",
@@ -1372,7 +1403,10 @@ TYPES: dict[str, TypeFact] = {
         ),
     ),
     "NodeSelectorOperator": TypeFact(
-        "NodeSelectorOperator", alias_of="string", enum=("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
+        "NodeSelectorOperator",
+        alias_of="string",
+        enum=("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"),
+        published_enum=True,
     ),
     "TopologySelectorTerm": TypeFact(
         "TopologySelectorTerm",
@@ -1499,7 +1533,9 @@ TYPES: dict[str, TypeFact] = {
             F("timeAdded", "time_added", "*metav1.Time", 4, omit_empty=True),
         ),
     ),
-    "TaintEffect": TypeFact("TaintEffect", alias_of="string", enum=("NoSchedule", "PreferNoSchedule", "NoExecute")),
+    "TaintEffect": TypeFact(
+        "TaintEffect", alias_of="string", enum=("NoSchedule", "PreferNoSchedule", "NoExecute"), published_enum=True
+    ),
     "Toleration": TypeFact(
         "Toleration",
         fields=(
@@ -1510,7 +1546,9 @@ TYPES: dict[str, TypeFact] = {
             F("tolerationSeconds", "toleration_seconds", "*int64", 5, omit_empty=True),
         ),
     ),
-    "TolerationOperator": TypeFact("TolerationOperator", alias_of="string", enum=("Exists", "Equal", "Lt", "Gt")),
+    "TolerationOperator": TypeFact(
+        "TolerationOperator", alias_of="string", enum=("Exists", "Equal", "Lt", "Gt"), published_enum=True
+    ),
     "PodReadinessGate": TypeFact(
         "PodReadinessGate", fields=(F("conditionType", "condition_type", "PodConditionType", 1),)
     ),
@@ -1687,9 +1725,14 @@ TYPES: dict[str, TypeFact] = {
         "PodSchedulingGroup", fields=(F("podGroupName", "pod_group_name", "*string", 1, omit_empty=True),)
     ),
     "UnsatisfiableConstraintAction": TypeFact(
-        "UnsatisfiableConstraintAction", alias_of="string", enum=("DoNotSchedule", "ScheduleAnyway")
+        "UnsatisfiableConstraintAction",
+        alias_of="string",
+        enum=("DoNotSchedule", "ScheduleAnyway"),
+        published_enum=True,
     ),
-    "NodeInclusionPolicy": TypeFact("NodeInclusionPolicy", alias_of="string", enum=("Ignore", "Honor")),
+    "NodeInclusionPolicy": TypeFact(
+        "NodeInclusionPolicy", alias_of="string", enum=("Ignore", "Honor"), published_enum=True
+    ),
     "TopologySpreadConstraint": TypeFact(
         "TopologySpreadConstraint",
         fields=(
@@ -1710,8 +1753,12 @@ TYPES: dict[str, TypeFact] = {
             F("hostnames", "hostnames", "[]string", 2, omit_empty=True, list_type="atomic"),
         ),
     ),
-    "PodFSGroupChangePolicy": TypeFact("PodFSGroupChangePolicy", alias_of="string", enum=("OnRootMismatch", "Always")),
-    "SupplementalGroupsPolicy": TypeFact("SupplementalGroupsPolicy", alias_of="string", enum=("Merge", "Strict")),
+    "PodFSGroupChangePolicy": TypeFact(
+        "PodFSGroupChangePolicy", alias_of="string", enum=("OnRootMismatch", "Always"), published_enum=True
+    ),
+    "SupplementalGroupsPolicy": TypeFact(
+        "SupplementalGroupsPolicy", alias_of="string", enum=("Merge", "Strict"), published_enum=True
+    ),
     "PodSELinuxChangePolicy": TypeFact("PodSELinuxChangePolicy", alias_of="string", enum=("Recursive", "MountOption")),
     "PodSecurityContext": TypeFact(
         "PodSecurityContext",
@@ -1745,7 +1792,7 @@ TYPES: dict[str, TypeFact] = {
         ),
     ),
     "SeccompProfileType": TypeFact(
-        "SeccompProfileType", alias_of="string", enum=("Unconfined", "RuntimeDefault", "Localhost")
+        "SeccompProfileType", alias_of="string", enum=("Unconfined", "RuntimeDefault", "Localhost"), published_enum=True
     ),
     "AppArmorProfile": TypeFact(
         "AppArmorProfile",
@@ -1755,9 +1802,14 @@ TYPES: dict[str, TypeFact] = {
         ),
     ),
     "AppArmorProfileType": TypeFact(
-        "AppArmorProfileType", alias_of="string", enum=("Unconfined", "RuntimeDefault", "Localhost")
+        "AppArmorProfileType",
+        alias_of="string",
+        enum=("Unconfined", "RuntimeDefault", "Localhost"),
+        published_enum=True,
     ),
-    "PodQOSClass": TypeFact("PodQOSClass", alias_of="string", enum=("Guaranteed", "Burstable", "BestEffort")),
+    "PodQOSClass": TypeFact(
+        "PodQOSClass", alias_of="string", enum=("Guaranteed", "Burstable", "BestEffort"), published_enum=True
+    ),
     "PodDNSConfig": TypeFact(
         "PodDNSConfig",
         fields=(
@@ -2065,7 +2117,7 @@ TYPES: dict[str, TypeFact] = {
             F("items", "items", "[]ReplicationController", 2),
         ),
     ),
-    "ServiceAffinity": TypeFact("ServiceAffinity", alias_of="string", enum=("ClientIP", "None")),
+    "ServiceAffinity": TypeFact("ServiceAffinity", alias_of="string", enum=("ClientIP", "None"), published_enum=True),
     "SessionAffinityConfig": TypeFact(
         "SessionAffinityConfig", fields=(F("clientIP", "client_ip", "*ClientIPConfig", 1, omit_empty=True),)
     ),
@@ -2073,19 +2125,22 @@ TYPES: dict[str, TypeFact] = {
         "ClientIPConfig", fields=(F("timeoutSeconds", "timeout_seconds", "*int32", 1, omit_empty=True),)
     ),
     "ServiceType": TypeFact(
-        "ServiceType", alias_of="string", enum=("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
+        "ServiceType",
+        alias_of="string",
+        enum=("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"),
+        published_enum=True,
     ),
     "ServiceInternalTrafficPolicy": TypeFact(
-        "ServiceInternalTrafficPolicy", alias_of="string", enum=("Cluster", "Local")
+        "ServiceInternalTrafficPolicy", alias_of="string", enum=("Cluster", "Local"), published_enum=True
     ),
     "ServiceInternalTrafficPolicyType": TypeFact(
-        "ServiceInternalTrafficPolicyType", alias_of="ServiceInternalTrafficPolicy", enum=()
+        "ServiceInternalTrafficPolicyType", alias_of="ServiceInternalTrafficPolicy", enum=(), published_enum=True
     ),
     "ServiceExternalTrafficPolicy": TypeFact(
-        "ServiceExternalTrafficPolicy", alias_of="string", enum=("Cluster", "Local")
+        "ServiceExternalTrafficPolicy", alias_of="string", enum=("Cluster", "Local"), published_enum=True
     ),
     "ServiceExternalTrafficPolicyType": TypeFact(
-        "ServiceExternalTrafficPolicyType", alias_of="ServiceExternalTrafficPolicy", enum=()
+        "ServiceExternalTrafficPolicyType", alias_of="ServiceExternalTrafficPolicy", enum=(), published_enum=True
     ),
     "ServiceStatus": TypeFact(
         "ServiceStatus",
@@ -2117,11 +2172,14 @@ TYPES: dict[str, TypeFact] = {
             F("ports", "ports", "[]PortStatus", 4, omit_empty=True, list_type="atomic"),
         ),
     ),
-    "IPFamily": TypeFact("IPFamily", alias_of="string", enum=("IPv4", "IPv6", "")),
+    "IPFamily": TypeFact("IPFamily", alias_of="string", enum=("IPv4", "IPv6", ""), published_enum=True),
     "IPFamilyPolicy": TypeFact(
-        "IPFamilyPolicy", alias_of="string", enum=("SingleStack", "PreferDualStack", "RequireDualStack")
+        "IPFamilyPolicy",
+        alias_of="string",
+        enum=("SingleStack", "PreferDualStack", "RequireDualStack"),
+        published_enum=True,
     ),
-    "IPFamilyPolicyType": TypeFact("IPFamilyPolicyType", alias_of="IPFamilyPolicy", enum=()),
+    "IPFamilyPolicyType": TypeFact("IPFamilyPolicyType", alias_of="IPFamilyPolicy", enum=(), published_enum=True),
     "ServiceSpec": TypeFact(
         "ServiceSpec",
         fields=(
@@ -2310,7 +2368,7 @@ TYPES: dict[str, TypeFact] = {
     "NodeRuntimeHandler": TypeFact(
         "NodeRuntimeHandler",
         fields=(
-            F("name", "name", "string", 1),
+            F("name", "name", "string", 1, optional=True),
             F("features", "features", "*NodeRuntimeHandlerFeatures", 2, omit_empty=True),
         ),
     ),
@@ -2412,11 +2470,13 @@ TYPES: dict[str, TypeFact] = {
     "ContainerImage": TypeFact(
         "ContainerImage",
         fields=(
-            F("names", "names", "[]string", 1, list_type="atomic"),
+            F("names", "names", "[]string", 1, list_type="atomic", optional=True),
             F("sizeBytes", "size_bytes", "int64", 2, omit_empty=True),
         ),
     ),
-    "NodePhase": TypeFact("NodePhase", alias_of="string", enum=("Pending", "Running", "Terminated")),
+    "NodePhase": TypeFact(
+        "NodePhase", alias_of="string", enum=("Pending", "Running", "Terminated"), published_enum=True
+    ),
     "NodeConditionType": TypeFact(
         "NodeConditionType",
         alias_of="string",
@@ -2511,7 +2571,9 @@ TYPES: dict[str, TypeFact] = {
             ),
         ),
     ),
-    "NamespacePhase": TypeFact("NamespacePhase", alias_of="string", enum=("Active", "Terminating")),
+    "NamespacePhase": TypeFact(
+        "NamespacePhase", alias_of="string", enum=("Active", "Terminating"), published_enum=True
+    ),
     "NamespaceConditionType": TypeFact(
         "NamespaceConditionType",
         alias_of="string",
@@ -2645,7 +2707,7 @@ TYPES: dict[str, TypeFact] = {
     "TypedLocalObjectReference": TypeFact(
         "TypedLocalObjectReference",
         fields=(
-            F("apiGroup", "api_group", "*string", 1),
+            F("apiGroup", "api_group", "*string", 1, optional=True),
             F("kind", "kind", "string", 2),
             F("name", "name", "string", 3),
         ),
@@ -2682,8 +2744,8 @@ TYPES: dict[str, TypeFact] = {
             F("series", "series", "*EventSeries", 11, omit_empty=True),
             F("action", "action", "string", 12, omit_empty=True),
             F("related", "related", "*ObjectReference", 13, omit_empty=True),
-            F("reportingComponent", "reporting_component", "string", 14),
-            F("reportingInstance", "reporting_instance", "string", 15),
+            F("reportingComponent", "reporting_component", "string", 14, optional=True),
+            F("reportingInstance", "reporting_instance", "string", 15, optional=True),
         ),
     ),
     "EventSeries": TypeFact(
@@ -2745,6 +2807,7 @@ TYPES: dict[str, TypeFact] = {
             "CrossNamespacePodAffinity",
             "VolumeAttributesClass",
         ),
+        published_enum=True,
     ),
     "ResourceQuotaSpec": TypeFact(
         "ResourceQuotaSpec",
@@ -2777,7 +2840,7 @@ TYPES: dict[str, TypeFact] = {
         ),
     ),
     "ScopeSelectorOperator": TypeFact(
-        "ScopeSelectorOperator", alias_of="string", enum=("In", "NotIn", "Exists", "DoesNotExist")
+        "ScopeSelectorOperator", alias_of="string", enum=("In", "NotIn", "Exists", "DoesNotExist"), published_enum=True
     ),
     "ResourceQuotaStatus": TypeFact(
         "ResourceQuotaStatus",
@@ -2927,7 +2990,7 @@ TYPES: dict[str, TypeFact] = {
             F("appArmorProfile", "app_armor_profile", "*AppArmorProfile", 12, omit_empty=True),
         ),
     ),
-    "ProcMountType": TypeFact("ProcMountType", alias_of="string", enum=("Default", "Unmasked")),
+    "ProcMountType": TypeFact("ProcMountType", alias_of="string", enum=("Default", "Unmasked"), published_enum=True),
     "SELinuxOptions": TypeFact(
         "SELinuxOptions",
         fields=(

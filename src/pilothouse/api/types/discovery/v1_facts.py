@@ -11,11 +11,11 @@ TYPES: dict[str, TypeFact] = {
             F("", "", "metav1.TypeMeta", 0, inline=True),
             F("metadata", "metadata", "metav1.ObjectMeta", 1, omit_empty=True),
             F("addressType", "address_type", "AddressType", 4, required=True),
-            F("endpoints", "endpoints", "[]Endpoint", 2, list_type="atomic"),
-            F("ports", "ports", "[]EndpointPort", 3, list_type="atomic"),
+            F("endpoints", "endpoints", "[]Endpoint", 2, list_type="atomic", optional=True),
+            F("ports", "ports", "[]EndpointPort", 3, list_type="atomic", optional=True),
         ),
     ),
-    "AddressType": TypeFact("AddressType", alias_of="string", enum=()),
+    "AddressType": TypeFact("AddressType", alias_of="string", enum=(), published_enum=True),
     "Endpoint": TypeFact(
         "Endpoint",
         fields=(

@@ -9,7 +9,7 @@ TYPES: dict[str, TypeFact] = {
         "Event",
         fields=(
             F("", "", "metav1.TypeMeta", 0, inline=True),
-            F("metadata", "metadata", "metav1.ObjectMeta", 1),
+            F("metadata", "metadata", "metav1.ObjectMeta", 1, optional=True),
             F("eventTime", "event_time", "metav1.MicroTime", 2),
             F("series", "series", "*EventSeries", 3, omit_empty=True),
             F("reportingController", "reporting_controller", "string", 4, omit_empty=True),

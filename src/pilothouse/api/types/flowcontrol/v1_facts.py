@@ -26,7 +26,7 @@ TYPES: dict[str, TypeFact] = {
         "FlowSchemaSpec",
         fields=(
             F("priorityLevelConfiguration", "priority_level_configuration", "PriorityLevelConfigurationReference", 1),
-            F("matchingPrecedence", "matching_precedence", "int32", 2),
+            F("matchingPrecedence", "matching_precedence", "int32", 2, optional=True),
             F("distinguisherMethod", "distinguisher_method", "*FlowDistinguisherMethod", 3, omit_empty=True),
             F("rules", "rules", "[]PolicyRulesWithSubjects", 4, omit_empty=True, list_type="atomic"),
         ),
@@ -81,7 +81,7 @@ TYPES: dict[str, TypeFact] = {
             F("apiGroups", "api_groups", "[]string", 2, list_type="set"),
             F("resources", "resources", "[]string", 3, list_type="set"),
             F("clusterScope", "cluster_scope", "bool", 4, omit_empty=True),
-            F("namespaces", "namespaces", "[]string", 5, list_type="set"),
+            F("namespaces", "namespaces", "[]string", 5, list_type="set", optional=True),
         ),
     ),
     "NonResourcePolicyRule": TypeFact(
@@ -147,7 +147,7 @@ TYPES: dict[str, TypeFact] = {
     "LimitedPriorityLevelConfiguration": TypeFact(
         "LimitedPriorityLevelConfiguration",
         fields=(
-            F("nominalConcurrencyShares", "nominal_concurrency_shares", "*int32", 1),
+            F("nominalConcurrencyShares", "nominal_concurrency_shares", "*int32", 1, optional=True),
             F("limitResponse", "limit_response", "LimitResponse", 2, omit_empty=True),
             F("lendablePercent", "lendable_percent", "*int32", 3, omit_empty=True),
             F("borrowingLimitPercent", "borrowing_limit_percent", "*int32", 4, omit_empty=True),
@@ -171,9 +171,9 @@ TYPES: dict[str, TypeFact] = {
     "QueuingConfiguration": TypeFact(
         "QueuingConfiguration",
         fields=(
-            F("queues", "queues", "int32", 1),
-            F("handSize", "hand_size", "int32", 2),
-            F("queueLengthLimit", "queue_length_limit", "int32", 3),
+            F("queues", "queues", "int32", 1, optional=True),
+            F("handSize", "hand_size", "int32", 2, optional=True),
+            F("queueLengthLimit", "queue_length_limit", "int32", 3, optional=True),
         ),
     ),
     "PriorityLevelConfigurationConditionType": TypeFact(

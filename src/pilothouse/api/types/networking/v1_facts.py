@@ -13,11 +13,11 @@ TYPES: dict[str, TypeFact] = {
             F("spec", "spec", "NetworkPolicySpec", 2, omit_empty=True),
         ),
     ),
-    "PolicyType": TypeFact("PolicyType", alias_of="string", enum=("Ingress", "Egress")),
+    "PolicyType": TypeFact("PolicyType", alias_of="string", enum=("Ingress", "Egress"), published_enum=True),
     "NetworkPolicySpec": TypeFact(
         "NetworkPolicySpec",
         fields=(
-            F("podSelector", "pod_selector", "metav1.LabelSelector", 1),
+            F("podSelector", "pod_selector", "metav1.LabelSelector", 1, optional=True),
             F("ingress", "ingress", "[]NetworkPolicyIngressRule", 2, omit_empty=True, list_type="atomic"),
             F("egress", "egress", "[]NetworkPolicyEgressRule", 3, omit_empty=True, list_type="atomic"),
             F("policyTypes", "policy_types", "[]PolicyType", 4, omit_empty=True, list_type="atomic"),
@@ -128,7 +128,7 @@ TYPES: dict[str, TypeFact] = {
         "IngressRule",
         fields=(
             F("host", "host", "string", 1, omit_empty=True),
-            F("", "", "IngressRuleValue", 2, inline=True),
+            F("", "", "IngressRuleValue", 2, inline=True, optional=True),
         ),
     ),
     "IngressRuleValue": TypeFact(
@@ -137,7 +137,7 @@ TYPES: dict[str, TypeFact] = {
     "HTTPIngressRuleValue": TypeFact(
         "HTTPIngressRuleValue", fields=(F("paths", "paths", "[]HTTPIngressPath", 1, list_type="atomic"),)
     ),
-    "PathType": TypeFact("PathType", alias_of="string", enum=()),
+    "PathType": TypeFact("PathType", alias_of="string", enum=(), published_enum=True),
     "HTTPIngressPath": TypeFact(
         "HTTPIngressPath",
         fields=(
@@ -189,7 +189,7 @@ TYPES: dict[str, TypeFact] = {
             F("apiGroup", "api_group", "*string", 1, omit_empty=True),
             F("kind", "kind", "string", 2, required=True),
             F("name", "name", "string", 3, required=True),
-            F("scope", "scope", "*string", 4),
+            F("scope", "scope", "*string", 4, optional=True),
             F("namespace", "namespace", "*string", 5, omit_empty=True),
         ),
     ),

@@ -21,17 +21,20 @@ TYPES: dict[str, TypeFact] = {
         ),
     ),
     "UnhealthyPodEvictionPolicyType": TypeFact(
-        "UnhealthyPodEvictionPolicyType", alias_of="string", enum=("IfHealthyBudget", "AlwaysAllow")
+        "UnhealthyPodEvictionPolicyType",
+        alias_of="string",
+        enum=("IfHealthyBudget", "AlwaysAllow"),
+        published_enum=True,
     ),
     "PodDisruptionBudgetStatus": TypeFact(
         "PodDisruptionBudgetStatus",
         fields=(
             F("observedGeneration", "observed_generation", "int64", 1, omit_empty=True),
             F("disruptedPods", "disrupted_pods", "map[string]metav1.Time", 2, omit_empty=True),
-            F("disruptionsAllowed", "disruptions_allowed", "int32", 3),
-            F("currentHealthy", "current_healthy", "int32", 4),
-            F("desiredHealthy", "desired_healthy", "int32", 5),
-            F("expectedPods", "expected_pods", "int32", 6),
+            F("disruptionsAllowed", "disruptions_allowed", "int32", 3, optional=True),
+            F("currentHealthy", "current_healthy", "int32", 4, optional=True),
+            F("desiredHealthy", "desired_healthy", "int32", 5, optional=True),
+            F("expectedPods", "expected_pods", "int32", 6, optional=True),
             F(
                 "conditions",
                 "conditions",

@@ -28,7 +28,7 @@ TYPES: dict[str, TypeFact] = {
     "RoleRef": TypeFact(
         "RoleRef",
         fields=(
-            F("apiGroup", "api_group", "string", 1),
+            F("apiGroup", "api_group", "string", 1, optional=True),
             F("kind", "kind", "string", 2, required=True),
             F("name", "name", "string", 3, required=True),
         ),
@@ -39,7 +39,7 @@ TYPES: dict[str, TypeFact] = {
         fields=(
             F("", "", "metav1.TypeMeta", 0, inline=True),
             F("metadata", "metadata", "metav1.ObjectMeta", 1, omit_empty=True),
-            F("rules", "rules", "[]PolicyRule", 2, list_type="atomic"),
+            F("rules", "rules", "[]PolicyRule", 2, list_type="atomic", optional=True),
         ),
     ),
     "RoleBinding": TypeFact(
@@ -72,7 +72,7 @@ TYPES: dict[str, TypeFact] = {
         fields=(
             F("", "", "metav1.TypeMeta", 0, inline=True),
             F("metadata", "metadata", "metav1.ObjectMeta", 1, omit_empty=True),
-            F("rules", "rules", "[]PolicyRule", 2, list_type="atomic"),
+            F("rules", "rules", "[]PolicyRule", 2, list_type="atomic", optional=True),
             F("aggregationRule", "aggregation_rule", "*AggregationRule", 3, omit_empty=True),
         ),
     ),

@@ -104,7 +104,7 @@ TYPES: dict[str, TypeFact] = {
     "CapacityRequestPolicy": TypeFact(
         "CapacityRequestPolicy",
         fields=(
-            F("default", "default", "*resource.Quantity", 1),
+            F("default", "default", "*resource.Quantity", 1, optional=True),
             F("validValues", "valid_values", "[]resource.Quantity", 3, omit_empty=True, list_type="atomic"),
             F("validRange", "valid_range", "*CapacityRequestPolicyRange", 4, omit_empty=True),
         ),
@@ -141,7 +141,9 @@ TYPES: dict[str, TypeFact] = {
             F("timeAdded", "time_added", "*metav1.Time", 4, omit_empty=True),
         ),
     ),
-    "DeviceTaintEffect": TypeFact("DeviceTaintEffect", alias_of="string", enum=("None", "NoSchedule", "NoExecute")),
+    "DeviceTaintEffect": TypeFact(
+        "DeviceTaintEffect", alias_of="string", enum=("None", "NoSchedule", "NoExecute"), published_enum=True
+    ),
     "ResourceSliceList": TypeFact(
         "ResourceSliceList",
         fields=(
@@ -159,11 +161,13 @@ TYPES: dict[str, TypeFact] = {
             F("status", "status", "ResourceClaimStatus", 3, omit_empty=True),
         ),
     ),
-    "ResourceClaimSpec": TypeFact("ResourceClaimSpec", fields=(F("devices", "devices", "DeviceClaim", 1),)),
+    "ResourceClaimSpec": TypeFact(
+        "ResourceClaimSpec", fields=(F("devices", "devices", "DeviceClaim", 1, optional=True),)
+    ),
     "DeviceClaim": TypeFact(
         "DeviceClaim",
         fields=(
-            F("requests", "requests", "[]DeviceRequest", 1, list_type="atomic"),
+            F("requests", "requests", "[]DeviceRequest", 1, list_type="atomic", optional=True),
             F("constraints", "constraints", "[]DeviceConstraint", 2, omit_empty=True, list_type="atomic"),
             F("config", "config", "[]DeviceClaimConfiguration", 3, omit_empty=True, list_type="atomic"),
         ),
@@ -204,7 +208,7 @@ TYPES: dict[str, TypeFact] = {
         "CapacityRequirements",
         fields=(F("requests", "requests", "map[QualifiedName]resource.Quantity", 1, omit_empty=True),),
     ),
-    "DeviceAllocationMode": TypeFact("DeviceAllocationMode", alias_of="string", enum=()),
+    "DeviceAllocationMode": TypeFact("DeviceAllocationMode", alias_of="string", enum=(), published_enum=True),
     "DeviceSelector": TypeFact("DeviceSelector", fields=(F("cel", "cel", "*CELDeviceSelector", 1, omit_empty=True),)),
     "CELDeviceSelector": TypeFact(
         "CELDeviceSelector", fields=(F("expression", "expression", "string", 1, required=True),)
@@ -244,7 +248,9 @@ TYPES: dict[str, TypeFact] = {
             F("tolerationSeconds", "toleration_seconds", "*int64", 5, omit_empty=True),
         ),
     ),
-    "DeviceTolerationOperator": TypeFact("DeviceTolerationOperator", alias_of="string", enum=("Exists", "Equal")),
+    "DeviceTolerationOperator": TypeFact(
+        "DeviceTolerationOperator", alias_of="string", enum=("Exists", "Equal"), published_enum=True
+    ),
     "ResourceClaimStatus": TypeFact(
         "ResourceClaimStatus",
         fields=(
@@ -325,7 +331,9 @@ TYPES: dict[str, TypeFact] = {
             F("", "", "DeviceConfiguration", 3, inline=True),
         ),
     ),
-    "AllocationConfigSource": TypeFact("AllocationConfigSource", alias_of="string", enum=("FromClass", "FromClaim")),
+    "AllocationConfigSource": TypeFact(
+        "AllocationConfigSource", alias_of="string", enum=("FromClass", "FromClaim"), published_enum=True
+    ),
     "ResourceClaimList": TypeFact(
         "ResourceClaimList",
         fields=(
@@ -391,7 +399,15 @@ TYPES: dict[str, TypeFact] = {
             F("pool", "pool", "string", 2, required=True),
             F("device", "device", "string", 3, required=True),
             F("shareID", "share_id", "*string", 7, omit_empty=True),
-            F("conditions", "conditions", "[]metav1.Condition", 4, list_type="map", list_map_keys=("type",)),
+            F(
+                "conditions",
+                "conditions",
+                "[]metav1.Condition",
+                4,
+                list_type="map",
+                list_map_keys=("type",),
+                optional=True,
+            ),
             F("data", "data", "*runtime.RawExtension", 5, omit_empty=True),
             F("networkData", "network_data", "*NetworkDeviceData", 6, omit_empty=True),
         ),

@@ -10,7 +10,7 @@ TYPES: dict[str, TypeFact] = {
         fields=(
             F("", "", "metav1.TypeMeta", 0, inline=True),
             F("metadata", "metadata", "metav1.ObjectMeta", 1, omit_empty=True),
-            F("value", "value", "int32", 2),
+            F("value", "value", "int32", 2, optional=True),
             F("globalDefault", "global_default", "bool", 3, omit_empty=True),
             F("description", "description", "string", 4, omit_empty=True),
             F("preemptionPolicy", "preemption_policy", "*apiv1.PreemptionPolicy", 5, omit_empty=True),

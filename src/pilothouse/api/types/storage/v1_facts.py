@@ -34,7 +34,9 @@ TYPES: dict[str, TypeFact] = {
             F("items", "items", "[]StorageClass", 2),
         ),
     ),
-    "VolumeBindingMode": TypeFact("VolumeBindingMode", alias_of="string", enum=("Immediate", "WaitForFirstConsumer")),
+    "VolumeBindingMode": TypeFact(
+        "VolumeBindingMode", alias_of="string", enum=("Immediate", "WaitForFirstConsumer"), published_enum=True
+    ),
     "VolumeAttachment": TypeFact(
         "VolumeAttachment",
         fields=(
@@ -166,7 +168,7 @@ TYPES: dict[str, TypeFact] = {
         fields=(
             F("name", "name", "string", 1),
             F("nodeID", "node_id", "string", 2),
-            F("topologyKeys", "topology_keys", "[]string", 3, list_type="atomic"),
+            F("topologyKeys", "topology_keys", "[]string", 3, list_type="atomic", optional=True),
             F("allocatable", "allocatable", "*VolumeNodeResources", 4, omit_empty=True),
         ),
     ),

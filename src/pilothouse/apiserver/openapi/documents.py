@@ -1,0 +1,154 @@
+"""The OpenAPI documents of a server: v3 for each group version, v2 for all at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from pilothouse.api import scheme
+from pilothouse.api.facts import Resource
+from pilothouse.api.types.meta import v1 as meta
+from pilothouse.apiserver.openapi import schemas
+from pilothouse.apiserver.openapi.operations import PRETTY, Operation, Path, PathWriter, base_of
+from pilothouse.apiserver.openapi.schemas import META, REFERENCE, definition_name
+
+TITLE = "Kubernetes"
+_RESPONSES = {"post": ("200", "201", "202"), "put": ("200", "201"), "patch": ("200", "201"), "delete": ("200", "202")}
+_DESCRIPTIONS = {"200": "OK", "201": "Created", "202": "Accepted", "401": "Unauthorized"}
+# Kinds every group version speaks, which meta/v1 defines.
+_EVERYWHERE = ("DeleteOptions", "WatchEvent")
+
+
+def _define(group: str, version: str, kind: str) -> str:
+    return definition_name(scheme.type_of(group, version, kind))
+
+
+def _info(version: str) -> dict[str, str]:
+    return {"title": TITLE, "version": version}
+
+
+def _meta_types() -> dict[str, Any]:
+    """Definition names of meta/v1 to types; None for what `schemas.SPECIAL` says."""
+    named = {f"{META}.{name}": getattr(meta, name) for name in ("APIResourceList", "DeleteOptions", "Status")}
+    return {**named, f"{META}.WatchEvent": None, f"{META}.Patch": None}
+
+
+class Gathered:
+    """The types that a set of resources speaks, and their paths."""
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        self.resources = list(resources)
+        self.paths: list[Path] = []
+        self.roots: dict[str, Any] = {}
+        self.kinds: dict[str, list[dict[str, str]]] = {
+            _define(r.group, r.version, r.kind): [{"group": r.group, "kind": r.kind, "version": r.version}]
+            for r in scheme.BY_KIND.values()
+        }
+        for resource in self.resources:
+            self.paths += PathWriter(resource, self._known).paths()
+        used = {name for path in self.paths for op in path.operations for name in (op.body, op.answer) if name}
+        for name, kind in _meta_types().items():
+            if name in used or name.endswith("APIResourceList"):
+                self.roots[name] = kind
+        self._name_meta_kinds()
+
+    def _known(self, group: str, version: str, kind: str) -> str:
+        found = scheme.type_of(group, version, kind)
+        name = definition_name(found)
+        self.roots[name] = found
+        gvk = {"group": group, "kind": kind, "version": version}
+        if gvk not in self.kinds.setdefault(name, []):
+            self.kinds[name].append(gvk)
+        return name
+
+    def _name_meta_kinds(self) -> None:
+        versions = sorted({(r.group, r.version) for r in self.resources} | {("", "v1")})
+        for kind in _EVERYWHERE:
+            gvks = [{"group": group, "kind": kind, "version": version} for group, version in versions]
+            self.kinds[f"{META}.{kind}"] = gvks
+        for kind in ("Status", "APIResourceList"):
+            self.kinds[f"{META}.{kind}"] = [{"group": "", "kind": kind, "version": "v1"}]
+
+
+def _operation_v3(path: Path, operation: Operation) -> dict[str, Any]:
+    def content(types: tuple[str, ...], name: str) -> dict[str, Any]:
+        return {kind: {"schema": {"$ref": REFERENCE + name} if name else {"type": "string"}} for kind in types}
+
+    codes = _RESPONSES.get(operation.method, ("200",)) if operation.verb != "connect" else ("200",)
+    answer = content(operation.answer_types, operation.answer)
+    told: dict[str, Any] = {
+        "operationId": operation_id(path, operation),
+        "parameters": [*operation.parameters],
+        "responses": {code: {"description": _DESCRIPTIONS[code], "content": answer} for code in codes},
+        "tags": [_tag(operation)],
+    }
+    told["responses"]["401"] = {"description": _DESCRIPTIONS["401"]}
+    if operation.body:
+        told["requestBody"] = {"content": content(operation.body_types, operation.body)}
+    return told | _marks(operation)
+
+
+def _marks(operation: Operation) -> dict[str, Any]:
+    group, version, kind = operation.kind
+    return {
+        "x-kubernetes-action": operation.verb if operation.verb not in ("create", "update") else operation.method,
+        "x-kubernetes-group-version-kind": {"group": group, "kind": kind, "version": version},
+    }
+
+
+def _tag(operation: Operation) -> str:
+    group, version, _ = operation.kind
+    return f"{group.partition('.')[0] or 'core'}_{version}"
+
+
+def operation_id(path: Path, operation: Operation) -> str:
+    """A name for the operation that is unlike all others."""
+    words = [w.strip("{}") for w in path.path.split("/") if w and w not in ("api", "apis")]
+    return operation.verb + "".join(w.replace(".", "_").title().replace("_", "") for w in words)
+
+
+def _path_parameters(path: Path) -> list[dict[str, Any]]:
+    required = [{"name": v, "in": "path", "required": True, "schema": {"type": "string"}} for v in path.variables]
+    return [*required, PRETTY]
+
+
+def _index_path(base: str) -> dict[str, Any]:
+    answer = {"application/json": {"schema": {"$ref": f"{REFERENCE}{META}.APIResourceList"}}}
+    told = {"operationId": f"getResources{base.title().replace('/', '').replace('.', '')}"}
+    return {"get": {**told, "responses": {"200": {"description": "OK", "content": answer}}}}
+
+
+def v3(resources: Iterable[Resource], server_version: str) -> dict[str, Any]:
+    """The document of one group version."""
+    gathered = Gathered(resources)
+    base = base_of(gathered.resources[0])
+    paths: dict[str, Any] = {f"{base}/": _index_path(base)}
+    for path in gathered.paths:
+        item: dict[str, Any] = {op.method: _operation_v3(path, op) for op in path.operations}
+        paths[path.path] = {**item, "parameters": _path_parameters(path)}
+    return {
+        "openapi": "3.0.0",
+        "info": _info(server_version),
+        "paths": dict(sorted(paths.items())),
+        "components": {
+            "schemas": schemas.closure(gathered.roots, gathered.kinds, REFERENCE),
+            "securitySchemes": {
+                "BearerToken": {"type": "apiKey", "in": "header", "name": "authorization"},
+            },
+        },
+        "security": [{"BearerToken": []}],
+    }
+
+
+def v3_index(group_versions: Iterable[tuple[str, str]], hashes: dict[str, str]) -> dict[str, Any]:
+    """/openapi/v3: the documents there are, each with the hash that lets a client keep it for ever."""
+    names = [".well-known/openid-configuration", "api", "apis", "openid/v1/jwks", "version"]
+    for group, version in group_versions:
+        names += [f"apis/{group}", f"apis/{group}/{version}"] if group else ["api/v1"]
+    told = sorted(set(names))
+    return {"paths": {n: {"serverRelativeURL": f"/openapi/v3/{n}?hash={hashes.get(n, '0')}"} for n in told}}
+
+
+def document_hash(document: bytes) -> str:
+    return hashlib.sha512(document).hexdigest().upper()

@@ -1,0 +1,127 @@
+"""The OpenAPI v2 document: all kinds of the server at once, converted from what v3 says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pilothouse.api.facts import Resource
+from pilothouse.api.types.meta import v1 as meta
+from pilothouse.apiserver.openapi import documents, schemas
+from pilothouse.apiserver.openapi.schemas import META
+
+DEFINITIONS = "#/definitions/"
+VERSION_INFO = "io.k8s.apimachinery.pkg.version.Info"
+_VERSION_FIELDS = ("major", "minor", "gitVersion", "gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler")
+_DISCOVERY = ("APIGroup", "APIGroupList", "APIVersions", "GroupVersionForDiscovery", "ServerAddressByClientCIDR")
+_BODY = {"name": "body", "in": "body"}
+
+
+def _convert(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A v3 schema as v2 writes it: references elsewhere, a single allOf unwrapped."""
+    if "$ref" in schema:
+        return {"$ref": schema["$ref"].replace(schemas.REFERENCE, DEFINITIONS)}
+    found = dict(schema)
+    for key in ("items", "additionalProperties"):
+        if key in found:
+            found[key] = _convert(found[key])
+    if "properties" in found:
+        found["properties"] = {name: _convert(value) for name, value in found["properties"].items()}
+    if "allOf" in found:
+        found |= _convert(found.pop("allOf")[0])
+        found.pop("default", None)
+    if "oneOf" in found:  # v2 has none: these are written as text
+        del found["oneOf"]
+        found["type"] = "string"
+    return found
+
+
+def _parameter(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    flat = {key: value for key, value in parameter.items() if key != "schema"}
+    return {**flat, **parameter["schema"]}
+
+
+def _operation(operation: Mapping[str, Any]) -> dict[str, Any]:
+    told = {k: v for k, v in operation.items() if k not in ("requestBody", "responses", "parameters")}
+    parameters = [_parameter(p) for p in operation.get("parameters", ())]
+    if body := operation.get("requestBody"):
+        types = list(body["content"])
+        parameters.insert(0, {**_BODY, "required": True, "schema": _convert(body["content"][types[0]]["schema"])})
+        told["consumes"] = types
+    told["parameters"] = parameters
+    told["responses"] = {}
+    for code, answer in operation["responses"].items():
+        told["responses"][code] = {"description": answer["description"]}
+        if content := answer.get("content"):
+            told["produces"] = list(content)
+            told["responses"][code]["schema"] = _convert(next(iter(content.values()))["schema"])
+    return told
+
+
+def _item(item: Mapping[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {method: _operation(op) for method, op in item.items() if method != "parameters"}
+    if "parameters" in item:
+        told["parameters"] = [_parameter(p) for p in item["parameters"]]
+    return told
+
+
+def _plain(name: str) -> dict[str, Any]:
+    """A path that answers one document of no resource."""
+    schema = {"$ref": DEFINITIONS + name} if name else {"type": "string"}
+    return {
+        "get": {
+            "produces": ["application/json"],
+            "responses": {"200": {"description": "OK", "schema": schema}, "401": {"description": "Unauthorized"}},
+            "schemes": ["https"],
+        }
+    }
+
+
+def _version_info() -> dict[str, Any]:
+    properties = {name: {"type": "string", "default": ""} for name in _VERSION_FIELDS}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [*_VERSION_FIELDS[2:], "major", "minor", "platform"],
+    }
+
+
+def document(groups: Mapping[str, Mapping[str, Iterable[Resource]]], server_version: str) -> dict[str, Any]:
+    """The document for group to version to resources, in discovery's order."""
+    paths: dict[str, Any] = {
+        "/.well-known/openid-configuration/": _plain(""),
+        "/openid/v1/jwks/": _plain(""),
+        "/version/": _plain(VERSION_INFO),
+        "/api/": _plain(f"{META}.APIVersions"),
+        "/apis/": _plain(f"{META}.APIGroupList"),
+    }
+    definitions: dict[str, Any] = {}
+    for group, versions in groups.items():
+        if group:
+            paths[f"/apis/{group}/"] = _plain(f"{META}.APIGroup")
+        for resources in versions.values():
+            one = documents.v3(resources, server_version)
+            _merge_definitions(definitions, one["components"]["schemas"])
+            paths |= {path: _item(item) for path, item in one["paths"].items()}
+    roots = {f"{META}.{name}": getattr(meta, name) for name in _DISCOVERY if hasattr(meta, name)}
+    _merge_definitions(definitions, schemas.closure(roots, {}, schemas.REFERENCE))
+    definitions[VERSION_INFO] = _version_info()
+    return {
+        "swagger": "2.0",
+        "info": {"title": documents.TITLE, "version": server_version},
+        "paths": dict(sorted(paths.items())),
+        "definitions": dict(sorted(definitions.items())),
+        "securityDefinitions": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
+        "security": [{"BearerToken": []}],
+    }
+
+
+def _merge_definitions(into: dict[str, Any], found: Mapping[str, Any]) -> None:
+    """Add definitions; one that is known by several groups has the kinds of all of them."""
+    mark = "x-kubernetes-group-version-kind"
+    for name, schema in found.items():
+        converted = _convert(schema)
+        known = into.setdefault(name, converted)
+        for kind in converted.get(mark, ()):
+            if kind not in known[mark]:
+                known[mark].append(kind)
