@@ -1,0 +1,231 @@
+"""The SQLite engine: one file, durable, for one machine. All writes of a loop turn are one transaction.
+
+A write gets its revision and its place in the ledger at once, on the loop. Those that came in while the last commit
+was under way make the next one, in a thread; when it is on disk, watches are told and then the writers. If it fails,
+it and everything that waits behind it (which may build on it) is undone and refused, and nobody was told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from pilothouse.seams.store import (
+    Compacted,
+    FutureRevision,
+    KeyExists,
+    KeyValue,
+    Range,
+    RevisionMismatch,
+    Sink,
+    StoreUnavailable,
+    Watch,
+)
+from pilothouse.store.feeds import Feeds
+from pilothouse.store.keys import bounds
+from pilothouse.store.ledger import Entry, Ledger
+from pilothouse.store.sqlite_file import BATCH_LIMIT, SQLiteFile, translated
+
+T = TypeVar("T")
+# Events of the past are handed over in parts, so that no watch holds the loop.
+_PAST_PART = 500
+
+
+class SQLiteStore:
+    """A `seams.store.Store` in a file. Make it with `open`."""
+
+    def __init__(self, file: SQLiteFile, ledger: Ledger, compacted: int) -> None:
+        self._file = file
+        self._ledger = ledger
+        self._compacted = compacted
+        self._committed = ledger.revision
+        self._waiting: list[tuple[Entry, asyncio.Future[int]]] = []
+        self._committing: list[tuple[Entry, asyncio.Future[int]]] = []
+        self._flush_due = False
+        self._commit_ended = asyncio.Event()
+        self._feeds = Feeds()
+        self._loop = asyncio.get_running_loop()
+        self._writer = ThreadPoolExecutor(1, "store-writer")
+        self._reader = ThreadPoolExecutor(1, "store-reader")
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path) -> SQLiteStore:
+        """Open or create the store at `path`. Raises StoreUnavailable: in use, unreadable, damaged."""
+
+        def load() -> tuple[SQLiteFile, Ledger, int]:
+            file = SQLiteFile(path)
+            ledger = Ledger(file.newest_revision())
+            for key, head in file.heads():
+                ledger.load(key, head)
+            return file, ledger, file.meta("compacted")
+
+        what = f"cannot read the store {path}"
+        return cls(*await asyncio.get_running_loop().run_in_executor(None, translated, load, what))
+
+    async def revision(self) -> int:
+        self._require_open()
+        return self._committed
+
+    async def compacted(self) -> int:
+        self._require_open()
+        return self._compacted
+
+    async def get(self, key: str) -> KeyValue | None:
+        self._require_open()
+        await self._settled(key)
+        return self._look_up(key)
+
+    async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Range:
+        self._require_open()
+        if revision > self._committed:
+            raise FutureRevision(self._committed)
+        while True:
+            at = revision or self._committed
+            if at < self._compacted:
+                raise Compacted(self._compacted)
+            work = functools.partial(self._file.range, bounds(prefix, start), limit, at)
+            compacted, items, total = await self._in_reader(work)
+            if compacted <= at:
+                return Range(items, at, len(items) < total, total)
+
+    async def create(self, key: str, value: bytes) -> int:
+        self._require_open()
+        if self._ledger.head(key) is not None:
+            await self._settled(key)
+            if (current := self._look_up(key)) is not None:
+                raise KeyExists(current)
+        return await self._submit(self._ledger.put(key, value))
+
+    async def replace(self, key: str, value: bytes, expected_revision: int) -> int:
+        await self._check(key, expected_revision)
+        return await self._submit(self._ledger.put(key, value))
+
+    async def delete(self, key: str, expected_revision: int) -> int:
+        await self._check(key, expected_revision)
+        return await self._submit(self._ledger.delete(key))
+
+    async def watch(self, prefix: str, after_revision: int, sink: Sink) -> Watch:
+        self._require_open()
+        if after_revision < self._compacted:
+            raise Compacted(self._compacted)
+        feed = self._feeds.add(prefix, after_revision, sink, lambda: self._committed)
+        until = self._committed
+        if after_revision < until:
+            work = functools.partial(self._file.history, bounds(prefix, ""), after_revision, until)
+            try:
+                compacted, events = await self._in_reader(work)
+                if compacted > after_revision:
+                    raise Compacted(compacted)
+            except BaseException:
+                feed.close()
+                raise
+            for first in range(0, len(events), _PAST_PART):
+                feed.past(events[first : first + _PAST_PART])
+                await asyncio.sleep(0)
+        feed.go_live()
+        return feed
+
+    async def compact(self, revision: int) -> None:
+        self._require_open()
+        if revision > self._committed:
+            raise FutureRevision(self._committed)
+        if revision <= self._compacted:
+            raise Compacted(self._compacted)
+        await self._in_writer(functools.partial(self._file.begin_compaction, revision))
+        self._compacted = max(self._compacted, revision)
+        while not self._closed and await self._in_writer(self._file.sweep):
+            pass
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        while self._waiting or self._committing:
+            await self._commit_end()
+        self._feeds.end(StoreUnavailable("the store is closed"))
+        await self._loop.run_in_executor(self._reader, lambda: None)
+        await self._loop.run_in_executor(self._writer, self._file.close)
+        self._writer.shutdown(wait=False)
+        self._reader.shutdown(wait=False)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+
+    async def _check(self, key: str, expected_revision: int) -> None:
+        self._require_open()
+        head = self._ledger.head(key)
+        if head is not None and head.mod_revision == expected_revision:
+            return
+        await self._settled(key)
+        current = self._look_up(key)
+        if current is None or current.mod_revision != expected_revision:
+            raise RevisionMismatch(key, expected_revision, current)
+
+    async def _settled(self, key: str) -> None:
+        """Wait for the writes of `key` that are under way: what they wrote may not be told before it is on disk."""
+        while any(entry.event.key == key for entry, _ in (*self._committing, *self._waiting)):
+            await self._commit_end()
+        self._require_open()
+
+    async def _commit_end(self) -> None:
+        self._commit_ended.clear()
+        await self._commit_ended.wait()
+
+    def _look_up(self, key: str) -> KeyValue | None:
+        head = self._ledger.head(key)
+        if head is None:
+            return None
+        return translated(lambda: self._file.get(key, head.mod_revision), f"cannot read {key}")
+
+    def _submit(self, entry: Entry) -> asyncio.Future[int]:
+        future: asyncio.Future[int] = self._loop.create_future()
+        self._waiting.append((entry, future))
+        if not self._flush_due and not self._committing:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+        return future
+
+    def _flush(self) -> None:
+        """Begin the next commit."""
+        self._flush_due = False
+        if self._committing or not self._waiting:
+            return
+        self._committing, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
+        entries = [entry for entry, _ in self._committing]
+        work = functools.partial(self._file.append, entries)
+        job = self._loop.run_in_executor(self._writer, translated, work, "cannot write")
+        job.add_done_callback(self._committed_or_failed)
+
+    def _committed_or_failed(self, job: asyncio.Future[None]) -> None:
+        self._commit_ended.set()
+        failure = job.exception()
+        if failure is not None:
+            self._undo(failure)
+            return
+        done, self._committing = self._committing, []
+        self._committed = done[-1][0].event.mod_revision
+        self._feeds.dispatch([entry.event for entry, _ in done])
+        for entry, future in done:
+            if not future.done():
+                future.set_result(entry.event.mod_revision)
+        self._flush()
+
+    def _undo(self, failure: BaseException) -> None:
+        failed, self._committing, self._waiting = [*self._committing, *self._waiting], [], []
+        for entry, _ in reversed(failed):
+            self._ledger.undo(entry)
+        for _, future in failed:
+            if not future.done():
+                future.set_exception(failure)
+
+    async def _in_reader(self, work: Callable[[], T]) -> T:
+        return await self._loop.run_in_executor(self._reader, translated, work, "cannot read")
+
+    async def _in_writer(self, work: Callable[[], T]) -> T:
+        return await self._loop.run_in_executor(self._writer, translated, work, "cannot write")

@@ -1,0 +1,200 @@
+"""The SQLite file: tables and statements. Blocking; the engine calls it from threads.
+
+One table is the whole history: a row a write. The newest row of a key that is not a deletion is the key's value;
+`previous` is the row it made obsolete, which is what compaction removes. The index covers what is asked without values.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pilothouse.seams.store import Event, KeyValue, StoreUnavailable
+from pilothouse.store.ledger import FIRST_REVISION, Entry, Head
+
+T = TypeVar("T")
+
+# A batch is one statement, so that its thread needs the interpreter once, not once a row; SQLite keeps it compiled.
+BATCH_LIMIT = 128
+_COLUMNS = 5
+_SWEEP_ROWS = 2000
+_READ_ROWS = 500
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS log (
+    revision INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    create_revision INTEGER NOT NULL,
+    previous INTEGER NOT NULL,
+    value BLOB
+);
+CREATE UNIQUE INDEX IF NOT EXISTS by_key ON log (key, revision, create_revision);
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+INSERT OR IGNORE INTO meta VALUES ('format', 1), ('compacted', 0), ('swept', 0);
+"""
+# The newest row of each key as of a revision; SQLite takes the other columns from the row that has the maximum.
+_NEWEST = "SELECT key, max(revision) AS newest, create_revision FROM log {where} GROUP BY key"
+
+
+class SQLiteFile:
+    """One open database. `writer` is used by one thread at a time, each reader likewise."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(path)
+            # The journal files of SQLite take over the mode of the database: secrets lie in them.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            self.writer = self._connect()
+            self.writer.executescript("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
+            self.reader = self._connect()
+            self.looker = self._connect()
+        except (sqlite3.Error, OSError) as error:
+            raise StoreUnavailable(f"cannot open the store {path}: {error}") from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, isolation_level=None, check_same_thread=False, cached_statements=2 * BATCH_LIMIT
+        )
+        connection.executescript("PRAGMA synchronous = FULL; PRAGMA cache_size = -4000; PRAGMA busy_timeout = 5000;")
+        return connection
+
+    def close(self) -> None:
+        for connection in (self.looker, self.reader, self.writer, self._lock):
+            connection.close()
+
+    def heads(self) -> Iterator[tuple[str, Head]]:
+        """Every key that exists."""
+        for key, newest, created in self.reader.execute(_NEWEST.format(where="")):
+            if created:
+                yield key, Head(newest, created)
+
+    def newest_revision(self) -> int:
+        """The largest revision ever used, also by rows that are compacted away."""
+        (logged,) = self.writer.execute("SELECT coalesce(max(revision), 0) FROM log").fetchone()
+        return max(int(logged), self.meta("compacted"), FIRST_REVISION)
+
+    def meta(self, name: str) -> int:
+        (number,) = self.writer.execute("SELECT number FROM meta WHERE name = ?", (name,)).fetchone()
+        return int(number)
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Write a batch (at most BATCH_LIMIT) in one transaction; on disk when this returns."""
+        values: list[object] = []
+        for event, _ in entries:
+            values += (event.mod_revision, event.key, event.create_revision, 0, event.value)
+        for index, entry in enumerate(entries):
+            values[index * _COLUMNS + 3] = entry.previous_revision
+        self.writer.execute(_insert(len(entries)), values)
+
+    def get(self, key: str, revision: int) -> KeyValue | None:
+        """The value of `key` that was written at `revision`. For the loop's thread: one row by its number."""
+        row = self.looker.execute("SELECT create_revision, value FROM log WHERE revision = ?", (revision,)).fetchone()
+        return KeyValue(key, row[1], row[0], revision) if row is not None else None
+
+    def range(self, bounds: tuple[str, str], limit: int, revision: int) -> tuple[int, list[KeyValue], int]:
+        """(revision of the last compaction, items, number of keys) in one snapshot."""
+        first, end = bounds
+        where = "WHERE key >= :first AND revision <= :at" + (" AND key < :end" if end else "")
+        values = {"first": first, "end": end, "at": revision, "limit": limit if limit > 0 else -1}
+        newest = f"({_NEWEST.format(where=where)}) AS heads"
+        self.reader.execute("BEGIN")
+        try:
+            (compacted,) = self.reader.execute("SELECT number FROM meta WHERE name = 'compacted'").fetchone()
+            cursor = self.reader.execute(
+                f"SELECT heads.key, value, log.create_revision, newest FROM {newest} JOIN log ON revision = newest "
+                "WHERE heads.create_revision > 0 ORDER BY heads.key LIMIT :limit",
+                values,
+            )
+            items: list[KeyValue] = []
+            while rows := cursor.fetchmany(_READ_ROWS):
+                items += [KeyValue(*row) for row in rows]
+            total = len(items)
+            if 0 < limit <= total:
+                (total,) = self.reader.execute(
+                    f"SELECT count(*) FROM {newest} WHERE create_revision > 0", values
+                ).fetchone()
+        finally:
+            self.reader.execute("COMMIT")
+        return int(compacted), items, int(total)
+
+    def history(self, bounds: tuple[str, str], after: int, until: int) -> tuple[int, list[Event]]:
+        """(revision of the last compaction, events after one revision and up to another) in one snapshot."""
+        first, end = bounds
+        self.reader.execute("BEGIN")
+        try:
+            (compacted,) = self.reader.execute("SELECT number FROM meta WHERE name = 'compacted'").fetchone()
+            cursor = self.reader.execute(
+                "SELECT key, value, create_revision, revision FROM log WHERE revision > ? AND revision <= ? "
+                "AND key >= ?" + (" AND key < ?" if end else "") + " ORDER BY revision",
+                (after, until, first, end) if end else (after, until, first),
+            )
+            events: list[Event] = []
+            while rows := cursor.fetchmany(_READ_ROWS):
+                events += [Event(*row) for row in rows]
+        finally:
+            self.reader.execute("COMMIT")
+        return int(compacted), events
+
+    def begin_compaction(self, revision: int) -> None:
+        """From now on nothing older than `revision` may be read; `sweep` removes it."""
+        self.writer.execute("UPDATE meta SET number = ? WHERE name = 'compacted'", (revision,))
+
+    def sweep(self) -> bool:
+        """Remove a part of what was compacted, in a transaction; False when there is no more to remove."""
+        compacted, swept = self.meta("compacted"), self.meta("swept")
+        if swept >= compacted:
+            return False
+        window = {"low": swept, "high": min(swept + _SWEEP_ROWS, compacted)}
+        self.writer.execute("BEGIN IMMEDIATE")
+        try:
+            self.writer.execute(
+                "DELETE FROM log WHERE revision IN "
+                "(SELECT previous FROM log WHERE revision > :low AND revision <= :high AND previous > 0)",
+                window,
+            )
+            self.writer.execute(
+                "DELETE FROM log WHERE revision > :low AND revision <= :high AND create_revision = 0", window
+            )
+            self.writer.execute("UPDATE meta SET number = :high WHERE name = 'swept'", {"high": window["high"]})
+            self.writer.execute("COMMIT")
+        except sqlite3.Error:
+            self.roll_back()
+            raise
+        return window["high"] < compacted
+
+    def roll_back(self) -> None:
+        """Leave a transaction that failed half way, if SQLite has not done so itself."""
+        if self.writer.in_transaction:
+            self.writer.execute("ROLLBACK")
+
+
+def translated(work: Callable[[], T], what: str) -> T:
+    """`work`, with SQLite's errors told as StoreUnavailable."""
+    try:
+        return work()
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"{what}: {error}") from error
+
+
+def _insert(rows: int) -> str:
+    return "INSERT INTO log (revision, key, create_revision, previous, value) VALUES " + ",".join(
+        ["(?,?,?,?,?)"] * rows
+    )
+
+
+def _lock(path: Path) -> sqlite3.Connection:
+    """Hold the store for this process: a database whose exclusive transaction never ends, and ends with the process."""
+    connection = sqlite3.connect(f"{path}.lock", timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if "locked" not in str(error):
+            raise
+        raise StoreUnavailable(f"the store {path} is in use by another process") from error
+    return connection
