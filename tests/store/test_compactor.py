@@ -30,7 +30,7 @@ async def test_goes_on_when_the_store_is_away_or_compacted_by_another(clock: Vir
     task = asyncio.create_task(compact_for_ever(store, clock))
     await store.create("/a", b"1")
     await clock.advance(301)
-    await store.compact(await store.revision())
+    await store.compact(await store.create("/b", b"1"))
     await clock.advance(600)
     await store.close()
     await clock.advance(600)

@@ -8,9 +8,10 @@ it and everything that waits behind it (which may build on it) is undone and ref
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,13 +26,14 @@ from pilothouse.seams.store import (
     StoreUnavailable,
     Watch,
 )
-from pilothouse.store.feeds import Feeds
+from pilothouse.store.commits import CommitQueue
+from pilothouse.store.feeds import Feed, Feeds
 from pilothouse.store.keys import bounds
 from pilothouse.store.ledger import Entry, Ledger
 from pilothouse.store.sqlite_file import BATCH_LIMIT, SQLiteFile, translated
 
 T = TypeVar("T")
-# Events of the past are handed over in parts, so that no watch holds the loop.
+# Events of the past that are read at once.
 _PAST_PART = 500
 
 
@@ -43,14 +45,11 @@ class SQLiteStore:
         self._ledger = ledger
         self._compacted = compacted
         self._committed = ledger.revision
-        self._waiting: list[tuple[Entry, asyncio.Future[int]]] = []
-        self._committing: list[tuple[Entry, asyncio.Future[int]]] = []
-        self._flush_due = False
-        self._commit_ended = asyncio.Event()
         self._feeds = Feeds()
         self._loop = asyncio.get_running_loop()
         self._writer = ThreadPoolExecutor(1, "store-writer")
         self._reader = ThreadPoolExecutor(1, "store-reader")
+        self._commits = CommitQueue(self._writer, self._append, self._done, ledger.undo, BATCH_LIMIT)
         self._closed = False
 
     @classmethod
@@ -89,7 +88,7 @@ class SQLiteStore:
             if at < self._compacted:
                 raise Compacted(self._compacted)
             work = functools.partial(self._file.range, bounds(prefix, start), limit, at)
-            compacted, items, total = await self._in_reader(work)
+            compacted, items, total = await self._run(self._reader, work)
             if compacted <= at:
                 return Range(items, at, len(items) < total, total)
 
@@ -99,34 +98,25 @@ class SQLiteStore:
             await self._settled(key)
             if (current := self._look_up(key)) is not None:
                 raise KeyExists(current)
-        return await self._submit(self._ledger.put(key, value))
+        return await self._commits.submit(self._ledger.put(key, value))
 
     async def replace(self, key: str, value: bytes, expected_revision: int) -> int:
         await self._check(key, expected_revision)
-        return await self._submit(self._ledger.put(key, value))
+        return await self._commits.submit(self._ledger.put(key, value))
 
     async def delete(self, key: str, expected_revision: int) -> int:
         await self._check(key, expected_revision)
-        return await self._submit(self._ledger.delete(key))
+        return await self._commits.submit(self._ledger.delete(key))
 
     async def watch(self, prefix: str, after_revision: int, sink: Sink) -> Watch:
         self._require_open()
         if after_revision < self._compacted:
             raise Compacted(self._compacted)
         feed = self._feeds.add(prefix, after_revision, sink, lambda: self._committed)
-        until = self._committed
-        if after_revision < until:
-            work = functools.partial(self._file.history, bounds(prefix, ""), after_revision, until)
-            try:
-                compacted, events = await self._in_reader(work)
-                if compacted > after_revision:
-                    raise Compacted(compacted)
-            except BaseException:
-                feed.close()
-                raise
-            for first in range(0, len(events), _PAST_PART):
-                feed.past(events[first : first + _PAST_PART])
-                await asyncio.sleep(0)
+        with contextlib.ExitStack() as undo:
+            undo.callback(feed.close)
+            await self._deliver_past(feed, after_revision, self._committed)
+            undo.pop_all()
         feed.go_live()
         return feed
 
@@ -136,17 +126,16 @@ class SQLiteStore:
             raise FutureRevision(self._committed)
         if revision <= self._compacted:
             raise Compacted(self._compacted)
-        await self._in_writer(functools.partial(self._file.begin_compaction, revision))
+        await self._run(self._writer, functools.partial(self._file.begin_compaction, revision))
         self._compacted = max(self._compacted, revision)
-        while not self._closed and await self._in_writer(self._file.sweep):
+        while not self._closed and await self._run(self._writer, self._file.sweep):
             pass
 
     async def close(self) -> None:
         if self._closed:
             return
         self._closed = True
-        while self._waiting or self._committing:
-            await self._commit_end()
+        await self._commits.drained()
         self._feeds.end(StoreUnavailable("the store is closed"))
         await self._loop.run_in_executor(self._reader, lambda: None)
         await self._loop.run_in_executor(self._writer, self._file.close)
@@ -169,13 +158,8 @@ class SQLiteStore:
 
     async def _settled(self, key: str) -> None:
         """Wait for the writes of `key` that are under way: what they wrote may not be told before it is on disk."""
-        while any(entry.event.key == key for entry, _ in (*self._committing, *self._waiting)):
-            await self._commit_end()
+        await self._commits.settled(key)
         self._require_open()
-
-    async def _commit_end(self) -> None:
-        self._commit_ended.clear()
-        await self._commit_ended.wait()
 
     def _look_up(self, key: str) -> KeyValue | None:
         head = self._ledger.head(key)
@@ -183,49 +167,22 @@ class SQLiteStore:
             return None
         return translated(lambda: self._file.get(key, head.mod_revision), f"cannot read {key}")
 
-    def _submit(self, entry: Entry) -> asyncio.Future[int]:
-        future: asyncio.Future[int] = self._loop.create_future()
-        self._waiting.append((entry, future))
-        if not self._flush_due and not self._committing:
-            self._flush_due = True
-            self._loop.call_soon(self._flush)
-        return future
+    def _append(self, entries: Sequence[Entry]) -> None:
+        translated(functools.partial(self._file.append, entries), "cannot write")
 
-    def _flush(self) -> None:
-        """Begin the next commit."""
-        self._flush_due = False
-        if self._committing or not self._waiting:
-            return
-        self._committing, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
-        entries = [entry for entry, _ in self._committing]
-        work = functools.partial(self._file.append, entries)
-        job = self._loop.run_in_executor(self._writer, translated, work, "cannot write")
-        job.add_done_callback(self._committed_or_failed)
+    def _done(self, entries: Sequence[Entry]) -> None:
+        self._committed = entries[-1].event.mod_revision
+        self._feeds.dispatch([entry.event for entry in entries])
 
-    def _committed_or_failed(self, job: asyncio.Future[None]) -> None:
-        self._commit_ended.set()
-        failure = job.exception()
-        if failure is not None:
-            self._undo(failure)
-            return
-        done, self._committing = self._committing, []
-        self._committed = done[-1][0].event.mod_revision
-        self._feeds.dispatch([entry.event for entry, _ in done])
-        for entry, future in done:
-            if not future.done():
-                future.set_result(entry.event.mod_revision)
-        self._flush()
+    async def _deliver_past(self, feed: Feed, after: int, until: int) -> None:
+        """Give `feed` its events after one revision up to another, in parts, so that it does not hold the loop."""
+        while after < until:
+            work = functools.partial(self._file.history, bounds(feed.prefix, ""), after, until, _PAST_PART)
+            compacted, events = await self._run(self._reader, work)
+            if compacted > after:
+                raise Compacted(compacted)
+            feed.past(events)
+            after = events[-1].mod_revision if len(events) == _PAST_PART else until
 
-    def _undo(self, failure: BaseException) -> None:
-        failed, self._committing, self._waiting = [*self._committing, *self._waiting], [], []
-        for entry, _ in reversed(failed):
-            self._ledger.undo(entry)
-        for _, future in failed:
-            if not future.done():
-                future.set_exception(failure)
-
-    async def _in_reader(self, work: Callable[[], T]) -> T:
-        return await self._loop.run_in_executor(self._reader, translated, work, "cannot read")
-
-    async def _in_writer(self, work: Callable[[], T]) -> T:
-        return await self._loop.run_in_executor(self._writer, translated, work, "cannot write")
+    async def _run(self, executor: Executor, work: Callable[[], T]) -> T:
+        return await self._loop.run_in_executor(executor, translated, work, "the store failed")

@@ -122,20 +122,19 @@ class SQLiteFile:
             self.reader.execute("COMMIT")
         return int(compacted), items, int(total)
 
-    def history(self, bounds: tuple[str, str], after: int, until: int) -> tuple[int, list[Event]]:
-        """(revision of the last compaction, events after one revision and up to another) in one snapshot."""
+    def history(self, bounds: tuple[str, str], after: int, until: int, limit: int) -> tuple[int, list[Event]]:
+        """(revision of the last compaction, the first `limit` events after one revision and up to another), in one
+        snapshot."""
         first, end = bounds
         self.reader.execute("BEGIN")
         try:
             (compacted,) = self.reader.execute("SELECT number FROM meta WHERE name = 'compacted'").fetchone()
-            cursor = self.reader.execute(
-                "SELECT key, value, create_revision, revision FROM log WHERE revision > ? AND revision <= ? "
-                "AND key >= ?" + (" AND key < ?" if end else "") + " ORDER BY revision",
-                (after, until, first, end) if end else (after, until, first),
+            rows = self.reader.execute(
+                "SELECT key, value, create_revision, revision FROM log INDEXED BY by_key WHERE revision > :after AND revision <= :until "
+                "AND key >= :first" + (" AND key < :end" if end else "") + " ORDER BY revision LIMIT :limit",
+                {"after": after, "until": until, "first": first, "end": end, "limit": limit},
             )
-            events: list[Event] = []
-            while rows := cursor.fetchmany(_READ_ROWS):
-                events += [Event(*row) for row in rows]
+            events = [Event(*row) for row in rows]
         finally:
             self.reader.execute("COMMIT")
         return int(compacted), events
