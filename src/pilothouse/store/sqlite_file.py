@@ -130,8 +130,10 @@ class SQLiteFile:
         try:
             (compacted,) = self.reader.execute("SELECT number FROM meta WHERE name = 'compacted'").fetchone()
             rows = self.reader.execute(
-                "SELECT key, value, create_revision, revision FROM log INDEXED BY by_key WHERE revision > :after AND revision <= :until "
-                "AND key >= :first" + (" AND key < :end" if end else "") + " ORDER BY revision LIMIT :limit",
+                "SELECT key, value, create_revision, revision FROM log INDEXED BY by_key "
+                "WHERE revision > :after AND revision <= :until AND key >= :first"
+                + (" AND key < :end" if end else "")
+                + " ORDER BY revision LIMIT :limit",
                 {"after": after, "until": until, "first": first, "end": end, "limit": limit},
             )
             events = [Event(*row) for row in rows]
