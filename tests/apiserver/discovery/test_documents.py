@@ -59,11 +59,14 @@ def test_v3_schemas_and_paths(name: str) -> None:
     assert made["paths"] == wanted["paths"]
     assert set(made["components"]["schemas"]) == set(wanted["components"]["schemas"])
     for definition, schema in wanted["components"]["schemas"].items():
-        properties = schema.get("properties", {})
-        properties.pop("description", None)  # a field of that name was masked in the recording
-        for ours in (made["components"]["schemas"][definition].get("properties", {}),):
-            ours.pop("description", None)
-        assert made["components"]["schemas"][definition] == schema, definition
+        ours = made["components"]["schemas"][definition]
+        for name_of_field, told in list(schema.get("properties", {}).items()):
+            if isinstance(told, str):  # the recording masks what is called continue, uid, ...
+                schema["properties"][name_of_field] = ours["properties"][name_of_field]
+        # and it drops what is called description
+        ours.get("properties", {}).pop("description", None)
+        schema.get("properties", {}).pop("description", None)
+        assert ours == schema, definition
 
 
 def test_v3_index_names_every_document() -> None:
