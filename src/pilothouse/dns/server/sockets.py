@@ -57,6 +57,10 @@ class DNSServer:
         self._pending = 0
         self._connections = 0
 
+    @property
+    def listening(self) -> bool:
+        return bool(self._transports)
+
     async def start(self) -> None:
         """Bind all sockets; OSError if an address is missing or taken. On return, questions are answered."""
         loop = asyncio.get_running_loop()

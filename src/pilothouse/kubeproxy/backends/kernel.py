@@ -75,10 +75,6 @@ class NftKernel:
         if code and "0 flow entries" not in said:
             raise KernelRefused(said[:2000])
 
-    async def remove_table(self, family: str, name: str) -> None:
-        """Leave nothing behind."""
-        await self.apply(f"add table {family} {name}\ndelete table {family} {name}\n")
-
     async def _run(self, command: Sequence[str], fed: str = "") -> tuple[int, str]:
         pipe = asyncio.subprocess.PIPE
         try:
