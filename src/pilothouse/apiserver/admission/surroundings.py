@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pilothouse.apiserver.authz.interface import Authorizer
+from pilothouse.apiserver.authz.rbac import RBAC
 from pilothouse.apiserver.reader import Reader
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
@@ -18,5 +19,6 @@ class Surroundings:
     reader: Reader
     client: Client
     authorizer: Authorizer
+    rbac: RBAC
     clock: Clock
     chance: Chance

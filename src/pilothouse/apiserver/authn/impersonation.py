@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from pilothouse.api.errors import StatusError, bad_request
+from pilothouse.api.go_text import quote
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.apiserver.authn.interface import RequestHead
-from pilothouse.apiserver.authz.forbidden import forbidden, quoted
+from pilothouse.apiserver.authz.forbidden import forbidden
 from pilothouse.apiserver.authz.interface import Access, Authorizer
 from pilothouse.semantics import serviceaccounts as accounts
 
@@ -72,12 +73,12 @@ def _extra_key(header: bytes) -> str:
 
 
 def _go_user(asked: Wanted) -> str:
-    groups = "[]string{" + ", ".join(map(quoted, asked.groups)) + "}" if asked.groups else "[]string(nil)"
+    groups = "[]string{" + ", ".join(map(quote, asked.groups)) + "}" if asked.groups else "[]string(nil)"
     extra = "map[string][]string(nil)"
     if asked.extra:
-        pairs = (f"{quoted(k)}:[]string{{{', '.join(map(quoted, v))}}}" for k, v in sorted(asked.extra.items()))
+        pairs = (f"{quote(k)}:[]string{{{', '.join(map(quote, v))}}}" for k, v in sorted(asked.extra.items()))
         extra = "map[string][]string{" + ", ".join(pairs) + "}"
-    return f"&user.DefaultInfo{{Name:{quoted(asked.name)}, UID:{quoted(asked.uid)}, Groups:{groups}, Extra:{extra}}}"
+    return f"&user.DefaultInfo{{Name:{quote(asked.name)}, UID:{quote(asked.uid)}, Groups:{groups}, Extra:{extra}}}"
 
 
 Checks = list[Access]
@@ -112,7 +113,7 @@ class Impersonation:
                 return as_user
             refusal = refusal or refused
         if refusal is None:
-            raise bad_request(f"cannot impersonate {quoted(asked.name)}")
+            raise bad_request(f"cannot impersonate {quote(asked.name)}")
         raise refusal
 
     def _first_refusal(self, checks: Checks) -> StatusError | None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.authorization.v1 import NonResourceRule, ResourceRule
 from pilothouse.api.types.rbac.v1 import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject
+from pilothouse.apiserver.authz.access import joined
 from pilothouse.apiserver.authz.interface import NO_OPINION, Access, Decision, Rules, Verdict
 from pilothouse.apiserver.reader import Reader
 from pilothouse.semantics import serviceaccounts as accounts
@@ -183,12 +184,6 @@ class RBAC:
             namespace = new.metadata.namespace
             for subject in new.subjects:
                 self._bindings.setdefault((namespace, _member(subject, namespace)), {})[new.metadata.name] = new
-
-
-def joined(errors: list[str]) -> str:
-    """Several errors as one text."""
-    told = list(dict.fromkeys(errors))
-    return told[0] if len(told) == 1 else f"[{', '.join(told)}]" if told else ""
 
 
 def _members(user: UserInfo) -> list[Member]:

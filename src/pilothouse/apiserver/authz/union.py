@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.apiserver.authz.access import joined
 from pilothouse.apiserver.authz.interface import Access, Authorizer, Decision, RuleResolver, Rules, Verdict
-from pilothouse.apiserver.authz.rbac import joined
 
 MASTERS = "system:masters"
 _ALLOW = Verdict(Decision.ALLOW)
