@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 from pilothouse.kit import tls
 from pilothouse.kit.clock import Clock, SystemClock
-from pilothouse.kit.http.messages import Handler
+from pilothouse.kit.http.messages import ConnectionClosed, Handler
 from pilothouse.kit.http.server import Limits, Server
 
 NOW = SystemClock().now()
@@ -95,3 +95,51 @@ async def serving(
         yield served
     finally:
         await served.close()
+
+
+class MemoryStream:
+    """One end of a raw connection in memory; `raw_pair` makes both. What was written is split as `cut` says."""
+
+    def __init__(self, limit: int, cut: int) -> None:
+        self._limit, self._cut = limit, cut
+        self._incoming = bytearray()
+        self._ended = False
+        self._changed = asyncio.Event()
+        self.other: MemoryStream
+
+    async def read(self) -> bytes:
+        while not self._incoming:
+            if self._ended:
+                return b""
+            await self._wait()
+        data = bytes(self._incoming[: self._cut])
+        del self._incoming[: self._cut]
+        self.other._changed.set()
+        return data
+
+    async def write(self, data: bytes) -> None:
+        other = self.other
+        if self._ended or other._ended:
+            raise ConnectionClosed("closed")
+        other._incoming += data
+        other._changed.set()
+        while len(other._incoming) > self._limit:
+            if self._ended:
+                raise ConnectionClosed("closed")
+            await self._wait()
+
+    async def close(self) -> None:
+        for end in (self, self.other):
+            end._ended = True
+            end._changed.set()
+
+    async def _wait(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+
+def raw_pair(limit: int = 64 * 1024, cut: int = 1 << 20) -> tuple[MemoryStream, MemoryStream]:
+    """Two ends of a connection: a write waits while more than `limit` bytes are unread, a read gives at most `cut`."""
+    near, far = MemoryStream(limit, cut), MemoryStream(limit, cut)
+    near.other, far.other = far, near
+    return near, far
