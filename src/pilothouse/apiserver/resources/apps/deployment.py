@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pilothouse.api.selectors import of_object
 from pilothouse.api.types.apps.v1 import Deployment, DeploymentStrategy, RollingUpdateDeployment
 from pilothouse.apiserver.generic.strategy import Cell, Scale, Status, Strategy
+from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.declare import replicas_scale
 from pilothouse.apiserver.table.cells import age, joined, selector
 
@@ -34,6 +35,7 @@ def defaults(obj: Deployment) -> Deployment:
 def _missing(obj: Deployment, strategy: DeploymentStrategy) -> dict[str, object]:
     spec = obj.spec
     found: dict[str, object] = {} if strategy is spec.strategy else {"strategy": strategy}
+    found["template"] = template(spec.template)
     if spec.replicas is None:
         found["replicas"] = 1
     if spec.revision_history_limit is None:

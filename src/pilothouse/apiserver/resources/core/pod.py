@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from pilothouse.api.types.core.v1 import Pod, PodStatus
 from pilothouse.api.types.meta.v1 import DeleteOptions
 from pilothouse.apiserver.generic.strategy import Deletion, Status, Strategy, Write
+from pilothouse.apiserver.resources.core.podspec import defaults
 
 FINISHED = frozenset({"Succeeded", "Failed"})
 
@@ -29,6 +30,7 @@ def grace(obj: Pod, options: DeleteOptions) -> int:
 STRATEGY = Strategy(
     type=Pod,
     prefix="pods",
+    defaults=defaults.pod,
     generation=("spec",),
     prepare_create=prepare_create,
     status=Status(),
