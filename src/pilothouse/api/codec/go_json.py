@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, NoReturn, cast
 
 MAX_DEPTH = 10_000
@@ -82,6 +83,21 @@ def plain(node: Any) -> Any:
     if isinstance(node, dict):
         return {key: plain(value) for key, value in node.items()}
     return number(node) if isinstance(node, Number) else node
+
+
+def duplicates(node: Any, path: str = "") -> Iterator[str]:
+    """The strict problems of duplicate members, in the order of the document."""
+    if isinstance(node, Pairs):
+        seen: set[str] = set()
+        for key, value in node:
+            inner = f"{path}.{key}" if path else key
+            if key in seen:
+                yield f'duplicate field "{inner}"'
+            seen.add(key)
+            yield from duplicates(value, inner)
+    elif isinstance(node, list):
+        for at, item in enumerate(node):
+            yield from duplicates(item, f"{path}[{at}]")
 
 
 def number(literal: str) -> int | float:

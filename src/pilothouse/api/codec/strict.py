@@ -106,6 +106,19 @@ def decode_request(data: bytes, kind: type[T], *, media_type: str = JSON, field_
     raise _cannot(name, api_version, name, walk.told(found.problems))
 
 
+def decode_plain(data: bytes) -> tuple[Any, tuple[str, ...]]:
+    """(JSON tree, duplicate members as problems) of a body without a type. Raises JSONSyntaxError."""
+    if not (b"\\" in data and b"\\u" in data):
+        try:
+            tree = msgspec.json.decode(data)
+            if _tree_encoder.encode(tree).count(b":") == data.count(b":"):
+                return tree, ()
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            pass
+    node = go_json.parse(data)
+    return go_json.plain(node), tuple(dict.fromkeys(go_json.duplicates(node)))
+
+
 def _identity(kind: Any) -> tuple[str, str]:
     """(kind, apiVersion) of a generated type."""
     sample = kind()

@@ -33,7 +33,7 @@ ABSENT: Final = _Absent()
 
 def decode(node: Any, kind: type[Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """(normalized tree, strict problems in the order of the document) of an object. Raises DecodeError."""
-    walk = _Walk()
+    walk = Walk()
     shape = shape_of(kind)
     found = walk.value(node, shape, ABSENT)
     if walk.fault is not None:
@@ -41,13 +41,14 @@ def decode(node: Any, kind: type[Any]) -> tuple[dict[str, Any], tuple[str, ...]]
     return ({} if found is ABSENT else found), tuple(walk.problems)
 
 
-class _Walk:
+class Walk:
     """The state of one decode: where it is, the first type error, the problems so far."""
 
     def __init__(self) -> None:
         self.struct = ""
         self.names: list[str] = []
         self.path = ""
+        self.node: Any = None
         self.fault: str | None = None
         self.problems: dict[str, None] = {}
         self.readers: dict[str, Callable[[Any, Shape, Any], Any]] = {

@@ -1,0 +1,173 @@
+"""PATCH: a stored object, a patch document and a type to the patched object, with upstream's errors. Pure.
+
+Server-side apply lives in `pilothouse.apiserver.apply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import msgspec
+
+from pilothouse.api import errors
+from pilothouse.api.codec import go_json, strict, walk
+from pilothouse.api.codec.json import from_builtins
+from pilothouse.api.codec.strict import Decoded
+from pilothouse.api.types.meta.v1 import StatusCause, StatusDetails
+from pilothouse.apiserver.patch import json_patch, merge_patch, strategic, unstructured
+from pilothouse.apiserver.patch.values import go_text
+
+T = TypeVar("T")
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+APPLY_YAML = "application/apply-patch+yaml"
+MEDIA_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_YAML)
+_OPERATION = {"op", "from", "path", "value"}
+
+
+def apply_patch(media_type: str, body: bytes, live: bytes, kind: type[T], field_validation: str = "Warn") -> Decoded[T]:
+    """Patch the object whose JSON (in the version of `kind`) is `live`. The problems of the answer are warnings under
+    `Warn`; under `Strict` they are an error. Raises StatusError."""
+    found = _PATCHERS[media_type](body, msgspec.json.decode(live), kind, field_validation == "Strict")
+    return found if field_validation == "Warn" else Decoded(found.obj, found.tree)
+
+
+def patch_tree(media_type: str, body: bytes, live: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
+    """(patched tree, problems of the patch itself) for objects without a type; `live` is changed. Strategic merge
+    patches need a type. Raises StatusError."""
+    if media_type == JSON_PATCH:
+        operations, problems = _operations(body)
+        return _patched_by_operations(live, operations), problems
+    patch, problems = _object(body, "error decoding patch: ")
+    return merge_patch.apply(live, patch), problems
+
+
+def _by_tree(media_type: str) -> Callable[[bytes, dict[str, Any], Any, bool], Decoded[Any]]:
+    def patcher(body: bytes, live: dict[str, Any], kind: Any, refuses: bool) -> Decoded[Any]:
+        tree, problems = patch_tree(media_type, body, live)
+        try:
+            found = strict.decode_tree(tree, kind)
+            _same_kind(tree, kind)
+        except walk.DecodeError as error:
+            raise _invalid(_text(tree), str(error)) from None
+        return _judged(found, (*problems, *found.problems), lambda: _text(tree), refuses)
+
+    return patcher
+
+
+def _by_strategy(body: bytes, live: dict[str, Any], kind: Any, refuses: bool) -> Decoded[Any]:
+    patch, problems = _object(body, "")
+    if patch is None:
+        patch = {}
+    try:
+        tree = strategic.apply(live, patch, kind)
+        normal, unknown = unstructured.convert(tree, kind)
+    except strategic.StrategicError as error:
+        if error.code == HTTPStatus.UNPROCESSABLE_ENTITY:
+            raise _unprocessable() from None
+        raise errors.make(error.code, "BadRequest" if error.code == 400 else "", str(error)) from None
+    except walk.DecodeError as error:
+        raise _invalid(go_text(patch), str(error)) from None
+    name, api_version = strict.identity(kind)
+    obj = from_builtins({**normal, "kind": name, "apiVersion": api_version}, kind)
+    return _judged(Decoded(obj, normal), (*problems, *unknown), lambda: go_text(patch), refuses)
+
+
+_PATCHERS: dict[str, Callable[[bytes, dict[str, Any], Any, bool], Decoded[Any]]] = {
+    JSON_PATCH: _by_tree(JSON_PATCH),
+    MERGE_PATCH: _by_tree(MERGE_PATCH),
+    STRATEGIC_MERGE_PATCH: _by_strategy,
+}
+
+
+def _judged(found: Decoded[Any], problems: tuple[str, ...], shown: Callable[[], str], refuses: bool) -> Decoded[Any]:
+    if problems and refuses:
+        raise _invalid(shown(), walk.told(problems))
+    return Decoded(found.obj, found.tree, problems)
+
+
+def _text(tree: Any) -> str:
+    return msgspec.json.encode(tree).decode()
+
+
+def _same_kind(tree: dict[str, Any], kind: type[Any]) -> None:
+    name, api_version = strict.identity(kind)
+    said = tree.get("kind") or name, tree.get("apiVersion") or api_version
+    if said != (name, api_version):
+        raise walk.DecodeError(
+            f'no kind "{said[0]}" is registered for version "{said[1]}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+        )
+
+
+def _object(body: bytes, prefix: str) -> tuple[Any, tuple[str, ...]]:
+    """The object that a merging patch must be. `null` is one to Go's decoder, but not to a merge patch."""
+    try:
+        patch, problems = strict.decode_plain(body)
+    except go_json.JSONSyntaxError as error:
+        raise errors.bad_request(f"{prefix}{error}") from None
+    if patch is None and prefix:
+        raise errors.bad_request("Invalid JSON Patch")
+    if patch is not None and not isinstance(patch, dict):
+        raise errors.bad_request(
+            f"{prefix}json: cannot unmarshal {go_json.kind_of(patch)} into Go value of type map[string]interface {{}}"
+        )
+    return patch, problems
+
+
+def _operations(body: bytes) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    try:
+        operations, problems = strict.decode_plain(body)
+    except go_json.JSONSyntaxError as error:
+        raise errors.bad_request(f"error decoding patch: {error}") from None
+    if operations is None:
+        return [], ()
+    if not isinstance(operations, list):
+        raise _not_of("[]handlers.jsonPatchOp", operations)
+    told = list(problems)
+    for at, operation in enumerate(operations):
+        if not isinstance(operation, dict):
+            raise _not_of("handlers.jsonPatchOp", operation)
+        for key, value in operation.items():
+            if key in ("op", "from", "path") and value is not None and not isinstance(value, str):
+                raise errors.bad_request(
+                    f"error decoding patch: json: cannot unmarshal {go_json.kind_of(value)} into Go struct field "
+                    f"jsonPatchOp.{key} of type string"
+                )
+        told += [f'unknown field "[{at}].{key}"' for key in operation if key not in _OPERATION]
+    if len(operations) > json_patch.MOST_OPERATIONS:
+        raise errors.make(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "RequestEntityTooLarge",
+            "Request entity too large: The allowed maximum operations in a JSON patch is "
+            f"{json_patch.MOST_OPERATIONS}, got {len(operations)}",
+        )
+    return operations, tuple(f"json patch {problem}" for problem in told)
+
+
+def _not_of(go: str, value: Any) -> errors.StatusError:
+    kind = go_json.kind_of(value)
+    return errors.bad_request(f"error decoding patch: json: cannot unmarshal {kind} into Go value of type {go}")
+
+
+def _patched_by_operations(live: dict[str, Any], operations: list[dict[str, Any]]) -> Any:
+    try:
+        return json_patch.apply(live, operations)
+    except json_patch.JSONPatchError:
+        raise _unprocessable() from None
+
+
+def _unprocessable() -> errors.StatusError:
+    message = "the server rejected our request due to an error in our request"
+    return errors.make(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid", message, StatusDetails())
+
+
+def _invalid(shown: str, why: str) -> errors.StatusError:
+    quoted = shown.replace("\\", "\\\\").replace('"', '\\"')
+    message = f'Invalid value: "{quoted}": {why}'
+    cause = StatusCause(reason="FieldValueInvalid", field_="patch", message=message)
+    details = StatusDetails(causes=(cause,))
+    return errors.make(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid", f' "" is invalid: patch: {message}', details)
