@@ -36,6 +36,11 @@ class TaskScope:
         self._closing = False
         self._changed = asyncio.Event()
 
+    @property
+    def closing(self) -> bool:
+        """Whether the scope is ending or has ended: nothing may be spawned any more."""
+        return self._closing
+
     def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         """Run `work` in the background until it ends or the scope closes."""
         task = asyncio.get_running_loop().create_task(work, name=f"{self.name}/{name}")

@@ -93,6 +93,11 @@ class Sink(Protocol):
 class Watch(Protocol):
     """A running watch."""
 
+    @property
+    def revision(self) -> int:
+        """The sink has had every event up to this revision."""
+        ...
+
     async def catch_up(self) -> int:
         """Return once the sink has every event acknowledged before this call; the revision it stands at.
         With in-process engines this never waits. Raises StoreUnavailable."""

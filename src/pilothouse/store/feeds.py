@@ -27,6 +27,10 @@ class Feed:
         self._held: list[Event] | None = []
         self._error: StoreError | None = None
 
+    @property
+    def revision(self) -> int:
+        return self._committed()
+
     async def catch_up(self) -> int:
         if self._error is not None:
             raise self._error

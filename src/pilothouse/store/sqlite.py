@@ -171,8 +171,8 @@ class SQLiteStore:
         translated(functools.partial(self._file.append, entries), "cannot write")
 
     def _done(self, entries: Sequence[Entry]) -> None:
-        self._committed = entries[-1].event.mod_revision
         self._feeds.dispatch([entry.event for entry in entries])
+        self._committed = entries[-1].event.mod_revision
 
     async def _deliver_past(self, feed: Feed, after: int, until: int) -> None:
         """Give `feed` its events after one revision up to another, in parts, so that it does not hold the loop."""

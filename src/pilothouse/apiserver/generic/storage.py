@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from pilothouse.api.codec import json as codec
@@ -53,9 +54,10 @@ class KindBytes:
         rest = memoryview(value)[len(self._start) :]
         comma = b"" if value.startswith(b"}", len(self._start)) else b","
         tail = b"".join((_VERSION, b'%d"' % revision, comma, rest))
+        item = Stored(self, key, revision, tail)
         if obj is not None:
-            obj = self.stamped(obj, revision)
-        return Stored(self, key, revision, tail, obj)
+            item.remember(self.stamped(obj, revision))
+        return item
 
     def stamped(self, obj: Any, revision: int) -> Any:
         """`obj` with that resourceVersion."""
@@ -73,22 +75,24 @@ class KindBytes:
         return self._field_index[field]
 
 
-class Stored:
-    """An immutable object as it is kept at one revision. Made by `KindBytes.of_value`."""
+class Stored(Struct, gc=False, eq=False):
+    """An immutable object as it is kept at one revision. Made by `KindBytes.of_value`.
 
-    __slots__ = ("_columns", "_obj", "form", "key", "revision", "tail")
+    A Struct so that the cycle collector does not know it: there may be a hundred thousand, none part of a cycle.
+    """
 
-    def __init__(self, form: KindBytes, key: str, revision: int, tail: bytes, obj: Any = None) -> None:
-        self.form = form
-        self.key = key
-        self.revision = revision
-        self.tail = tail
-        """`"metadata":{"resourceVersion":"7",...},"spec":...}`, the closing brace included."""
-        self._obj: weakref.ref[Any] | None = None
-        self._columns: tuple[Mapping[str, str], tuple[str, ...]] | None = None
-        if obj is not None:
-            self._obj = weakref.ref(obj)
-            self._columns = form.columns(obj)
+    form: KindBytes
+    key: str
+    revision: int
+    tail: bytes
+    """`"metadata":{"resourceVersion":"7",...},"spec":...}`, the closing brace included."""
+    _obj: weakref.ref[Any] | None = None
+    _columns: tuple[Mapping[str, str], tuple[str, ...]] | None = None
+
+    def remember(self, obj: Any) -> None:
+        """`obj` is this item decoded."""
+        self._obj = weakref.ref(obj)
+        self._columns = self.form.columns(obj)
 
     @property
     def head(self) -> bytes:
@@ -101,9 +105,7 @@ class Stored:
         found = self._obj() if self._obj is not None else None
         if found is None:
             found = codec.decode(self.wire, self.form.type)
-            self._obj = weakref.ref(found)
-            if self._columns is None:
-                self._columns = self.form.columns(found)
+            self.remember(found)
         return found
 
     @property
@@ -115,7 +117,8 @@ class Stored:
     def columns(self) -> tuple[Mapping[str, str], tuple[str, ...]]:
         """(labels, values of the form's fields); read out once."""
         if self._columns is None:
-            self._columns = self.form.columns(self.obj)
+            self.remember(self.obj)
+        assert self._columns is not None
         return self._columns
 
     def at(self, revision: int) -> Stored:
@@ -145,19 +148,21 @@ class Page(NamedTuple):
     remaining: int = -1
 
 
-class Change:
+class Change(Struct, gc=False, eq=False):
     """What a watch tells, shared by all watchers that are told. DELETED carries the last state, with the deletion's
     revision; so does an object that a selector does not select any more. BOOKMARK has no item."""
 
-    __slots__ = ("_forms", "_frame", "item", "revision", "sequence", "type")
+    type: ChangeType
+    item: Stored | None
+    revision: int
+    sequence: int = 0
+    """Its place among all changes of the cache."""
+    _frame: bytes | None = None
+    _forms: dict[Hashable, bytes] | None = None
 
-    def __init__(self, type: ChangeType, item: Stored | None, revision: int, sequence: int = 0) -> None:
-        self.type: ChangeType = type
-        self.item = item
-        self.revision = revision
-        self.sequence = sequence
-        self._frame: bytes | None = None
-        self._forms: dict[Hashable, bytes] | None = None
+    def drop_encodings(self) -> None:
+        """Nobody is likely to ask any more; they are made again if somebody does."""
+        self._frame = self._forms = None
 
     @property
     def frame(self) -> bytes:

@@ -1,0 +1,161 @@
+"""The cache of one resource: written through, read and watched by everyone else."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+from pilothouse.apiserver.cacher.fanout import Stream
+from pilothouse.apiserver.cacher.plan import Plan, plan
+from pilothouse.apiserver.cacher.replica import Replica, Source
+from pilothouse.apiserver.generic.storage import Change, ChangeStream, Interest, KindBytes, Observer, Page, Stored
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.tasks import TaskScope
+from pilothouse.seams.store import Compacted, FutureRevision, Store, StoreUnavailable
+
+# Seconds that a read waits for a revision that is not there yet, and between two looks.
+FUTURE_PATIENCE = 3.0
+FUTURE_POLL = 0.05
+# Keys read at once from the store's own history.
+_PART = 500
+
+
+class WatchCache:
+    """A `generic.storage.Cache`. It fills itself on first use; `scope` owns its background work."""
+
+    def __init__(self, store: Store, source: Source, clock: Clock, scope: TaskScope) -> None:
+        self._store = store
+        self._source = source
+        self._clock = clock
+        self._replica = Replica(store, source, clock, scope)
+
+    @property
+    def revision(self) -> int:
+        return self._replica.revision
+
+    @property
+    def watchers(self) -> int:
+        """How many watches are open."""
+        return len(self._replica.fanout)
+
+    def __len__(self) -> int:
+        return len(self._replica.contents.items)
+
+    async def start(self) -> None:
+        """Return when the cache is filled. Raises StoreUnavailable."""
+        await self._replica.watch()
+
+    def forget(self, revision: int) -> None:
+        """Drop changes up to `revision`, as the store does when it is compacted."""
+        self._replica.ring.forget(revision)
+
+    def peek(self, key: str) -> Stored | None:
+        return self._replica.contents.items.get(key)
+
+    def items(self, namespace: str = "") -> Sequence[Stored]:
+        """Everything the cache has now, in key order."""
+        return self._page(self._plan(Interest(namespace)), "", 0).items
+
+    async def get(self, key: str, revision: int = -1) -> Stored | None:
+        await self._reach(revision)
+        return self._replica.contents.items.get(key)
+
+    async def list(
+        self, interest: Interest, *, revision: int = -1, exact: bool = False, start: str = "", limit: int = 0
+    ) -> Page:
+        await self._reach(revision)
+        wanted = self._plan(interest)
+        if not exact or revision == self.revision:
+            return self._page(wanted, start, limit)
+        replica = self._replica
+        if revision >= replica.ring.floor:
+            return replica.contents.page_at(wanted, start, limit, revision, replica.ring)
+        return await page_of_history(self._store, self._source.form, wanted, start, limit, revision)
+
+    async def watch(self, interest: Interest, after: int, *, initial: bool = False) -> ChangeStream:
+        await self._reach(after if initial else 0)
+        wanted = self._plan(interest)
+        replica = self._replica
+        if initial:
+            return replica.fanout.add(wanted, self._initial(wanted), self.revision)
+        if after < replica.ring.floor:
+            raise Compacted(replica.ring.floor)
+        stream: Stream = replica.fanout.add(wanted, (), after)
+        for record in replica.ring.after(after):
+            stream.offer(record)
+        return stream
+
+    async def create(self, key: str, value: bytes, obj: Any = None) -> Stored:
+        await self._replica.watch()
+        return await self._written(key, value, obj, self._store.create(key, value))
+
+    async def replace(self, key: str, value: bytes, expected_revision: int, obj: Any = None) -> Stored:
+        await self._replica.watch()
+        return await self._written(key, value, obj, self._store.replace(key, value, expected_revision))
+
+    async def delete(self, key: str, expected_revision: int) -> Stored:
+        old = await self.get(key, 0)
+        if old is None or old.revision != expected_revision:
+            old = await self.get(key)
+        revision = await self._store.delete(key, expected_revision)
+        if old is None or old.revision != expected_revision:
+            raise StoreUnavailable(f"the cache did not have what was deleted at {key}")
+        return old.at(revision)
+
+    def observe(self, observer: Observer) -> None:
+        self._replica.observe(observer, self.items())
+
+    def _plan(self, interest: Interest) -> Plan:
+        source = self._source
+        return plan(interest, source.form, source.prefix, source.indexed, source.namespaced)
+
+    def _page(self, wanted: Plan, start: str, limit: int) -> Page:
+        return self._replica.contents.page(wanted, start, limit, self.revision)
+
+    def _initial(self, wanted: Plan) -> Sequence[Change]:
+        """The state as changes, and the bookmark that ends it."""
+        sequence, now = self._replica.ring.sequence, self.revision
+        changes = [Change("ADDED", item, item.revision, sequence) for item in self._page(wanted, "", 0).items]
+        return [*changes, Change("BOOKMARK", None, now, sequence)]
+
+    async def _written(self, key: str, value: bytes, obj: Any, work: Awaitable[int]) -> Stored:
+        """The item of a write: the one that the watch has brought by now, unless the store is remote."""
+        with self._replica.hint(key, value, obj) if obj is not None else contextlib.nullcontext():
+            revision = await work
+        item = self._replica.contents.items.get(key)
+        if item is not None and item.revision == revision:
+            return item
+        return self._source.form.of_value(key, value, revision, obj)
+
+    async def _reach(self, revision: int) -> None:
+        """Wait until reads at `revision` are right (-1: the newest, 0: any). Raises FutureRevision."""
+        watch = await self._replica.watch()
+        if revision == 0 or 0 < revision <= watch.revision:
+            return
+        reached = await watch.catch_up()
+        waited = 0.0
+        while reached < revision:
+            if waited >= FUTURE_PATIENCE:
+                raise FutureRevision(reached)
+            await self._clock.sleep(FUTURE_POLL)
+            waited += FUTURE_POLL
+            reached = await watch.catch_up()
+
+
+async def page_of_history(store: Store, form: KindBytes, wanted: Plan, start: str, limit: int, revision: int) -> Page:
+    """A list at a revision older than a cache's ring, from the store's own history. Raises Compacted."""
+    items: list[Stored] = []
+    position, prefix = max(wanted.first, start), wanted.key or wanted.first
+    while True:
+        found = await store.range(prefix, start=position, limit=_PART, revision=revision)
+        for kv in found.items:
+            item = form.of_value(kv.key, kv.value, kv.mod_revision)
+            if not wanted.wants(item):
+                continue
+            if 0 < limit == len(items):
+                return Page(items, revision, items[-1].key + "\0")
+            items.append(item)
+        if not found.more:
+            return Page(items, revision)
+        position = found.items[-1].key + "\0"

@@ -1,0 +1,154 @@
+"""Watchers, and who of them has to look at a change: found by index, so that the others cost nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from pilothouse.apiserver.cacher.plan import ALL, Axis, Plan, names
+from pilothouse.apiserver.cacher.ring import Record, Ring
+from pilothouse.apiserver.generic.storage import Change, KindBytes, Stored
+from pilothouse.seams.store import Compacted, StoreError
+
+# Labels that watchers are indexed by; each costs a look at every change. Watchers by yet other labels see all.
+_LABEL_AXES = 16
+
+
+class Stream:
+    """One watch: implements `generic.storage.ChangeStream`.
+
+    What it has not taken is bounded by the ring: a watcher that is so slow that its next change has been forgotten
+    there has lost it, as if it came back from a disconnection with an old version.
+    """
+
+    def __init__(self, plan: Plan, axis: Axis, fanout: Fanout, initial: Sequence[Change], given: int) -> None:
+        self.plan = plan
+        self.axis = axis
+        self._fanout = fanout
+        self._queue: list[Change] = list(initial)
+        self._given = given
+        self._error: StoreError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def revision(self) -> int:
+        if self._queue or self._error is not None:
+            return self._given
+        return max(self._given, self._fanout.revision)
+
+    async def next(self) -> Sequence[Change]:
+        while not self._queue:
+            if self._error is not None:
+                raise self._error
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        taken, self._queue = self._queue, []
+        self._given = max(self._given, taken[-1].revision)
+        return taken
+
+    def close(self) -> None:
+        self._fanout.remove(self)
+        self._queue.clear()
+
+    def offer(self, record: Record) -> None:
+        """Take the change if it is of interest."""
+        if record.revision <= self._given:
+            return
+        plan = self.plan
+        was = record.old is not None and plan.wants(record.old)
+        now = record.new is not None and plan.wants(record.new)
+        if now:
+            self._push(record.change("MODIFIED" if was else "ADDED"))
+        elif was:
+            self._push(record.change("DELETED"))
+
+    def _push(self, change: Change) -> None:
+        if self._queue and self._queue[0].sequence < self._fanout.ring.first_sequence:
+            self.end(Compacted(self._fanout.ring.floor))
+            return
+        self._queue.append(change)
+        self._wake()
+
+    def end(self, error: StoreError) -> None:
+        """Nothing more comes; what was not taken is lost."""
+        self._fanout.remove(self)
+        self._queue.clear()
+        self._error = error
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Fanout:
+    """All watchers of a cache."""
+
+    def __init__(self, form: KindBytes, prefix: str, ring: Ring, current: Callable[[], int]) -> None:
+        self._form = form
+        self._prefix = prefix
+        self.ring = ring
+        self._current = current
+        self._axes: dict[Axis, dict[str, dict[Stream, None]]] = {}
+
+    @property
+    def revision(self) -> int:
+        """The revision that all watchers without waiting changes stand at."""
+        return self._current()
+
+    def __len__(self) -> int:
+        return sum(len(bucket) for buckets in self._axes.values() for bucket in buckets.values())
+
+    def add(self, plan: Plan, initial: Sequence[Change], given: int) -> Stream:
+        """A watcher that is given `initial`, stands at revision `given` then, and sees what comes from now on."""
+        axis, value = plan.axis, plan.value
+        if axis[0] == "label" and axis not in self._axes and self._labels_full():
+            axis, value = ALL, ""
+            plan = plan._replace(value="")
+        stream = Stream(plan, axis, self, initial, given)
+        self._axes.setdefault(axis, {}).setdefault(value, {})[stream] = None
+        return stream
+
+    def _labels_full(self) -> bool:
+        return sum(axis[0] == "label" for axis in self._axes) >= _LABEL_AXES
+
+    def remove(self, stream: Stream) -> None:
+        buckets = self._axes.get(stream.axis, {})
+        bucket = buckets.get(stream.plan.value, {})
+        bucket.pop(stream, None)
+        if not bucket:
+            buckets.pop(stream.plan.value, None)
+            if not buckets:
+                self._axes.pop(stream.axis, None)
+
+    def dispatch(self, record: Record) -> None:
+        """Offer a change to all it may concern."""
+        concerned: list[Stream] = []
+        for axis, buckets in self._axes.items():
+            values = {self._value(axis, item) for item in (record.old, record.new) if item is not None}
+            for value in values:
+                if value is not None and (bucket := buckets.get(value)):
+                    concerned += bucket
+        for stream in concerned:
+            stream.offer(record)
+
+    def end(self, error: StoreError) -> None:
+        """End every watch."""
+        for stream in [s for buckets in self._axes.values() for bucket in buckets.values() for s in bucket]:
+            stream.end(error)
+
+    def _value(self, axis: Axis, item: Stored) -> str | None:
+        kind, name = axis
+        match kind:
+            case "key":
+                return item.key
+            case "namespace":
+                return names(item.key, self._prefix)[0]
+            case "label":
+                return item.columns[0].get(name)
+            case "field":
+                return item.columns[1][self._form.index_of(name)]
+        return ""

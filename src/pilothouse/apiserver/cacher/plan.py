@@ -1,0 +1,100 @@
+"""From what a reader is interested in to what has to be looked at: a range of keys, a test, a place in the index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from pilothouse.api.selectors import FieldTerm
+from pilothouse.apiserver.generic.storage import Interest, KindBytes, Stored
+
+Test = Callable[[Stored], bool]
+Axis = tuple[str, str]
+"""What watchers are found by: ("key", ""), ("field", NAME), ("label", NAME), ("namespace", "") or ("all", "")."""
+ALL: Axis = ("all", "")
+
+
+class Plan(NamedTuple):
+    """`first` and `end` (exclusive) bound the keys; `key`, if not empty, is the only one. `test` is None if every
+    object there is wanted; it asks nothing that the bounds have answered. A watcher belongs to `axis` at `value`."""
+
+    first: str
+    end: str
+    key: str
+    test: Test | None
+    axis: Axis
+    value: str
+
+    def holds(self, key: str) -> bool:
+        return key == self.key if self.key else self.first <= key < self.end
+
+    def wants(self, item: Stored) -> bool:
+        """The whole question, for watchers."""
+        return self.holds(item.key) and (self.test is None or self.test(item))
+
+
+def plan(interest: Interest, form: KindBytes, prefix: str, indexed: Sequence[str], namespaced: bool) -> Plan:
+    """How to answer `interest` about objects under `prefix` (it ends with a slash)."""
+    namespace, name, terms = interest.namespace, interest.name, []
+    for term in interest.fields.terms if interest.fields is not None else ():
+        if term.field == "metadata.name" and not term.negated and not name:
+            name = term.value
+        elif term.field == "metadata.namespace" and not term.negated and not namespace and namespaced:
+            namespace = term.value
+        else:
+            terms.append(term)
+    tests = [_field_test(term, form, prefix) for term in terms]
+    key = ""
+    if name and (namespace or not namespaced):
+        key = f"{prefix}{namespace}/{name}" if namespaced else prefix + name
+    elif name:
+        tests.append(_name_test(name))
+    labels = interest.labels if interest.labels is not None and not interest.labels.empty else None
+    if labels is not None:
+        tests.append(_label_test(labels.compiled()))
+    folder = f"{prefix}{namespace}/" if namespace else prefix
+    axis, value = ALL, ""
+    if key:
+        axis, value = ("key", ""), key
+    elif found := [t for t in terms if t.field in indexed and not t.negated]:
+        axis, value = ("field", found[0].field), found[0].value
+    elif labels is not None and (equal := labels.equalities):
+        label = min(equal)
+        axis, value = ("label", label), equal[label]
+    elif namespace:
+        axis, value = ("namespace", ""), namespace
+    return Plan(folder, folder[:-1] + "0", key, _all(tests), axis, value)
+
+
+def _all(tests: Sequence[Test]) -> Test | None:
+    if not tests:
+        return None
+    if len(tests) == 1:
+        return tests[0]
+    return lambda item: all(test(item) for test in tests)
+
+
+def _label_test(matches: Callable[..., bool]) -> Test:
+    return lambda item: matches(item.columns[0])
+
+
+def _name_test(name: str) -> Test:
+    ending = "/" + name
+    return lambda item: item.key.endswith(ending)
+
+
+def _field_test(term: FieldTerm, form: KindBytes, prefix: str) -> Test:
+    value, negated = term.value, term.negated
+    if term.field in ("metadata.name", "metadata.namespace"):
+        which = 1 if term.field == "metadata.name" else 0
+        return lambda item: (names(item.key, prefix)[which] == value) != negated
+    index = form.index_of(term.field)
+    if negated:
+        return lambda item: item.columns[1][index] != value
+    return lambda item: item.columns[1][index] == value
+
+
+def names(key: str, prefix: str) -> tuple[str, str]:
+    """(namespace, name) of a key; the namespace is empty for what belongs to the whole cluster."""
+    namespace, _, name = key[len(prefix) :].rpartition("/")
+    return namespace, name

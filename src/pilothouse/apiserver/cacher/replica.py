@@ -1,0 +1,178 @@
+"""The state of one resource as the store has it, kept up by a watch: what the cache answers from."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pilothouse.apiserver.cacher.fanout import Fanout
+from pilothouse.apiserver.cacher.ring import Ring
+from pilothouse.apiserver.cacher.snapshot import Contents
+from pilothouse.apiserver.generic.storage import KindBytes, Observer, Stored
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.tasks import TaskScope
+from pilothouse.seams.store import Compacted, Event, Store, StoreError, StoreUnavailable, Watch
+
+log = logging.getLogger(__name__)
+
+# Seconds between attempts to reach a store that is away, and how long a reader waits for them.
+RETRY = 0.5
+PATIENCE = 5.0
+# Past changes that a new cache reads, so that watches go on over a restart; and objects it takes in at once.
+_HISTORY = 10_000
+_PART = 250
+# Typed objects that were just written are kept alive until their readers have got hold of them.
+_RECENT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a cache is about. `prefix` ends with a slash (`/registry/pods/`). Watches and lists that want one value of
+    a field in `indexed` (names of the form's fields) are found by it."""
+
+    form: KindBytes
+    prefix: str
+    namespaced: bool
+    indexed: Sequence[str] = ()
+    ring_records: int = 20_000
+    ring_bytes: int = 24_000_000
+
+
+class Replica:
+    """Fills itself when started, and anew whenever its watch ends. Is the sink of the store's watch."""
+
+    def __init__(self, store: Store, source: Source, clock: Clock, scope: TaskScope) -> None:
+        self._store = store
+        self._source = source
+        self._form = source.form
+        self._clock = clock
+        self._scope = scope
+        self.contents = Contents()
+        self.ring = Ring(0, source.ring_records, source.ring_bytes)
+        self.fanout = Fanout(source.form, source.prefix, self.ring, lambda: self.revision)
+        self._watch: Watch | None = None
+        self._seen = 0
+        self._filling: asyncio.Task[None] | None = None
+        self._hints: dict[str, list[tuple[bytes, Any]]] = {}
+        self._recent: collections.deque[Any] = collections.deque(maxlen=_RECENT)
+        self._observers: list[Observer] = []
+
+    @property
+    def revision(self) -> int:
+        """Everything up to it is in the contents."""
+        return self._watch.revision if self._watch is not None else self._seen
+
+    def observe(self, observer: Observer, present: Sequence[Stored]) -> None:
+        """Tell `observer` of what is `present`, and of every change."""
+        for item in present:
+            observer(None, item)
+        self._observers.append(observer)
+
+    async def watch(self) -> Watch:
+        """The running watch, started if need be. Raises StoreUnavailable if that does not come about in time."""
+        if self._watch is None:
+            try:
+                async with self._clock.timeout(PATIENCE):
+                    await asyncio.shield(self._begin())
+            except TimeoutError:
+                raise StoreUnavailable(f"the store does not answer about {self._source.prefix}") from None
+        if self._watch is None:
+            raise StoreUnavailable(f"the watch of {self._source.prefix} ended")
+        return self._watch
+
+    @contextlib.contextmanager
+    def hint(self, key: str, value: bytes, obj: Any) -> Iterator[None]:
+        """While `value` is being written to `key`: it decodes to `obj`."""
+        hint = (value, obj)
+        self._hints.setdefault(key, []).append(hint)
+        try:
+            yield
+        finally:
+            hints = self._hints[key]
+            hints.remove(hint)
+            if not hints:
+                del self._hints[key]
+
+    def events(self, batch: Sequence[Event]) -> None:
+        for event in batch:
+            item = None if event.value is None else self._item(event)
+            old = self.contents.set(event.key, item)
+            self._seen = event.mod_revision
+            if old is not None or item is not None:
+                self.fanout.dispatch(self.ring.add(old, item, event.mod_revision))
+                self._tell(old, item)
+
+    def ended(self, error: StoreError) -> None:
+        self._watch = None
+        log.info("the watch of %s ended: %s", self._source.prefix, error)
+        self.fanout.end(error)
+        if self._observers and not self._scope.closing:
+            self._begin()
+
+    def _item(self, event: Event) -> Stored:
+        assert event.value is not None
+        obj = next((o for value, o in self._hints.get(event.key, ()) if value == event.value), None)
+        if obj is None:
+            return self._form.of_value(event.key, event.value, event.mod_revision)
+        stamped = self._form.stamped(obj, event.mod_revision)
+        self._recent.append(stamped)
+        return self._form.of_value(event.key, event.value, event.mod_revision, stamped)
+
+    def _tell(self, old: Stored | None, new: Stored | None) -> None:
+        for observer in self._observers:
+            observer(old, new)
+
+    def _begin(self) -> asyncio.Task[None]:
+        if self._filling is None or self._filling.done():
+            self._filling = self._scope.spawn(self._fill(), f"fill {self._source.prefix}")
+        return self._filling
+
+    async def _fill(self) -> None:
+        """Load the state as of a while ago and replay what came after, so that watches go on over a restart."""
+        while self._watch is None:
+            try:
+                now = await self._store.revision()
+                base = max(await self._store.compacted(), now - _HISTORY, 1)
+                self._install(await self._load(base), base)
+                self._watch = await self._store.watch(self._source.prefix, base, self)
+            except Compacted:
+                log.debug("the store was compacted while %s was loaded", self._source.prefix)
+            except StoreUnavailable as error:
+                log.warning("cannot load %s: %s", self._source.prefix, error)
+                await self._clock.sleep(RETRY)
+
+    async def _load(self, base: int) -> list[Stored]:
+        """The objects at revision `base`. Raises Compacted."""
+        loaded: list[Stored] = []
+        position, more = "", True
+        while more:
+            found = await self._store.range(self._source.prefix, start=position, limit=20 * _PART, revision=base)
+            for index, kv in enumerate(found.items, start=1):
+                item = self._form.of_value(kv.key, kv.value, kv.mod_revision)
+                # What selectors ask for is read out now, in small parts, not when the first list asks for all of it.
+                assert item.columns is not None
+                loaded.append(item)
+                if index % _PART == 0:
+                    await self._clock.sleep(0)
+            more = found.more
+            position = found.items[-1].key + "\0" if more else ""
+        return loaded
+
+    def _install(self, loaded: list[Stored], base: int) -> None:
+        """Make what was loaded the present, and tell observers what is different."""
+        before, self.contents = self.contents.items, Contents()
+        self.ring.reset(base)
+        self._seen = base
+        for item in loaded:
+            self.contents.set(item.key, item)
+        for item in loaded:
+            old = before.pop(item.key, None)
+            if old is None or old.revision != item.revision:
+                self._tell(old, item)
+        for gone in before.values():
+            self._tell(gone, None)

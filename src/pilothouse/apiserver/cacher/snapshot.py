@@ -1,0 +1,105 @@
+"""The objects of a cache as they are now, and as they were at a revision that the ring still knows."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+from pilothouse.apiserver.cacher.order import SortedKeys
+from pilothouse.apiserver.cacher.plan import Plan
+from pilothouse.apiserver.cacher.ring import Ring
+from pilothouse.apiserver.generic.storage import Page, Stored
+
+
+class Contents:
+    """Objects by key, and their keys in order."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, Stored] = {}
+        self.keys = SortedKeys()
+
+    def set(self, key: str, item: Stored | None) -> Stored | None:
+        """Put or (None) remove; what was there before."""
+        old = self.items.get(key)
+        if item is not None:
+            self.items[key] = item
+            if old is None:
+                self.keys.add(key)
+        elif old is not None:
+            del self.items[key]
+            self.keys.remove(key)
+        return old
+
+    def page(self, plan: Plan, start: str, limit: int, revision: int) -> Page:
+        """What `plan` selects now, from key `start` on, at most `limit` (0: all); now is `revision`."""
+        first = max(plan.first, start)
+        if plan.key:
+            found = self.items.get(plan.key) if plan.key >= first else None
+            return Page([found] if found is not None and _passes(plan, found) else [], revision)
+        if limit <= 0:
+            return Page(self._all(plan, first), revision)
+        items: list[Stored] = []
+        get, test = self.items.__getitem__, plan.test
+        for chunk in self.keys.slices(first, plan.end):
+            for item in map(get, chunk):
+                if test is None or test(item):
+                    if len(items) == limit:
+                        return self._cut(plan, items, revision)
+                    items.append(item)
+        return Page(items, revision)
+
+    def page_at(self, plan: Plan, start: str, limit: int, revision: int, ring: Ring) -> Page:
+        """The same as it was at `revision`, which is not before the ring's floor."""
+        then: dict[str, Stored | None] = {}
+        for record in ring.after(revision):
+            then.setdefault(record.key, record.old)
+        then = {key: item for key, item in then.items() if plan.holds(key)}
+        if not then:
+            return self.page(plan, start, limit, revision)
+        first = max(plan.first, start)
+        items: list[Stored] = []
+        for key in self._merged(plan, first, then):
+            item = then[key] if key in then else self.items.get(key)
+            if item is None or not _passes(plan, item):
+                continue
+            if 0 < limit == len(items):
+                return self._cut(plan, items, revision, then)
+            items.append(item)
+        return Page(items, revision)
+
+    def _all(self, plan: Plan, first: str) -> list[Stored]:
+        items: list[Stored] = []
+        get, test = self.items.__getitem__, plan.test
+        for chunk in self.keys.slices(first, plan.end):
+            items += map(get, chunk) if test is None else filter(test, map(get, chunk))
+        return items
+
+    def _merged(self, plan: Plan, first: str, then: dict[str, Stored | None]) -> Iterator[str]:
+        """Present keys and those of `then`, in order, each once."""
+        if plan.key:
+            if plan.key >= first:
+                yield plan.key
+            return
+        present = (key for chunk in self.keys.slices(first, plan.end) for key in chunk)
+        last = ""
+        for key in heapq.merge(present, sorted(key for key in then if key >= first)):
+            if key != last:
+                yield key
+            last = key
+
+    def _cut(
+        self, plan: Plan, items: list[Stored], revision: int, then: dict[str, Stored | None] | None = None
+    ) -> Page:
+        """A page that ends with `items`, though more follow. What follows is counted only if no test decides."""
+        next_key = items[-1].key + "\0"
+        if plan.test is not None:
+            return Page(items, revision, next_key)
+        remaining = self.keys.count(next_key, plan.end)
+        for key, item in (then or {}).items():
+            if key >= next_key:
+                remaining += (item is not None) - (key in self.items)
+        return Page(items, revision, next_key, remaining)
+
+
+def _passes(plan: Plan, item: Stored) -> bool:
+    return plan.test is None or plan.test(item)
