@@ -6,11 +6,48 @@ from collections.abc import Callable, Sequence
 
 from pilothouse.apiserver.admission.chain import Chain
 from pilothouse.apiserver.admission.interface import MutatingPlugin, ValidatingPlugin
+from pilothouse.apiserver.admission.plugins.certificates import (
+    CertificateApproval,
+    CertificateSigning,
+    CertificateSubjectRestriction,
+    ClusterTrustBundleAttest,
+)
+from pilothouse.apiserver.admission.plugins.claim_resize import PersistentVolumeClaimResize
+from pilothouse.apiserver.admission.plugins.default_ingress_class import DefaultIngressClass
+from pilothouse.apiserver.admission.plugins.default_storage_class import DefaultStorageClass
+from pilothouse.apiserver.admission.plugins.default_tolerations import DefaultTolerationSeconds
+from pilothouse.apiserver.admission.plugins.limit_ranger import LimitRanger
+from pilothouse.apiserver.admission.plugins.namespace_lifecycle import NamespaceLifecycle
+from pilothouse.apiserver.admission.plugins.object_in_use import StorageObjectInUseProtection
+from pilothouse.apiserver.admission.plugins.pod_topology_labels import PodTopologyLabels
+from pilothouse.apiserver.admission.plugins.priority import Priority
+from pilothouse.apiserver.admission.plugins.rbac_escalation import EscalationCheck
+from pilothouse.apiserver.admission.plugins.runtime_class import RuntimeClassPlugin
+from pilothouse.apiserver.admission.plugins.service_account import ServiceAccountPlugin
+from pilothouse.apiserver.admission.plugins.taint_nodes import TaintNodesByCondition
 from pilothouse.apiserver.admission.surroundings import Surroundings
 
 Factory = Callable[[Surroundings], MutatingPlugin | ValidatingPlugin]
 
-PLUGINS: Sequence[Factory] = ()
+PLUGINS: Sequence[Factory] = (
+    NamespaceLifecycle,
+    LimitRanger,
+    ServiceAccountPlugin,
+    TaintNodesByCondition,
+    Priority,
+    DefaultTolerationSeconds,
+    DefaultStorageClass,
+    StorageObjectInUseProtection,
+    PersistentVolumeClaimResize,
+    RuntimeClassPlugin,
+    CertificateApproval,
+    CertificateSigning,
+    ClusterTrustBundleAttest,
+    CertificateSubjectRestriction,
+    DefaultIngressClass,
+    PodTopologyLabels,
+    lambda s: EscalationCheck(s.authorizer, s.rbac),
+)
 
 
 def build(surroundings: Surroundings) -> Chain:

@@ -1,0 +1,168 @@
+"""ServiceAccount: every pod runs as an account that exists, and its containers get the account's token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec.structs import replace
+
+from pilothouse.api.types.core.v1 import (
+    ConfigMapProjection,
+    Container,
+    DownwardAPIProjection,
+    DownwardAPIVolumeFile,
+    KeyToPath,
+    ObjectFieldSelector,
+    Pod,
+    PodSpec,
+    ProjectedVolumeSource,
+    ServiceAccountTokenProjection,
+    Volume,
+    VolumeMount,
+    VolumeProjection,
+)
+from pilothouse.api.types.core.v1 import ServiceAccount as Account
+from pilothouse.apiserver.admission.interface import Attributes, Operation
+from pilothouse.apiserver.admission.refusal import refused
+from pilothouse.apiserver.admission.surroundings import Surroundings
+from pilothouse.apiserver.authz.nodegraph import secret_names
+
+MIRROR = "kubernetes.io/config.mirror"
+MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+VOLUME_PREFIX = "kube-api-access-"
+TOKEN_SECONDS = 3607
+_ENFORCE = "kubernetes.io/enforce-mountable-secrets"
+_MODE = 0o644
+
+
+class ServiceAccountPlugin:
+    """Completes pods at their creation; checks them (and added ephemeral containers) against the account's secrets."""
+
+    name = "ServiceAccount"
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._reader = surroundings.reader
+        self._chance = surroundings.chance
+
+    def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
+        if group or resource != "pods":
+            return False
+        return operation == "CREATE" and not subresource
+
+    async def admit(self, attributes: Attributes) -> None:
+        """Raises StatusError 403 for a missing account or a secret that the account may not use."""
+        pod: Pod = attributes.obj
+        if MIRROR in pod.metadata.annotations:
+            _check_mirror(attributes, pod)
+            return
+        name = pod.spec.service_account_name or pod.spec.service_account or "default"
+        account = await self._account(attributes, name)
+        spec = replace(pod.spec, service_account_name=name, service_account=name)
+        if _automount(spec, account):
+            spec = self._with_token(spec)
+        if not spec.image_pull_secrets:
+            spec = replace(spec, image_pull_secrets=account.image_pull_secrets)
+        attributes.obj = replace(pod, spec=spec)
+        if account.metadata.annotations.get(_ENFORCE, "").lower() in ("true", "1", "t"):
+            _check_secrets(attributes, spec, account)
+
+    async def _account(self, attributes: Attributes, name: str) -> Account:
+        account = self._reader.get(Account, name, attributes.namespace)
+        if account is None:
+            account = await self._reader.latest(Account, name, attributes.namespace)
+        if account is None:
+            why = f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found'
+            raise refused(attributes, why)
+        return account
+
+    def _with_token(self, spec: PodSpec) -> PodSpec:
+        present = next((v.name for v in spec.volumes if v.name.startswith(VOLUME_PREFIX)), None)
+        name = present or VOLUME_PREFIX + self._chance.name_suffix()
+        mount = VolumeMount(name=name, read_only=True, mount_path=MOUNT_PATH)
+        init = _mounted(spec.init_containers, mount)
+        containers = _mounted(spec.containers or (), mount)
+        if init == spec.init_containers and containers == (spec.containers or ()):
+            return spec
+        volumes = spec.volumes if present else (*spec.volumes, _token_volume(name))
+        return replace(spec, init_containers=init, containers=containers, volumes=volumes)
+
+
+def _automount(spec: PodSpec, account: Account) -> bool:
+    if spec.automount_service_account_token is not None:
+        return spec.automount_service_account_token
+    return account.automount_service_account_token is not False
+
+
+def _mounted(containers: tuple[Container, ...], mount: VolumeMount) -> tuple[Container, ...]:
+    return tuple(
+        c
+        if any(m.mount_path == MOUNT_PATH for m in c.volume_mounts)
+        else replace(c, volume_mounts=(*c.volume_mounts, mount))
+        for c in containers
+    )
+
+
+_SOURCES = (
+    VolumeProjection(
+        service_account_token=ServiceAccountTokenProjection(path="token", expiration_seconds=TOKEN_SECONDS)
+    ),
+    VolumeProjection(
+        config_map=ConfigMapProjection(name="kube-root-ca.crt", items=(KeyToPath(key="ca.crt", path="ca.crt"),))
+    ),
+    VolumeProjection(
+        downward_api=DownwardAPIProjection(
+            items=(
+                DownwardAPIVolumeFile(
+                    path="namespace", field_ref=ObjectFieldSelector(api_version="v1", field_path="metadata.namespace")
+                ),
+            )
+        )
+    ),
+)
+
+
+def _token_volume(name: str) -> Volume:
+    return Volume(name=name, projected=ProjectedVolumeSource(sources=_SOURCES, default_mode=_MODE))
+
+
+def _check_mirror(attributes: Attributes, pod: Pod) -> None:
+    if pod.spec.service_account_name or pod.spec.service_account:
+        raise refused(attributes, "a mirror pod may not reference service accounts")
+    if next(secret_names(pod), None) is not None:
+        raise refused(attributes, "a mirror pod may not reference secrets")
+    for volume in pod.spec.volumes:
+        if volume.projected and any(s.service_account_token for s in volume.projected.sources or ()):
+            raise refused(attributes, "a mirror pod may not use ServiceAccountToken volume projections")
+
+
+def _check_secrets(attributes: Attributes, spec: PodSpec, account: Account) -> None:
+    allowed = {s.name for s in account.secrets}
+    tail = f"is not allowed because service account {account.metadata.name} does not reference that"
+    for volume in spec.volumes:
+        if volume.secret is not None and volume.secret.secret_name not in allowed:
+            raise refused(attributes, f'volume with secret.secretName="{volume.secret.secret_name}" {tail} secret')
+    _check_environment(attributes, "init container", spec.init_containers, allowed, tail)
+    _check_environment(attributes, "container", spec.containers or (), allowed, tail)
+    _check_environment(attributes, "ephemeral container", spec.ephemeral_containers, allowed, tail)
+    pull = {s.name for s in account.image_pull_secrets}
+    for index, reference in enumerate(spec.image_pull_secrets):
+        if reference.name not in pull:
+            raise refused(attributes, f'imagePullSecrets[{index}].name="{reference.name}" {tail} imagePullSecret')
+
+
+def _check_environment(
+    attributes: Attributes, what: str, containers: Iterable[Any], allowed: set[str], tail: str
+) -> None:
+    for container in containers:
+        for source in container.env_from:
+            if source.secret_ref is not None and source.secret_ref.name not in allowed:
+                named = f'{what} {container.name} with envFrom referencing secret.secretName="{source.secret_ref.name}"'
+                raise refused(attributes, f"{named} {tail} secret")
+        for variable in container.env:
+            key = variable.value_from.secret_key_ref if variable.value_from is not None else None
+            if key is not None and key.name not in allowed:
+                named = (
+                    f'{what} {container.name} with envVar {variable.name} referencing secret.secretName="{key.name}"'
+                )
+                raise refused(attributes, f"{named} {tail} secret")
