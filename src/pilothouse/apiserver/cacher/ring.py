@@ -77,9 +77,8 @@ class Ring:
         self._bytes += record.size
         if len(self._records) - self._first > _ENCODED:
             self._records[-_ENCODED - 1].drop_encodings()
-        while len(self._records) - self._first > self._max_records or self._bytes > self._max_bytes:
-            if not self._forget_one():
-                break
+        while self._over() and len(self._records) - self._first > 1:
+            self._forget_one()
         return record
 
     def reset(self, floor: int) -> None:
@@ -105,10 +104,10 @@ class Ring:
         for index in range(low, len(self._records)):
             yield self._records[index]
 
-    def _forget_one(self) -> bool:
-        """Drop the oldest; False if that is all there is."""
-        if self._first >= len(self._records) - 1:
-            return False
+    def _over(self) -> bool:
+        return len(self._records) - self._first > self._max_records or self._bytes > self._max_bytes
+
+    def _forget_one(self) -> None:
         record = self._records[self._first]
         self.floor = record.revision
         self._bytes -= record.size
@@ -118,7 +117,6 @@ class Ring:
             self._first = 0
         else:
             self._records[self._first - 1] = _GONE
-        return True
 
 
 _GONE = Record(0, 0, None, None)
