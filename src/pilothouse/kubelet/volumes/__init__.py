@@ -1,0 +1,1 @@
+"""Volumes of pods: what each kind is made of, and how it is put on the node's disk."""
