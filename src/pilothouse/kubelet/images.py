@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.kit.clock import Clock
+from pilothouse.kit.tasks import TaskScope
 from pilothouse.kubelet.environment import AnyContainer
 from pilothouse.kubelet.podworker.restarts import BackOff, next_back_off
 from pilothouse.kubelet.recorder import Recorder
@@ -34,19 +35,20 @@ class ImageFailure(Exception):
 class ImageManager:
     """Finds or fetches images; several containers that want the same one share a pull."""
 
-    def __init__(self, runtime: ImageRuntime, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, runtime: ImageRuntime, recorder: Recorder, clock: Clock, scope: TaskScope) -> None:
         self._runtime = runtime
         self._recorder = recorder
         self._clock = clock
+        self._scope = scope
         self._back_off: dict[str, BackOff] = {}
         self._last_error: dict[str, str] = {}
-        self._pulls: dict[str, asyncio.Task[str]] = {}
+        self._pulls: dict[str, asyncio.Task[RuntimeFailure | None]] = {}
 
     async def ensure(self, pod: Pod, container: AnyContainer) -> Image:
         """The image that `container` is to run. Raises ImageFailure."""
         reference = container.image
         if not REFERENCE.match(reference):
-            text = f"couldn't parse image name \"{reference}\": invalid reference format"
+            text = f'couldn\'t parse image name "{reference}": invalid reference format'
             self._warn(pod, container, "InspectFailed", f'Failed to apply default image tag "{reference}": {text}')
             raise self._failed(
                 pod, container, "InvalidImageName", f'Failed to apply default image tag "{reference}": {text}'
@@ -91,18 +93,29 @@ class ImageManager:
         if found is None:
             raise self._failed(pod, container, "ErrImagePull", f'image "{reference}" vanished after its pull')
         took = f"{self._clock.monotonic() - begun:.3g}s"
-        text = f'Successfully pulled image "{reference}" in {took} ({took} including waiting). Image size: {found.size} bytes.'
+        text = f'Successfully pulled image "{reference}" in {took} ({took} including waiting).'
+        text += f" Image size: {found.size} bytes."
         self._recorder.pod(pod, "Normal", "Pulled", text, container.name)
         self._back_off.pop(key, None)
         return found
 
-    async def _shared_pull(self, reference: str) -> str:
+    async def _shared_pull(self, reference: str) -> None:
+        """Raises RuntimeFailure."""
         task = self._pulls.get(reference)
         if task is None:
-            task = asyncio.ensure_future(self._runtime.pull(reference))
+            task = self._scope.spawn(self._try_pull(reference), f"pull/{reference}")
             self._pulls[reference] = task
             task.add_done_callback(lambda _: self._pulls.pop(reference, None))
-        return await asyncio.shield(task)
+        failure = await asyncio.shield(task)
+        if failure is not None:
+            raise failure
+
+    async def _try_pull(self, reference: str) -> RuntimeFailure | None:
+        try:
+            await self._runtime.pull(reference)
+        except RuntimeFailure as failure:
+            return failure
+        return None
 
     def _failed(
         self, pod: Pod, container: AnyContainer, reason: str, message: str, retry_after: float = RETRY_SECONDS

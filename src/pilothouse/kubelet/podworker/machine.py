@@ -27,7 +27,7 @@ from pilothouse.kubelet.podworker.instructions import (
 from pilothouse.kubelet.podworker.state import Health, PodState, Stage, Verdict, Volumes, Waiting, newer
 from pilothouse.seams.runtime import Container, ContainerState, SandboxState
 
-VOLUME_RETRY_SECONDS = 1.0
+VOLUME_RETRY_SECONDS, VOLUME_RETRY_LONGEST = 0.5, 16.0
 SANDBOX_RETRY_SECONDS = 1.0
 Steps = list[Instruction]
 
@@ -155,12 +155,14 @@ def _sandbox_seen(state: PodState, event: events.SandboxSeen, now: float) -> Ste
 
 
 def _volumes_mounted(state: PodState, event: events.VolumesMounted, now: float) -> Steps:
-    state.volumes = Volumes.MOUNTED
+    state.volumes, state.volumes_failures = Volumes.MOUNTED, 0
     return []
 
 
 def _volumes_failed(state: PodState, event: events.VolumesFailed, now: float) -> Steps:
-    state.volumes, state.volumes_retry = Volumes.NONE, now + VOLUME_RETRY_SECONDS
+    delay = min(VOLUME_RETRY_SECONDS * 2.0**state.volumes_failures, VOLUME_RETRY_LONGEST)
+    state.volumes, state.volumes_retry = Volumes.NONE, now + delay
+    state.volumes_failures = min(state.volumes_failures + 1, 10)
     return [Record("Warning", "FailedMount", event.message)]
 
 

@@ -71,6 +71,7 @@ class PodState:
     rebuilt: bool = False
     volumes: Volumes = Volumes.NONE
     volumes_retry: float = 0.0
+    volumes_failures: int = 0
     sandboxes: dict[str, Sandbox] = field(default_factory=dict)
     sandbox_busy: bool = False
     sandbox_retry: float = 0.0

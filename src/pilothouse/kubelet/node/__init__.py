@@ -1,0 +1,1 @@
+"""The node itself in the API: its Node object, status and Lease."""

@@ -1,0 +1,1 @@
+"""Telling the API how pods are."""

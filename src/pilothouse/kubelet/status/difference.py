@@ -1,0 +1,29 @@
+"""What of a pod's status has to be told: a strategic merge patch. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.api.codec.json import to_builtins
+from pilothouse.api.types.core.v1 import PodStatus
+
+# Lists that a strategic merge patch merges by a key: sending a changed item leaves those of other writers alone.
+MERGED_BY = {"conditions": "type"}
+
+
+def difference(old: PodStatus, new: PodStatus) -> dict[str, Any]:
+    """The `status` of a patch that brings `old` to `new`; empty if nothing differs."""
+    before, after = to_builtins(old), to_builtins(new)
+    found: dict[str, Any] = {name: None for name in before if name not in after}
+    for name, value in after.items():
+        held = before.get(name)
+        if value == held:
+            continue
+        if name in MERGED_BY:
+            known = {item[MERGED_BY[name]]: item for item in held or ()}
+            found[name] = [item for item in value if known.get(item[MERGED_BY[name]]) != item]
+        elif name in ("podIPs", "hostIPs"):
+            found[name] = [*value, {"$patch": "replace"}] if held else value
+        else:
+            found[name] = value
+    return found

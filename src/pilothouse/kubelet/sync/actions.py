@@ -1,0 +1,205 @@
+"""Doing to the runtime and the disk what a pod's machine says. Every action answers with an event."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+from pilothouse.api.types.core.v1 import Pod
+from pilothouse.kubelet import configs
+from pilothouse.kubelet.podworker import events, instructions
+from pilothouse.kubelet.podworker.machine import PodMachine
+from pilothouse.kubelet.podworker.state import Stage
+from pilothouse.kubelet.sync.shop import RUNTIME_RETRY, Shop, observe
+from pilothouse.kubelet.sync.starting import Order, StartFailed, target_of
+from pilothouse.kubelet.volumes import gather
+from pilothouse.kubelet.volumes.model import VolumeError
+from pilothouse.seams.runtime import Container, ContainerState, RuntimeFailure, Sandbox
+
+log = logging.getLogger(__name__)
+
+
+class Actions:
+    """The hands of one pod's machine: reads its state, never changes it, tells what came of each action."""
+
+    def __init__(self, machine: PodMachine, shop: Shop, tell: Callable[[events.Event], None]) -> None:
+        self._machine = machine
+        self._shop = shop
+        self._tell = tell
+        self._starts: dict[str, asyncio.Task[None]] = {}
+        self._kills: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def _pod(self) -> Pod:
+        return self._machine.state.pod
+
+    def do(self, instruction: Any) -> bool:
+        """Begin what `instruction` asks for; False if it is not for us. Never waits."""
+        if isinstance(instruction, instructions.StartContainer):
+            self._starts[instruction.name] = self._spawn(self._start(instruction), f"start/{instruction.name}")
+        elif isinstance(instruction, instructions.KillContainer):
+            self._kill_container(instruction)
+        elif isinstance(instruction, instructions.AbandonStarts):
+            for task in list(self._starts.values()):
+                task.cancel()
+        elif (work := _WORK.get(type(instruction))) is not None:
+            self._spawn(work(self, instruction), type(instruction).__name__)
+        else:
+            return False
+        return True
+
+    def idle(self) -> bool:
+        return not (self._starts or self._kills)
+
+    def _spawn(self, work: Any, what: str) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = self._shop.scope.spawn(work, f"{what}/{self._pod.metadata.name}")
+        return task
+
+    async def mount_volumes(self, _: instructions.MountVolumes) -> None:
+        try:
+            await self.refresh_volumes()
+        except VolumeError as error:
+            self._tell(events.VolumesFailed(str(error)))
+        else:
+            self._tell(events.VolumesMounted())
+
+    async def refresh_volumes(self) -> None:
+        """Make the volumes, or bring them up to date. Raises VolumeError."""
+        await self._shop.place.prepare(self._pod, await gather.shapes(self._pod, self._shop.surroundings))
+
+    async def remove_volumes(self, _: instructions.RemoveVolumes) -> None:
+        while True:
+            try:
+                await self._shop.place.remove(self._pod)
+                break
+            except VolumeError as error:
+                log.warning("pod %s: %s; trying again", self._pod.metadata.name, error)
+                await self._shop.clock.sleep(1.0)
+        self._tell(events.VolumesRemoved())
+
+    async def start_sandbox(self, wanted: instructions.StartSandbox) -> None:
+        runtime = self._shop.runtime
+        try:
+            config = configs.sandbox_config(self._pod, self._shop.node, wanted.attempt)
+            sandbox_id = await runtime.run_sandbox(config)
+            self._shop.created(sandbox_id, self._pod.metadata.uid)
+            found = await runtime.sandbox(sandbox_id)
+        except RuntimeFailure as error:
+            self._tell(events.SandboxFailed(str(error)))
+        else:
+            self._tell(events.SandboxStarted(found))
+
+    async def stop_sandbox(self, wanted: instructions.StopSandbox) -> None:
+        sandbox_id = wanted.sandbox_id
+        await self._insist(lambda: self._shop.runtime.stop_sandbox(sandbox_id))
+        for container in [c for c in self._machine.state.containers.values() if c.sandbox_id == sandbox_id]:
+            if container.state is not ContainerState.EXITED:
+                self._tell(events.ContainerStopped(container.id, await self.look(container.id)))
+        self._tell(events.SandboxStopped(sandbox_id))
+
+    async def _insist(self, action: Callable[[], Any]) -> None:
+        """Do it until the runtime has done it."""
+        while True:
+            try:
+                await action()
+                return
+            except RuntimeFailure as error:
+                log.warning("pod %s: %s; trying again", self._pod.metadata.name, error)
+                await self._shop.clock.sleep(RUNTIME_RETRY)
+
+    async def _start(self, wanted: instructions.StartContainer) -> None:
+        state = self._machine.state
+        spec, sandbox = state.spec_of(wanted.name), state.sandboxes.get(wanted.sandbox_id)
+        made: list[str] = []
+
+        def created(container_id: str) -> None:
+            made.append(container_id)
+            self._starts.pop(wanted.name, None)
+            self._shop.created(container_id, self._pod.metadata.uid)
+
+        try:
+            if spec is None or sandbox is None:
+                return self._tell(events.ContainerFailed(wanted.name, "ContainerCreating", "", 0.0))
+            target = state.current(target_of(spec)) if target_of(spec) else None
+            order = Order(
+                self._pod, spec, wanted.attempt, sandbox, self.ips(sandbox), target.id if target else "", created
+            )
+            container_id = await self._shop.starter.start(order)
+        except StartFailed as failure:
+            if made and (left := await self.look(made[0])) is not None:
+                self._tell(events.ContainerSeen(left))
+            self._tell(failure.event)
+        except asyncio.CancelledError:
+            if self._machine.stage is not Stage.TERMINATING:
+                raise
+            self._tell(events.ContainerFailed(wanted.name, "ContainerCreating", "", 0.0))
+        else:
+            found = await self.look(container_id)
+            if found is None:
+                self._tell(events.ContainerFailed(wanted.name, "ContainerCreating", "", 0.0))
+            else:
+                self._tell(events.ContainerStarted(found))
+        finally:
+            self._starts.pop(wanted.name, None)
+
+    def ips(self, sandbox: Sandbox | None) -> tuple[str, ...]:
+        if self._pod.spec.host_network:
+            return (self._shop.node.options.address,)
+        return tuple(sandbox.ips) if sandbox else ()
+
+    async def look(self, container_id: str) -> Container | None:
+        """A container as it stands, in the sandbox we know it is in (its status does not say)."""
+        found = await observe(self._shop, container_id)
+        if found is None or found.sandbox_id:
+            return found
+        known = self._machine.state.containers.get(container_id)
+        sandbox = self._machine.state.sandbox()
+        return replace(found, sandbox_id=known.sandbox_id if known else sandbox.id if sandbox else "")
+
+    def _kill_container(self, wanted: instructions.KillContainer) -> None:
+        if wanted.message:
+            self._shop.recorder.pod(self._pod, "Normal", "Killing", wanted.message, wanted.name)
+        if (earlier := self._kills.get(wanted.container_id)) is not None:
+            earlier.cancel()
+        self._kills[wanted.container_id] = self._spawn(self._kill(wanted), f"kill/{wanted.name}")
+
+    async def _kill(self, wanted: instructions.KillContainer) -> None:
+        left = float(wanted.grace_seconds)
+        spec = self._machine.state.spec_of(wanted.name)
+        begun = self._shop.clock.monotonic()
+        hook = spec.lifecycle.pre_stop if spec is not None and spec.lifecycle is not None else None
+        if spec is not None and hook is not None:
+            ips = self.ips(self._machine.state.sandbox())
+            try:
+                async with self._shop.clock.timeout(left):
+                    outcome = await self._shop.hooks.run(hook, spec, wanted.container_id, ips[0] if ips else "")
+                if not outcome.success:
+                    self._shop.recorder.pod(
+                        self._pod, "Warning", "FailedPreStopHook", "PreStopHook failed", wanted.name
+                    )
+            except TimeoutError:
+                log.info("pod %s: preStop of %s took all its time", self._pod.metadata.name, wanted.name)
+            left = max(left - (self._shop.clock.monotonic() - begun), 2.0)
+        await self._insist(lambda: self._shop.runtime.stop_container(wanted.container_id, left))
+        found = await self.look(wanted.container_id)
+        self._kills.pop(wanted.container_id, None)
+        self._tell(events.ContainerStopped(wanted.container_id, found))
+
+    async def remove_container(self, wanted: instructions.RemoveContainer) -> None:
+        await self._insist(lambda: self._shop.runtime.remove_container(wanted.container_id))
+
+    async def remove_sandbox(self, wanted: instructions.RemoveSandbox) -> None:
+        await self._insist(lambda: self._shop.runtime.remove_sandbox(wanted.sandbox_id))
+
+
+_WORK: dict[type, Callable[[Actions, Any], Coroutine[Any, Any, None]]] = {
+    instructions.MountVolumes: Actions.mount_volumes,
+    instructions.RemoveVolumes: Actions.remove_volumes,
+    instructions.StartSandbox: Actions.start_sandbox,
+    instructions.StopSandbox: Actions.stop_sandbox,
+    instructions.RemoveContainer: Actions.remove_container,
+    instructions.RemoveSandbox: Actions.remove_sandbox,
+}

@@ -1,0 +1,48 @@
+"""What the node's disk and kernel hold of a pod, beside its containers: a seam of the sync, so that a simulated node
+needs neither."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pilothouse.api.types.core.v1 import Pod
+from pilothouse.kubelet.environment import AnyContainer
+from pilothouse.kubelet.volumes.model import Shape
+from pilothouse.seams.runtime import Container, Mount
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPlace:
+    """The mounts of a container to be made, and the file that takes its last words ("" for none)."""
+
+    mounts: tuple[Mount, ...]
+    message_file: str
+
+
+class Place(Protocol):
+    """Folders, mounts, cgroups and files of pods. Errors are VolumeError."""
+
+    async def prepare(self, pod: Pod, shapes: Mapping[str, Shape]) -> None:
+        """Make the pod's folder, volumes and cgroup, or bring its volumes up to date."""
+        ...
+
+    async def container(
+        self,
+        pod: Pod,
+        container: AnyContainer,
+        attempt: int,
+        pod_ips: tuple[str, ...],
+        environment: Mapping[str, str],
+    ) -> ContainerPlace: ...
+
+    async def last_words(self, container: Container) -> str:
+        """What an ended container left as its termination message."""
+        ...
+
+    async def remove(self, pod: Pod) -> None:
+        """Everything but logs."""
+        ...
+
+    async def remove_logs(self, pod: Pod) -> None: ...

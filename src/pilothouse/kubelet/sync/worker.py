@@ -1,0 +1,141 @@
+"""The shell of one pod's machine: gives it events, and sees to it that what it says is done."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from pilothouse.api.errors import StatusError
+from pilothouse.api.types.core.v1 import Pod
+from pilothouse.kubelet.podworker import events, instructions
+from pilothouse.kubelet.podworker.machine import PodMachine
+from pilothouse.kubelet.podworker.status import NodeFacts, compute
+from pilothouse.kubelet.probes.prober import Subject
+from pilothouse.kubelet.sync.actions import Actions
+from pilothouse.kubelet.sync.shop import Shop
+from pilothouse.machinery.backoff import Backoff
+from pilothouse.machinery.client.interface import CLIENT_ERRORS
+from pilothouse.semantics.requests import compute_qos
+
+log = logging.getLogger(__name__)
+
+
+class PodWorker:
+    """One pod on this node, from its first sight to its end. Not for use before `begin`."""
+
+    def __init__(self, pod: Pod, shop: Shop) -> None:
+        self.machine = PodMachine(pod)
+        self._shop = shop
+        self._wake: asyncio.Task[None] | None = None
+        self.actions = Actions(self.machine, shop, self.post)
+        self.machine.state.started_at = shop.clock.now()
+
+    @property
+    def pod(self) -> Pod:
+        return self.machine.state.pod
+
+    @property
+    def uid(self) -> str:
+        return self.pod.metadata.uid
+
+    def post(self, event: events.Event) -> None:
+        """Take in an event; never waits."""
+        for instruction in self.machine.handle(event, self._shop.clock.now()):
+            if not self.actions.do(instruction):
+                _OWN[type(instruction)](self, instruction)
+
+    def pod_changed(self, pod: Pod) -> None:
+        """The API shows a newer object. Of its status only what others wrote counts: ours is what we know."""
+        self._shop.statuses.seen(pod)
+        own = {c.type for c in self.pod.status.conditions}
+        foreign = tuple(c for c in pod.status.conditions if c.type not in own)
+        mine = self.pod.status
+        status = msgspec.structs.replace(mine, conditions=(*mine.conditions, *foreign), resize=pod.status.resize)
+        self.post(events.PodChanged(msgspec.structs.replace(pod, status=status)))
+
+    def quiet(self) -> bool:
+        """Whether nothing is under way, so that a view of the runtime is the whole truth."""
+        state = self.machine.state
+        return not (state.sandbox_busy or state.starting or state.killing) and self.actions.idle()
+
+    def _spawn(self, work: Any, what: str) -> asyncio.Task[None]:
+        return self._shop.scope.spawn(work, f"{what}/{self.pod.metadata.name}")
+
+    def _probe(self, wanted: instructions.ProbeContainer) -> None:
+        spec = self.machine.state.spec_of(wanted.name)
+        if spec is None:
+            return
+
+        def ip() -> str:
+            ips = self.actions.ips(self.machine.state.sandbox())
+            return ips[0] if ips else ""
+
+        subject = Subject(self.pod, spec, wanted.container_id, ip, self.post)
+        self._shop.prober.start(subject, started=wanted.started, ready=wanted.ready)
+
+    def _stop_probes(self, wanted: instructions.StopProbes) -> None:
+        self._shop.prober.stop(wanted.container_id)
+
+    def _record(self, wanted: instructions.Record) -> None:
+        self._shop.recorder.pod(self.pod, wanted.type, wanted.reason, wanted.message, wanted.container)
+
+    def _report(self, _: instructions.ReportStatus) -> None:
+        state = self.machine.state
+        if not state.rebuilt or state.removed:
+            return
+        facts = NodeFacts((self._shop.node.options.address,))
+        status = compute(state, facts, compute_qos(state.spec), self._shop.clock.now())
+        self._shop.statuses.put(state.pod, status)
+        state.pod = msgspec.structs.replace(state.pod, status=status)
+
+    def _finish_deletion(self, _: instructions.FinishDeletion) -> None:
+        self._spawn(self._delete(), "delete")
+
+    async def _delete(self) -> None:
+        meta = self.pod.metadata
+        backoff = Backoff(self._shop.clock, self._shop.chance)
+        while True:
+            await self._shop.statuses.flush(meta.uid)
+            try:
+                await self._shop.client.delete(Pod, meta.name, meta.namespace, grace_period_seconds=0, uid=meta.uid)
+                return
+            except StatusError as error:
+                if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                    return
+                log.warning("pod %s/%s is not deleted: %s", meta.namespace, meta.name, error)
+            except CLIENT_ERRORS as error:
+                log.info("pod %s/%s is not deleted yet: %s", meta.namespace, meta.name, error)
+            await backoff.wait()
+
+    def _wake_at(self, wanted: instructions.Wake) -> None:
+        if self._wake is not None:
+            self._wake.cancel()
+        self._wake = self._spawn(self._sleep(wanted.at), "wake")
+
+    async def _sleep(self, at: float) -> None:
+        await self._shop.clock.sleep(at - self._shop.clock.now())
+        self._wake = None
+        self.post(events.TimeReached())
+
+    def _forget(self, _: instructions.Forget) -> None:
+        if self._wake is not None:
+            self._wake.cancel()
+        self._shop.statuses.forget(self.uid)
+        self._spawn(self._shop.place.remove_logs(self.pod), "logs")
+        self._shop.over(self.uid)
+
+
+_OWN: dict[type, Callable[[PodWorker, Any], None]] = {
+    instructions.ProbeContainer: PodWorker._probe,
+    instructions.StopProbes: PodWorker._stop_probes,
+    instructions.Record: PodWorker._record,
+    instructions.ReportStatus: PodWorker._report,
+    instructions.FinishDeletion: PodWorker._finish_deletion,
+    instructions.Wake: PodWorker._wake_at,
+    instructions.Forget: PodWorker._forget,
+}
