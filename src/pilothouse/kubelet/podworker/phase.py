@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pilothouse.api.types.core.v1 import ContainerStatus
 from pilothouse.kubelet.podworker.restarts import is_sidecar
 from pilothouse.kubelet.podworker.state import PodState, Stage
-
-FINAL = ("Succeeded", "Failed")
+from pilothouse.kubelet.podworker.syncing import FINAL
 
 
 def phase(state: PodState, init: Sequence[ContainerStatus], regular: Sequence[ContainerStatus]) -> str:

@@ -17,6 +17,7 @@ from pilothouse.kubelet.podworker.restarts import is_sidecar, next_back_off, res
 from pilothouse.kubelet.podworker.state import AnySpec, PodState, Volumes, Waiting, exited, succeeded
 from pilothouse.seams.runtime import Container, ContainerState, SandboxState
 
+FINAL = ("Succeeded", "Failed")
 HASH_ANNOTATION = "io.kubernetes.container.hash"
 
 
@@ -41,6 +42,8 @@ def steps(state: PodState, now: float) -> list[Instruction]:
 def finished(state: PodState) -> bool:
     """Whether the pod has nothing more to do: its work is done, or has failed for good."""
     spec = state.spec
+    if state.pod.status.phase in FINAL:
+        return True
     failed_init = [
         run
         for c in spec.init_containers

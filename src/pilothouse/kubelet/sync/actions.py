@@ -150,14 +150,15 @@ class Actions:
             return (self._shop.node.options.address,)
         return tuple(sandbox.ips) if sandbox else ()
 
-    async def look(self, container_id: str) -> Container | None:
+    async def look(self, container_id: str, sandbox_id: str = "") -> Container | None:
         """A container as it stands, in the sandbox we know it is in (its status does not say)."""
         found = await observe(self._shop, container_id)
         if found is None or found.sandbox_id:
             return found
         known = self._machine.state.containers.get(container_id)
         sandbox = self._machine.state.sandbox()
-        return replace(found, sandbox_id=known.sandbox_id if known else sandbox.id if sandbox else "")
+        known_id = known.sandbox_id if known else sandbox.id if sandbox else ""
+        return replace(found, sandbox_id=sandbox_id or known_id)
 
     def _kill_container(self, wanted: instructions.KillContainer) -> None:
         if wanted.message:

@@ -1,0 +1,68 @@
+"""Whether the node takes a pod that was given to it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pilothouse.api.quantity import Quantity
+from pilothouse.api.types.core.v1 import Node, Pod
+from pilothouse.semantics.node_affinity import required_matches
+from pilothouse.semantics.requests import pod_requests
+
+SAFE_SYSCTLS = frozenset(
+    {
+        "kernel.shm_rmid_forced",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.tcp_syncookies",
+        "net.ipv4.ping_group_range",
+        "net.ipv4.ip_unprivileged_port_start",
+        "net.ipv4.ip_local_reserved_ports",
+        "net.ipv4.tcp_keepalive_time",
+        "net.ipv4.tcp_fin_timeout",
+        "net.ipv4.tcp_keepalive_intvl",
+        "net.ipv4.tcp_keepalive_probes",
+        "net.ipv4.tcp_rmem",
+        "net.ipv4.tcp_wmem",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    reason: str
+    message: str
+
+
+def refusal(pod: Pod, others: Iterable[Pod], node: Node, allocatable: Mapping[str, Quantity]) -> Refusal | None:
+    """Why the node cannot run `pod` beside `others`; None if it can."""
+    context = pod.spec.security_context
+    for sysctl in context.sysctls if context is not None else ():
+        if sysctl.name not in SAFE_SYSCTLS:
+            return Refusal("SysctlForbidden", f'forbidden sysctl: "{sysctl.name}" not allowlisted')
+    if not required_matches(pod.spec, node):
+        return Refusal("NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match")
+    others = list(others)
+    room = allocatable.get("pods")
+    if room is not None and len(others) + 1 > room.value:
+        return _too_much("pods", Decimal(1), Decimal(len(others)), room.value)
+    used: dict[str, Decimal] = {}
+    for other in others:
+        for name, amount in pod_requests(other).items():
+            used[name] = used.get(name, Decimal(0)) + amount
+    for name, amount in pod_requests(pod).items():
+        have = allocatable[name].value if name in allocatable else Decimal(0)
+        taken = used.get(name, Decimal(0))
+        if amount and amount + taken > have:
+            factor = 1000 if name == "cpu" else 1
+            return _too_much(name, amount * factor, taken * factor, have * factor)
+    return None
+
+
+def _too_much(name: str, requested: Decimal, used: Decimal, capacity: Decimal) -> Refusal:
+    text = (
+        f"Pod was rejected: Node didn't have enough resource: {name}, "
+        f"requested: {int(requested)}, used: {int(used)}, capacity: {int(capacity)}"
+    )
+    return Refusal(f"OutOf{name}", text)

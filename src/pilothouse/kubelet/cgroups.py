@@ -1,0 +1,94 @@
+"""The cgroups of pods on the node's disk-like tree, cgroup v1 and v2. Blocking: run in a thread."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pilothouse.seams.runtime import Resources
+
+ROOT = Path("/sys/fs/cgroup")
+CONTROLLERS = ("cpu", "memory", "pids", "cpuset", "io", "hugetlb")
+
+
+def unified() -> bool:
+    """Whether cgroup v2 is all there is."""
+    return (ROOT / "cgroup.controllers").exists()
+
+
+def weight(shares: int) -> int:
+    """cpu.weight (1 to 10000) of cpu.shares (2 to 262144)."""
+    return 1 + (shares - 2) * 9999 // 262142
+
+
+def apply(path: str, resources: Resources) -> None:
+    """Make the cgroup `path` and hold it to `resources`. What the kernel does not offer is left out."""
+    if unified():
+        _apply_v2(path, resources)
+    else:
+        _apply_v1(path, resources)
+
+
+def _apply_v1(path: str, resources: Resources) -> None:
+    for controller, values in (
+        ("cpu", _cpu_v1(resources)),
+        ("memory", {"memory.limit_in_bytes": resources.memory_limit or -1}),
+    ):
+        if (ROOT / controller).is_dir():
+            folder = ROOT / controller / path.lstrip("/")
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(folder, values)
+
+
+def _cpu_v1(resources: Resources) -> dict[str, object]:
+    return {
+        "cpu.shares": resources.cpu_shares or 2,
+        "cpu.cfs_period_us": resources.cpu_period or 100_000,
+        "cpu.cfs_quota_us": resources.cpu_quota or -1,
+    }
+
+
+def _apply_v2(path: str, resources: Resources) -> None:
+    folder = ROOT
+    for part in Path(path.lstrip("/")).parts:
+        for controller in CONTROLLERS:
+            with contextlib.suppress(OSError):
+                (folder / "cgroup.subtree_control").write_text(f"+{controller}")
+        folder = folder / part
+        folder.mkdir(exist_ok=True)
+    limit = resources.cpu_quota or "max"
+    _write(
+        folder,
+        {
+            "cpu.weight": weight(resources.cpu_shares or 2),
+            "cpu.max": f"{limit} {resources.cpu_period or 100_000}",
+            "memory.max": resources.memory_limit or "max",
+        },
+    )
+
+
+def _write(folder: Path, values: Mapping[str, object]) -> None:
+    for name, value in values.items():
+        with contextlib.suppress(OSError):
+            (folder / name).write_text(str(value))
+
+
+def _folders(path: str) -> Iterator[Path]:
+    if unified():
+        yield ROOT / path.lstrip("/")
+        return
+    with contextlib.suppress(OSError):
+        for hierarchy in ROOT.iterdir():
+            if hierarchy.is_dir() and not hierarchy.is_symlink():
+                yield hierarchy / path.lstrip("/")
+
+
+def remove(path: str) -> None:
+    """Remove a cgroup that nothing runs in, with the empty ones below it."""
+    for folder in _folders(path):
+        if folder.is_dir():
+            with contextlib.suppress(OSError):
+                for inner in sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True):
+                    inner.rmdir()
+                folder.rmdir()

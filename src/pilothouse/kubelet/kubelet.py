@@ -1,0 +1,161 @@
+"""The kubelet: one node's pods, from the API to the runtime and back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pilothouse.api.types.core.v1 import Node, ObjectReference, Pod, Service
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.random import Chance
+from pilothouse.kit.tasks import TaskScope
+from pilothouse.kubelet import cgroups
+from pilothouse.kubelet.configs import NodeView
+from pilothouse.kubelet.fetch import ApiFetch
+from pilothouse.kubelet.handlers import Handlers
+from pilothouse.kubelet.hooks import Hooks
+from pilothouse.kubelet.images import ImageManager
+from pilothouse.kubelet.names import parse_resolv_conf
+from pilothouse.kubelet.node import facts
+from pilothouse.kubelet.node.registrar import Registrar
+from pilothouse.kubelet.node.status import Reading
+from pilothouse.kubelet.options import NodeOptions
+from pilothouse.kubelet.probes.prober import Prober
+from pilothouse.kubelet.recorder import field_path
+from pilothouse.kubelet.status.manager import StatusManager
+from pilothouse.kubelet.sync.place import Place
+from pilothouse.kubelet.sync.pods import PodSet
+from pilothouse.kubelet.sync.shop import Shop
+from pilothouse.kubelet.sync.starting import Starter
+from pilothouse.machinery.client.interface import Client
+from pilothouse.machinery.events import Recorder as EventSender
+from pilothouse.machinery.events import reference_to
+from pilothouse.machinery.reflector import Reflector
+from pilothouse.seams.runtime import Image, Runtime, RuntimeCondition, RuntimeFailure, RuntimeVersion
+
+log = logging.getLogger(__name__)
+
+
+class NodeRecorder:
+    """Events of this node's kubelet."""
+
+    def __init__(self, sender: EventSender, name: str) -> None:
+        self._sender = sender
+        self._about = ObjectReference(kind="Node", api_version="v1", name=name, uid=name)
+
+    def pod(self, pod: Pod, type_: str, reason: str, message: str, container: str = "") -> None:
+        self._sender.event(reference_to(pod, field_path(pod, container)), type_, reason, message)
+
+    def node(self, type_: str, reason: str, message: str) -> None:
+        self._sender.event(self._about, type_, reason, message)
+
+
+class Kubelet:
+    """Everything of one node but its proxy and DNS. `services` are all Services, as the node's mirror has them."""
+
+    def __init__(
+        self,
+        options: NodeOptions,
+        client: Client,
+        runtime: Runtime,
+        place: Place,
+        clock: Clock,
+        chance: Chance,
+        scope: TaskScope,
+        *,
+        services: Callable[[], Sequence[Service]],
+    ) -> None:
+        self.options = options
+        self._client = client
+        self.runtime = runtime
+        self._clock = clock
+        self._chance = chance
+        self._scope = scope
+        self.recorder = NodeRecorder(EventSender("kubelet", client, clock, scope, host=options.name), options.name)
+        self._capacity = facts.capacity(options)
+        self._info = facts.system_info(RuntimeVersion("containerd", ""))
+        self.registrar = Registrar(options, client, clock, chance, self.recorder, self._read)
+        self.pods = PodSet(lambda: self.registrar.node)
+        self._attach(place, services)
+
+    def _attach(self, place: Place, services: Callable[[], Sequence[Service]]) -> None:
+        handlers = Handlers(self.runtime, self._clock)
+        hooks = Hooks(handlers, self._clock)
+        fetch = ApiFetch(self._client, self._clock)
+        view = NodeView(
+            self.options, parse_resolv_conf(_text(self.options.resolv_conf)), self._capacity, cgroups.unified()
+        )
+        images = ImageManager(self.runtime, self.recorder, self._clock, self._scope)
+        starter = Starter(self.runtime, images, fetch, place, hooks, self.recorder, view, services=services)
+        self.pods.attach(
+            Shop(
+                runtime=self.runtime,
+                client=self._client,
+                clock=self._clock,
+                chance=self._chance,
+                scope=self._scope,
+                place=place,
+                fetch=fetch,
+                starter=starter,
+                hooks=hooks,
+                prober=Prober(handlers, self.recorder, self._clock, self._scope),
+                statuses=StatusManager(self._client, self._clock, self._chance, self._scope),
+                recorder=self.recorder,
+                node=view,
+                created=self.pods.created,
+                over=self._over,
+            )
+        )
+        self._fetch = fetch
+
+    def _over(self, uid: str) -> None:
+        self._fetch.forget(uid)
+        self.pods.over(uid)
+
+    async def start(self) -> None:
+        """Take stock of what runs, register, and begin; returns once the node's object is there."""
+        options = self.options
+        if options.pod_cidr:
+            await self.runtime.set_pod_cidr(options.pod_cidr)
+        self._info = facts.system_info(await self.runtime.version())
+        await self.pods.inventory()
+        self._scope.spawn(self.pods.watch_runtime(), "runtime-events")
+        self.recorder.node("Normal", "Starting", "Starting kubelet.")
+        await self.registrar.register()
+        self._scope.spawn(self.registrar.keep_lease(), "lease")
+        self._scope.spawn(self.registrar.keep_status(), "node-status")
+        mine = f"spec.nodeName={options.name}"
+        reflector = Reflector(self._client, Pod, self.pods, self._clock, self._chance, field_selector=mine)
+        self._scope.spawn(reflector.run(), "pods")
+        self._scope.spawn(self.pods.refresh_volumes(), "volumes")
+
+    async def _read(self) -> Reading:
+        runtime: Sequence[RuntimeCondition] = ()
+        images: Sequence[Image] = ()
+        problem = ""
+        try:
+            runtime = await self.runtime.status()
+            images = await self.runtime.images()
+        except RuntimeFailure as error:
+            problem = f"container runtime is down: {error}"
+        return Reading(
+            capacity=self._capacity,
+            allocatable=facts.allocatable(self._capacity),
+            info=self._info,
+            runtime=runtime,
+            images=images,
+            pressures={},
+            problem=problem,
+        )
+
+    def node(self) -> Node | None:
+        """The node's own object, as last seen."""
+        return self.registrar.node
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

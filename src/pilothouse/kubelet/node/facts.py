@@ -1,0 +1,71 @@
+"""What the machine under a node is and has."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from pilothouse import KUBERNETES_VERSION
+from pilothouse.api.quantity import Quantity, parse
+from pilothouse.api.types.core.v1 import NodeSystemInfo
+from pilothouse.kubelet.options import NodeOptions
+from pilothouse.seams.runtime import RuntimeVersion
+
+ARCHITECTURES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def architecture() -> str:
+    return ARCHITECTURES.get(platform.machine(), platform.machine())
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def memory_bytes() -> int:
+    """All memory of the machine."""
+    for line in _read("/proc/meminfo").splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) * 1024
+    return 8 << 30
+
+
+def capacity(options: NodeOptions) -> dict[str, Quantity]:
+    """What the node has, in the API's terms; `options.capacity` overrides."""
+    root = options.root if options.root.exists() else Path("/")
+    found = {
+        "cpu": str(os.cpu_count() or 1),
+        "memory": f"{memory_bytes() // 1024}Ki",
+        "ephemeral-storage": f"{shutil.disk_usage(root).total // 1024}Ki",
+        "pods": str(options.max_pods),
+        "hugepages-1Gi": "0",
+        "hugepages-2Mi": "0",
+    }
+    return {name: parse(text) for name, text in {**found, **options.capacity}.items()}
+
+
+def allocatable(total: Mapping[str, Quantity]) -> dict[str, Quantity]:
+    """What pods may have of it: all, since nothing is reserved but a little memory for eviction to work with."""
+    return dict(total)
+
+
+def system_info(runtime: RuntimeVersion) -> NodeSystemInfo:
+    release = dict(line.partition("=")[::2] for line in _read("/etc/os-release").splitlines() if "=" in line)
+    machine = _read("/etc/machine-id")
+    return NodeSystemInfo(
+        machine_id=machine,
+        system_uuid=_read("/sys/class/dmi/id/product_uuid") or machine,
+        boot_id=_read("/proc/sys/kernel/random/boot_id"),
+        kernel_version=platform.release(),
+        os_image=release.get("PRETTY_NAME", "").strip('"') or platform.system(),
+        container_runtime_version=f"{runtime.name}://{runtime.version}",
+        kubelet_version=KUBERNETES_VERSION,
+        operating_system="linux",
+        architecture=architecture(),
+    )

@@ -1,0 +1,144 @@
+"""The node's disk and cgroups, as the sync's `Place`."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pilothouse.api.types.core.v1 import Pod
+from pilothouse.kit.clock import Clock
+from pilothouse.kubelet import cgroups, last_words
+from pilothouse.kubelet.configs import log_folder
+from pilothouse.kubelet.environment import AnyContainer
+from pilothouse.kubelet.expansion import expand
+from pilothouse.kubelet.names import hostname, hosts_file, node_hosts_file
+from pilothouse.kubelet.options import NodeOptions
+from pilothouse.kubelet.resources import cgroup_of, pod_resources
+from pilothouse.kubelet.sync.place import ContainerPlace
+from pilothouse.kubelet.volumes import disk
+from pilothouse.kubelet.volumes.model import Files, Shape, VolumeError
+from pilothouse.seams.runtime import Container, Mount, MountPropagation
+
+HOSTS = "/etc/hosts"
+_PROPAGATION = {
+    "HostToContainer": MountPropagation.HOST_TO_CONTAINER,
+    "Bidirectional": MountPropagation.BIDIRECTIONAL,
+}
+
+
+class DiskPlace:
+    """Pods' folders below `options.root`; blocking work is done in threads."""
+
+    def __init__(self, options: NodeOptions, clock: Clock) -> None:
+        self._options = options
+        self._clock = clock
+        self._volumes: dict[str, dict[str, str]] = {}
+        self._read_only: dict[str, frozenset[str]] = {}
+
+    async def prepare(self, pod: Pod, shapes: Mapping[str, Shape]) -> None:
+        uid = pod.metadata.uid
+        now = self._clock.now()
+        stamp = datetime.fromtimestamp(now, UTC).strftime("%Y_%m_%d_%H_%M_%S") + f".{int(now % 1 * 1e9):09d}"
+        context = pod.spec.security_context
+        group = context.fs_group if context is not None else None
+        folder = self._options.pod_folder(uid) / "volumes"
+        first = uid not in self._volumes
+
+        def work() -> dict[str, str]:
+            if first:
+                cgroups.apply(cgroup_of(self._options.cgroup_parent, pod), pod_resources(pod))
+            return disk.make_all(folder, shapes, stamp, group)
+
+        self._volumes[uid] = await asyncio.to_thread(work)
+        self._read_only[uid] = frozenset(name for name, shape in shapes.items() if isinstance(shape, Files))
+
+    async def container(
+        self,
+        pod: Pod,
+        container: AnyContainer,
+        attempt: int,
+        pod_ips: tuple[str, ...],
+        environment: Mapping[str, str],
+    ) -> ContainerPlace:
+        return await asyncio.to_thread(self._container, pod, container, attempt, pod_ips, environment)
+
+    def _container(
+        self,
+        pod: Pod,
+        container: AnyContainer,
+        attempt: int,
+        pod_ips: tuple[str, ...],
+        environment: Mapping[str, str],
+    ) -> ContainerPlace:
+        folder = self._options.pod_folder(pod.metadata.uid)
+        mounts = self._volume_mounts(pod, container, environment)
+        taken = {m.container_path for m in mounts}
+        if HOSTS not in taken:
+            mounts.append(Mount(HOSTS, self._hosts(pod, folder, pod_ips)))
+        message_file = ""
+        path = container.termination_message_path
+        if path and path not in taken:
+            message_file = last_words.prepare(folder / "containers" / container.name, str(attempt))
+            mounts.append(Mount(path, message_file))
+        return ContainerPlace(tuple(mounts), message_file)
+
+    def _volume_mounts(self, pod: Pod, container: AnyContainer, environment: Mapping[str, str]) -> list[Mount]:
+        uid = pod.metadata.uid
+        held, read_only = self._volumes.get(uid, {}), self._read_only.get(uid, frozenset())
+        found = []
+        for mount in container.volume_mounts:
+            if mount.name not in held:
+                raise VolumeError(f"cannot find volume {mount.name!r} to mount into container {container.name!r}")
+            path = held[mount.name]
+            relative = expand(mount.sub_path_expr, environment) or mount.sub_path
+            if relative:
+                try:
+                    path = disk.sub_path(path, relative, create=mount.name not in read_only)
+                except OSError as error:
+                    raise VolumeError(f"failed to prepare subPath for volumeMount {mount.name!r}: {error}") from None
+            found.append(
+                Mount(
+                    mount.mount_path if mount.mount_path.startswith("/") else "/" + mount.mount_path,
+                    path,
+                    readonly=mount.read_only or mount.name in read_only,
+                    propagation=_PROPAGATION.get(mount.mount_propagation or "", MountPropagation.PRIVATE),
+                )
+            )
+        return found
+
+    def _hosts(self, pod: Pod, folder: Path, pod_ips: tuple[str, ...]) -> str:
+        target = folder / "etc-hosts"
+        aliases = pod.spec.host_aliases
+        if pod.spec.host_network:
+            text = node_hosts_file(Path(HOSTS).read_text(), aliases)
+        else:
+            name, full = hostname(pod, self._options.cluster_domain)
+            text = hosts_file(pod_ips, name, full, aliases)
+        if not target.exists() or target.read_text() != text:
+            folder.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+            target.chmod(0o644)
+        return str(target)
+
+    async def last_words(self, container: Container) -> str:
+        return await asyncio.to_thread(last_words.last_words, container)
+
+    async def remove(self, pod: Pod) -> None:
+        uid = pod.metadata.uid
+        folder = self._options.pod_folder(uid)
+
+        def work() -> None:
+            disk.remove(folder)
+            for middle in ("", "/burstable", "/besteffort"):
+                cgroups.remove(f"{self._options.cgroup_parent}/kubepods{middle}/pod{uid}")
+
+        await asyncio.to_thread(work)
+        self._volumes.pop(uid, None)
+        self._read_only.pop(uid, None)
+
+    async def remove_logs(self, pod: Pod) -> None:
+        folder = self._options.logs / log_folder(pod)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
