@@ -131,8 +131,8 @@ class PodSet:
         """Look over what runs already, before the first pod is known."""
         self._found = await self._listing()
         for uid, (sandboxes, containers) in self._found.items():
-            for item in (*sandboxes, *containers):
-                self._owners[item.id] = uid
+            self._owners.update({s.id: uid for s in sandboxes})
+            self._owners.update({c.id: uid for c in containers})
 
     async def _listing(self) -> dict[str, tuple[list[Sandbox], list[Container]]]:
         while True:
