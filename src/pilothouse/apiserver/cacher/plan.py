@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from pilothouse.api.selectors import FieldTerm
+from pilothouse.api.selectors import FieldTerm, LabelSelector
 from pilothouse.apiserver.generic.storage import Interest, KindBytes, Stored
 
 Test = Callable[[Stored], bool]
@@ -51,7 +51,7 @@ def plan(interest: Interest, form: KindBytes, prefix: str, indexed: Sequence[str
         tests.append(_name_test(name))
     labels = interest.labels if interest.labels is not None and not interest.labels.empty else None
     if labels is not None:
-        tests.append(_label_test(labels.compiled()))
+        tests.append(_label_test(labels))
     folder = f"{prefix}{namespace}/" if namespace else prefix
     axis, value = ALL, ""
     if key:
@@ -74,8 +74,16 @@ def _all(tests: Sequence[Test]) -> Test | None:
     return lambda item: all(test(item) for test in tests)
 
 
-def _label_test(matches: Callable[..., bool]) -> Test:
-    return lambda item: matches(item.columns[0])
+# Tests run for every object of a list: they look into the item for what was read out before they ask it to read.
+
+
+def _label_test(labels: LabelSelector) -> Test:
+    equal = labels.equalities
+    if len(equal) == len(labels.requirements) == 1:
+        ((key, value),) = equal.items()
+        return lambda item: (item._columns or item.columns)[0].get(key) == value
+    matches = labels.compiled()
+    return lambda item: matches((item._columns or item.columns)[0])
 
 
 def _name_test(name: str) -> Test:
@@ -90,8 +98,8 @@ def _field_test(term: FieldTerm, form: KindBytes, prefix: str) -> Test:
         return lambda item: (names(item.key, prefix)[which] == value) != negated
     index = form.index_of(term.field)
     if negated:
-        return lambda item: item.columns[1][index] != value
-    return lambda item: item.columns[1][index] == value
+        return lambda item: (item._columns or item.columns)[1][index] != value
+    return lambda item: (item._columns or item.columns)[1][index] == value
 
 
 def names(key: str, prefix: str) -> tuple[str, str]:
