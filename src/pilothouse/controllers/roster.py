@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pilothouse.controllers import namespace, root_ca, service_accounts
+from pilothouse.controllers import deployment, namespace, replicas, root_ca, service_accounts
 from pilothouse.controllers.environment import Environment
 
 
@@ -26,6 +26,9 @@ ROSTER: tuple[Entry, ...] = (
     Entry("serviceaccount-controller", service_accounts.build),
     Entry("root-ca-certificate-publisher-controller", root_ca.build),
     Entry("namespace-controller", namespace.build),
+    Entry("replicaset-controller", replicas.build_replica_sets),
+    Entry("replicationcontroller-controller", replicas.build_replication_controllers),
+    Entry("deployment-controller", deployment.build),
 )
 
 

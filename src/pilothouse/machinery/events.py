@@ -168,6 +168,7 @@ class Recorder:
         self._client = client
         self._clock = clock
         self._correlator = Correlator()
+        self._last_stamp = 0
         self._queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE_LIMIT)
         scope.spawn(self._send_all(), f"events/{component}")
 
@@ -178,7 +179,7 @@ class Recorder:
         stamp = format_time(now)
         event = Event(
             metadata=ObjectMeta(
-                name=f"{about.name}.{int(now * 1e9):x}",
+                name=f"{about.name}.{self._stamp(now):x}",
                 namespace=about.namespace or "default",
             ),
             involved_object=about,
@@ -196,6 +197,11 @@ class Recorder:
             self._queue.put_nowait(event)
         except asyncio.QueueFull:
             log.warning("too many events, dropped: %s %s: %s", about.name, reason, message)
+
+    def _stamp(self, now: float) -> int:
+        """Nanoseconds that no other event of ours has, for its name."""
+        self._last_stamp = max(int(now * 1e9), self._last_stamp + 1)
+        return self._last_stamp
 
     async def drained(self) -> None:
         """Return when all told so far was sent or given up."""
