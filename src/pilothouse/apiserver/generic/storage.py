@@ -223,6 +223,10 @@ class Cache(Protocol):
         """What the cache has now, perhaps a moment old."""
         ...
 
+    def peek_all(self, namespace: str = "") -> Sequence[Stored]:
+        """What the cache has now of a namespace (empty: of all), in key order, perhaps a moment old."""
+        ...
+
     async def get(self, key: str, revision: int = -1) -> Stored | None:
         """-1: the most recent; 0: what the cache has; else at least as new as `revision`."""
         ...

@@ -82,6 +82,8 @@ class VersionForm:
     to_storage: Callable[[Any], Any]
     from_storage: Callable[[Any], Any]
     defaults: Callable[[Any], Any] = same
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Field selectors that this version names in another way, to their names in the storage version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,7 @@ class MetaUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status(Generic[K]):
-    """The `status` subresource: what a write to it may change is what `keep` leaves."""
+    """The rules of an update through a subresource, first of all `status`: it may change what `keep` leaves."""
 
     keep: tuple[str, ...] = ("spec",)
     """Attributes taken from the old object; `metadata.labels` and the like name parts of the metadata."""
@@ -123,6 +125,8 @@ class Deletion(Generic[K]):
 
     returns_object: bool = False
     """DELETE answers the object; otherwise a Status with its uid."""
+    collected: bool = True
+    """Whether dependents matter at all; finalizers of the garbage collector are not set on a kind without (Event)."""
     orphans_by_default: bool = False
     """Without a propagation policy dependents are orphaned (ReplicationController, and Job with a warning)."""
     grace: Callable[[K, DeleteOptions], int] | None = None
@@ -194,6 +198,8 @@ class Strategy(Generic[K]):
 
     # Subresources.
     status: Status[K] | None = None
+    updates: Mapping[str, Status[K]] = field(default_factory=dict)
+    """The rules of other subresources that write the object itself (`approval`, `resize`, `ephemeralcontainers`)."""
     scale: Scale[K] | None = None
 
     # Reads.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.types.core.v1 import Event, EventSeries
 from pilothouse.api.types.events import v1 as events_v1
-from pilothouse.apiserver.generic.strategy import Strategy, VersionForm
+from pilothouse.apiserver.generic.strategy import Deletion, Strategy, VersionForm
 
 
 def to_events_v1(obj: Event) -> events_v1.Event:
@@ -53,11 +53,16 @@ def from_events_v1(obj: events_v1.Event) -> Event:
     )
 
 
+EVENTS_V1_FIELDS = {
+    f"regarding.{name}": f"involvedObject.{name}"
+    for name in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+} | {"reportingController": "reportingComponent"}
+
 STRATEGY = Strategy(
     type=Event,
     prefix="events",
     allow_create_on_update=True,
-    versions={"events.k8s.io/v1": VersionForm(events_v1.Event, from_events_v1, to_events_v1)},
+    versions={"events.k8s.io/v1": VersionForm(events_v1.Event, from_events_v1, to_events_v1, fields=EVENTS_V1_FIELDS)},
     own_field_labels=True,
     fields={
         "involvedObject.kind": lambda o: o.involved_object.kind,
@@ -72,5 +77,6 @@ STRATEGY = Strategy(
         "source": lambda o: o.source.component or o.reporting_component,
         "type": lambda o: o.type,
     },
+    deletion=Deletion(collected=False),
     ttl_seconds=3600.0,
 )

@@ -1,0 +1,43 @@
+"""Actions over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.api.errors import bad_request
+from pilothouse.api.types.meta.v1 import CreateOptions
+from pilothouse.apiserver.endpoints import answers, bodies
+from pilothouse.apiserver.endpoints import options as opt
+from pilothouse.apiserver.endpoints.context import Context
+from pilothouse.apiserver.endpoints.negotiation import body_type
+from pilothouse.apiserver.generic.actions import Action
+from pilothouse.kit.http.messages import Response
+
+
+class ActionEndpoint:
+    """POST of an action."""
+
+    def __init__(self, action: Action) -> None:
+        self.action = action
+        self.api_version = f"{action.group}/{action.version}" if action.group else action.version
+
+    async def create(self, context: Context) -> Response:
+        context.negotiate()
+        media_type = body_type(context.request.header(b"content-type"))
+        data = await context.body()
+        options = opt.write_options(context.query, CreateOptions)
+        body = bodies.decode(context, data, media_type, self.action.body, options.field_validation)
+        self._named(body, context)
+        call = context.call(self.api_version, options, self.action.subresource)
+        answer = await self.action.run(body, call)
+        return answers.structure(context, answer, _code(answer) or self.action.status)
+
+    def _named(self, body: Any, context: Context) -> None:
+        name = body.metadata.name
+        if self.action.named and self.action.subresource and name and name != context.info.name:
+            told = f"the name of the object ({name}) does not match the name on the URL ({context.info.name})"
+            raise bad_request(told)
+
+
+def _code(answer: Any) -> int:
+    return int(answer.code) if answer.kind == "Status" else 0

@@ -1,0 +1,125 @@
+"""Answers: objects, lists and errors in the media type that was settled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from pilothouse.api.codec import json as codec
+from pilothouse.api.codec import protobuf
+from pilothouse.api.errors import StatusError
+from pilothouse.api.types.meta.v1 import ListMeta
+from pilothouse.apiserver.endpoints import negotiation
+from pilothouse.apiserver.endpoints.context import Context
+from pilothouse.apiserver.endpoints.negotiation import JSON, YAML
+from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.apiserver.table import build
+from pilothouse.apiserver.table.build import Printer
+from pilothouse.kit.http.messages import Header, Response
+
+_raw_encode = msgspec.json.Encoder().encode
+
+
+def stored(context: Context, printer: Printer | None, item: Stored, status: int = 200) -> Response:
+    """An object that is kept as bytes."""
+    media = context.media
+    if media.shape == "" and media.type == JSON and not media.pretty:
+        return Response(status, (item.form.head, item.tail), b"application/json", warning_headers(context.warnings))
+    if media.shape:
+        return shaped(context, printer, [item], None, status)
+    return structure(context, item.obj, status)
+
+
+def structure(context: Context, obj: Any, status: int = 200) -> Response:
+    """A typed object that has no stored bytes (a Status, a review, a Scale)."""
+    media = context.media
+    if media.shape and obj.kind != "Status":
+        raise negotiation.not_acceptable(negotiation.TYPES)
+    content_type, body = encoded(obj, media.type)
+    return Response(status, body, content_type, warning_headers(context.warnings))
+
+
+def encoded(obj: Any, media_type: str) -> tuple[bytes, bytes]:
+    """(content type, bytes) of a typed object."""
+    if media_type == JSON:
+        return b"application/json", codec.encode(obj)
+    if media_type == YAML:
+        return b"application/yaml", to_yaml(codec.to_builtins(obj))
+    return b"application/vnd.kubernetes.protobuf", protobuf.encode(obj)
+
+
+def items(
+    context: Context, printer: Printer | None, found: Sequence[Stored], head: tuple[str, str], metadata: dict[str, Any]
+) -> Response:
+    """A list; `head` is its kind and apiVersion, `metadata` that of the list."""
+    media = context.media
+    kind, api_version = head
+    if media.shape:
+        return shaped(context, printer, found, metadata, 200)
+    start = b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[' % (
+        kind.encode(),
+        api_version.encode(),
+        _raw_encode(metadata),
+    )
+    # Items of typed lists carry no kind and apiVersion: their tails alone.
+    chunks = (start, b"{" + b",{".join([item.tail for item in found]) if found else b"", b"]}")
+    if media.type == JSON:
+        return Response(200, chunks, b"application/json", warning_headers(context.warnings))
+    if media.type == YAML:
+        tree = msgspec.json.decode(b"".join(chunks))
+        return Response(200, to_yaml(tree), b"application/yaml", warning_headers(context.warnings))
+    list_meta = codec.from_builtins(metadata, ListMeta)
+    body = protobuf.encode_list(api_version, kind, list_meta, (protobuf.encode_message(i.obj) for i in found))
+    return Response(200, body, b"application/vnd.kubernetes.protobuf", warning_headers(context.warnings))
+
+
+def shaped(
+    context: Context, printer: Printer | None, found: Sequence[Stored], metadata: dict[str, Any] | None, status: int
+) -> Response:
+    """A Table or PartialObjectMetadata(List); `metadata` of a list, None for one object."""
+    media = context.media
+    if media.shape == "Table" and printer is not None:
+        tree = build.table(printer, context, found, metadata)
+    elif media.shape == "Table" or (metadata is not None) != (media.shape == "PartialObjectMetadataList"):
+        raise negotiation.not_acceptable(negotiation.TYPES)
+    else:
+        tree = build.partial(found, metadata, media.version)
+    body = _raw_encode(tree)
+    if media.type == YAML:
+        body, content_type = to_yaml(msgspec.json.decode(body)), b"application/yaml"
+    else:
+        content_type = b"application/json"
+    return Response(status, body, content_type, warning_headers(context.warnings))
+
+
+def to_yaml(tree: Any) -> bytes:
+    """A JSON tree as the API server writes YAML: keys sorted."""
+    import yaml
+
+    text: str = yaml.safe_dump(tree, sort_keys=True, default_flow_style=False, allow_unicode=True, width=2**31)
+    return text.encode()
+
+
+def failure(error: StatusError, media_type: str = JSON, warnings: Sequence[str] = ()) -> Response:
+    """A Status for an error."""
+    status = error.status
+    content_type, body = encoded(status, media_type)
+    headers = list(warning_headers(warnings))
+    if status.details is not None and status.details.retry_after_seconds > 0:
+        headers.append((b"retry-after", str(status.details.retry_after_seconds).encode()))
+    return Response(status.code or 500, body, content_type, headers)
+
+
+def text(status: int, body: str) -> Response:
+    return Response(status, body.encode(), b"text/plain; charset=utf-8", ((b"x-content-type-options", b"nosniff"),))
+
+
+def warning_headers(warnings: Sequence[str]) -> Sequence[Header]:
+    return [(b"warning", b'299 - "%b"' % _quoted(w)) for w in warnings] if warnings else ()
+
+
+def _quoted(warning: str) -> bytes:
+    kept = "".join(c if c.isprintable() else " " for c in warning)
+    return kept.replace("\\", "\\\\").replace('"', '\\"').encode()

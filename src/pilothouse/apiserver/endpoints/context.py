@@ -1,0 +1,74 @@
+"""A request on its way through the server."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pilothouse.api import errors
+from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.apiserver.endpoints.negotiation import PLAIN, Media, accepted
+from pilothouse.apiserver.endpoints.query import Query
+from pilothouse.apiserver.filters.request_info import RequestInfo
+from pilothouse.apiserver.generic.call import Call
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.http.messages import Answer, BodyTooLarge, Request
+
+BODY_LIMIT = 3 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Context:
+    """One authenticated and authorized request. `media` is what to answer with, also for errors."""
+
+    request: Request
+    info: RequestInfo
+    user: UserInfo
+    query: Query
+    clock: Clock
+    media: Media = PLAIN
+    warnings: list[str] = field(default_factory=list)
+
+    def negotiate(self, listing: bool = False, transforms: bool = True) -> Media:
+        """Settle the answer's media type. Raises StatusError (406)."""
+        self.media = accepted(self.request.header(b"accept"), listing, transforms)
+        return self.media
+
+    async def body(self, limit: int = BODY_LIMIT) -> bytes:
+        """Raises StatusError (413)."""
+        try:
+            return await self.request.body(limit)
+        except BodyTooLarge:
+            told = f"Request entity too large: limit is {limit}"
+            raise errors.make(413, "RequestEntityTooLarge", told) from None
+
+    def warn(self, text: str) -> None:
+        if text and text not in self.warnings:
+            self.warnings.append(text)
+
+    def call(self, api_version: str, options: Any, subresource: str = "") -> Call:
+        """The request as the registry sees it; `options` of a write."""
+        info = self.info
+        return Call(
+            user=self.user,
+            api_version=api_version,
+            namespace=info.namespace,
+            name=info.name,
+            subresource=subresource,
+            dry_run=bool(getattr(options, "dry_run", ())),
+            manager=getattr(options, "field_manager", "") or self.manager(),
+            field_validation=getattr(options, "field_validation", ""),
+            options=options,
+            warnings=self.warnings,
+        )
+
+    def manager(self) -> str:
+        """The field manager that a user agent stands for: its first part, at most 128 characters."""
+        agent = (self.request.header(b"user-agent") or b"").decode("utf-8", "replace")
+        name = agent.partition("/")[0][:128]
+        return "".join(c for c in name if c.isprintable()) or "unknown"
+
+
+Handler = Callable[[Context], "Answer | Awaitable[Answer]"]
+Headers = Sequence[tuple[bytes, bytes]]

@@ -1,0 +1,252 @@
+"""What the server says of itself: version, health, discovery, OpenAPI and the list of its paths."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from pilothouse.apiserver.discovery import documents as discovery
+from pilothouse.apiserver.endpoints import answers, negotiation
+from pilothouse.apiserver.endpoints.context import Context
+from pilothouse.apiserver.endpoints.router import Router, not_allowed
+from pilothouse.apiserver.openapi import documents as openapi
+from pilothouse.kit.http.messages import Answer, Response
+
+VERSION = {
+    "major": "1",
+    "minor": "36",
+    "emulationMajor": "1",
+    "emulationMinor": "36",
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "35",
+    "gitVersion": "v1.36.2",
+    "gitCommit": "",
+    "gitTreeState": "clean",
+    "buildDate": "2026-06-11T00:00:00Z",
+    "goVersion": "go1.26",
+    "compiler": "gc",
+    "platform": "linux/amd64",
+}
+Check = Callable[[], Awaitable[str]]
+"""A health check: empty if all is well, else what is wrong."""
+_AGGREGATED = "APIGroupDiscoveryList"
+_AGGREGATED_TYPE = b"application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+
+def _json(tree: Any, status: int = 200) -> Response:
+    return Response(status, json.dumps(tree, separators=(",", ":")).encode())
+
+
+class Documents:
+    """Answers to every path that is no resource. Made anew from the routes when they change (`changed`)."""
+
+    def __init__(self, router: Router, address: Callable[[], str]) -> None:
+        self._router = router
+        self._address = address
+        self._made: dict[str, Any] = {}
+        self.checks: dict[str, dict[str, Check]] = {"healthz": {}, "livez": {}, "readyz": {}}
+        self.exact: dict[str, Callable[[Context], Answer | Awaitable[Answer]]] = {"/version": self._version}
+
+    def changed(self) -> None:
+        """The routes are others than before."""
+        self._made.clear()
+
+    async def answer(self, context: Context) -> Answer:
+        """Raises StatusError (404, 405, 406)."""
+        path = context.info.path
+        found = self.exact.get(path)
+        if found is not None:
+            made = found(context)
+            return await made if isinstance(made, Awaitable) else made
+        segments = [s for s in path.split("/") if s]
+        first = segments[0] if segments else ""
+        if first in self.checks:
+            return await self._health(context, first, "/".join(segments[1:]))
+        if first in ("api", "apis"):
+            return self._discovery(context, segments) or answers.text(404, "404 page not found\n")
+        if first == "openapi":
+            return self._openapi(context, segments[1:]) or answers.text(404, "404 page not found\n")
+        if not first:
+            return _json({"paths": self._paths()})
+        return answers.text(404, "404 page not found\n")
+
+    def _version(self, context: Context) -> Answer:
+        return Response(200, json.dumps(VERSION, indent=2).encode())
+
+    # Discovery.
+
+    def _groups(self) -> dict[str, dict[str, list[Any]]]:
+        found: dict[str, dict[str, list[Any]]] = self._once(
+            "groups", lambda: discovery.grouped(self._router.resources())
+        )
+        return found
+
+    def _once(self, key: str, make: Callable[[], Any]) -> Any:
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    def _discovery(self, context: Context, segments: list[str]) -> Answer | None:
+        groups = self._groups()
+        method = context.request.method
+        if len(segments) == 1:
+            if segments[0] == "api" and method != "GET":
+                raise not_allowed()
+            return self._top(context, segments[0])
+        if segments[0] == "api":
+            return self._resources(context, groups.get("", {}), "", segments[1]) if len(segments) == 2 else None
+        name = segments[1]
+        versions = groups.get(name) if name else None
+        if versions is None:
+            return None
+        if len(segments) == 2:
+            context.negotiate(transforms=False)
+            return _json(discovery.group_document(name, list(versions)))
+        return self._resources(context, versions, name, segments[2]) if len(segments) == 3 else None
+
+    def _resources(self, context: Context, versions: Mapping[str, Any], group: str, version: str) -> Answer | None:
+        if version not in versions:
+            return None
+        if context.request.method != "GET":
+            raise not_allowed()
+        context.negotiate(transforms=False)
+        name = f"{group}/{version}" if group else version
+        return _json(discovery.resource_list(name, versions[version]))
+
+    def _top(self, context: Context, prefix: str) -> Answer:
+        """/api and /apis: plain, or aggregated if that is asked for."""
+        accept = (context.request.header(b"accept") or b"").decode("latin-1")
+        groups = self._groups()
+        if _wants_aggregated(accept):
+            return self._aggregated(context, prefix)
+        context.negotiate(transforms=False)
+        if prefix == "api":
+            return _json(discovery.core_versions(self._address()))
+        return _json(discovery.group_list({name: list(v) for name, v in groups.items() if name}))
+
+    def _aggregated(self, context: Context, prefix: str) -> Response:
+        def make() -> tuple[bytes, bytes]:
+            wanted = {n: v for n, v in self._groups().items() if bool(n) == (prefix == "apis")}
+            body = json.dumps(discovery.aggregated(wanted), separators=(",", ":")).encode()
+            return body, discovery.etag(body).encode()
+
+        body, tag = self._once(f"aggregated {prefix}", make)
+        headers = ((b"etag", tag), (b"vary", b"Accept"))
+        if context.request.header(b"if-none-match") == tag:
+            return Response(304, b"", b"", headers)
+        return Response(200, body, _AGGREGATED_TYPE, headers)
+
+    # OpenAPI.
+
+    def _openapi(self, context: Context, rest: list[str]) -> Answer | None:
+        if rest == ["v2"]:
+            return self._v2(context)
+        if rest == ["v3"]:
+            return _json(self._once("v3", self._v3_index))
+        if rest[:1] == ["v3"] and tuple(rest[1:]) in self._v3_names():
+            body, tag = self._v3(tuple(rest[1:]))
+            headers = ((b"etag", b'"%b"' % tag), (b"vary", b"Accept"))
+            if context.request.header(b"if-none-match") == b'"%b"' % tag:
+                return Response(304, b"", b"", headers)
+            return Response(200, body, b"application/json", headers)
+        return None
+
+    def _v3_names(self) -> dict[tuple[str, ...], tuple[str, str]]:
+        def make() -> dict[tuple[str, ...], tuple[str, str]]:
+            found: dict[tuple[str, ...], tuple[str, str]] = {}
+            for group, versions in self._groups().items():
+                for version in versions:
+                    name = ("apis", group, version) if group else ("api", version)
+                    found[name] = (group, version)
+            return found
+
+        names: dict[tuple[str, ...], tuple[str, str]] = self._once("v3 names", make)
+        return names
+
+    def _v3(self, name: tuple[str, ...]) -> tuple[bytes, bytes]:
+        def make() -> tuple[bytes, bytes]:
+            group, version = self._v3_names()[name]
+            tree = openapi.v3(self._groups()[group][version], VERSION["gitVersion"])
+            body = json.dumps(tree, separators=(",", ":")).encode()
+            return body, openapi.document_hash(body).encode()
+
+        found: tuple[bytes, bytes] = self._once("v3 " + "/".join(name), make)
+        return found
+
+    def _v3_index(self) -> dict[str, Any]:
+        # The hash of a document that nobody has asked for yet is made from what it would be made of.
+        hashes = {"/".join(name): self._digest(name) for name in self._v3_names()}
+        return openapi.v3_index(self._v3_names().values(), hashes)
+
+    def _digest(self, name: tuple[str, ...]) -> str:
+        group, version = self._v3_names()[name]
+        source = repr((VERSION["gitVersion"], sorted(self._groups()[group][version])))
+        return openapi.document_hash(source.encode())
+
+    def _v2(self, context: Context) -> Answer:
+        from pilothouse.apiserver.openapi import gnostic, v2
+
+        tree = self._once("v2", lambda: v2.document(self._groups(), VERSION["gitVersion"]))
+        accept = context.request.header(b"accept") or b""
+        if b"proto-openapi.spec.v2" in accept:
+            body = self._once("v2 protobuf", lambda: gnostic.encode(tree))
+            return Response(200, body, b"application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
+        return Response(200, self._once("v2 json", lambda: json.dumps(tree, separators=(",", ":")).encode()))
+
+    # Health.
+
+    async def _health(self, context: Context, which: str, name: str) -> Answer:
+        checks = self.checks[which]
+        excluded = context.query.get("exclude", ())
+        if name:
+            if name not in checks and name != "ping":
+                return answers.text(404, "404 page not found\n")
+            failed = await checks[name]() if name in checks else ""
+            if failed:
+                return answers.text(500, f"internal server error: {failed}\n")
+            return _plain("ok")
+        lines, failed_names = [], []
+        for check_name, check in ({"ping": _pinged} | checks).items():
+            if check_name in excluded:
+                lines.append(f"[+]{check_name} excluded: ok\n")
+                continue
+            wrong = await check()
+            lines.append(f"[-]{check_name} failed: reason withheld\n" if wrong else f"[+]{check_name} ok\n")
+            failed_names += [check_name] if wrong else []
+        if failed_names:
+            return answers.text(500, "".join(lines) + f"{which} check failed\n")
+        if "verbose" in context.query:
+            return _plain("".join(lines) + f"{which} check passed\n")
+        return _plain("ok")
+
+    def _paths(self) -> list[str]:
+        found = ["/.well-known/openid-configuration", "/api", "/apis", "/openapi/v2", "/openapi/v3", "/version"]
+        found += ["/metrics", "/openid/v1/jwks", "/openapi/v3/"]
+        for which, checks in self.checks.items():
+            found += [f"/{which}", f"/{which}/ping", *(f"/{which}/{name}" for name in checks)]
+        for group, versions in self._groups().items():
+            base = f"/apis/{group}" if group else "/api"
+            found += [base, *(f"{base}/{version}" for version in versions)]
+        return sorted(set(found))
+
+
+def _plain(text: str) -> Response:
+    return answers.text(200, text)
+
+
+async def _pinged() -> str:
+    return ""
+
+
+@functools.lru_cache(maxsize=256)
+def _wants_aggregated(accept: str) -> bool:
+    """Whether the aggregated document comes before the plain one in an Accept header."""
+    for part in accept.split(","):
+        pieces = {p.strip().partition("=")[0]: p.strip().partition("=")[2] for p in part.split(";")}
+        if pieces.get("as") == _AGGREGATED:
+            return pieces.get("v") in ("v2", "v2beta1") and pieces.get("g") == "apidiscovery.k8s.io"
+        if part.strip().partition(";")[0] in negotiation.TYPES and "as" not in pieces:
+            return False
+    return False

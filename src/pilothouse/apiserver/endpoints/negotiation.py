@@ -1,0 +1,111 @@
+"""Media types: what a client accepts, and what its body is written in. Pure."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from pilothouse.api import errors
+from pilothouse.api.types.meta.v1 import StatusDetails
+
+JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
+TYPES = (JSON, YAML, PROTOBUF)
+STREAMS = (JSON + ";stream=watch", PROTOBUF + ";stream=watch")
+_ACCEPTED = ", ".join(TYPES)
+META_VERSIONS = ("v1", "v1beta1")
+Shape = Literal["", "Table", "PartialObjectMetadata", "PartialObjectMetadataList"]
+
+
+class Media(NamedTuple):
+    """How to write an answer: the media type; `shape` and `version` of a transformation (of meta.k8s.io)."""
+
+    type: str = JSON
+    shape: Shape = ""
+    version: str = ""
+    pretty: bool = False
+
+
+PLAIN = Media()
+
+
+class _Clause(NamedTuple):
+    type: str
+    parameters: tuple[tuple[str, str], ...]
+    quality: float
+
+
+@functools.lru_cache(maxsize=1024)
+def accepted(accept: bytes | None, listing: bool = False, transforms: bool = True) -> Media:
+    """What to answer with; `listing`: of a collection, which could be watched too. Raises StatusError (406)."""
+    if not accept or accept in (b"application/json", b"*/*"):
+        return PLAIN
+    clauses = _clauses(accept.decode("latin-1"))
+    produced = (*TYPES, *STREAMS) if listing else TYPES
+    if not any(c.type == "*/*" or c.type in TYPES for c in clauses):
+        told = f"406: Not Acceptable\n\nAvailable representations: {', '.join(produced)}"
+        raise errors.make(406, "NotAcceptable", told, StatusDetails())
+    for clause in clauses:
+        found = _media(clause, transforms)
+        if found is not None:
+            return found
+    raise not_acceptable(TYPES)
+
+
+def not_acceptable(types: Sequence[str]) -> errors.StatusError:
+    told = f"only the following media types are accepted: {', '.join(types)}"
+    return errors.make(406, "NotAcceptable", told)
+
+
+def _clauses(accept: str) -> list[_Clause]:
+    """The parts of an Accept header, the best first."""
+    found: list[_Clause] = []
+    for part in accept.split(","):
+        pieces = [piece.strip() for piece in part.split(";")]
+        parameters: list[tuple[str, str]] = []
+        quality = 1.0
+        for piece in pieces[1:]:
+            key, _, value = piece.partition("=")
+            if key == "q":
+                quality = _quality(value)
+            elif key:
+                parameters.append((key, value.strip('"')))
+        if pieces[0]:
+            found.append(_Clause("*/*" if pieces[0] == "*" else pieces[0], tuple(parameters), quality))
+    return sorted(found, key=lambda c: (-c.quality, c.type == "*/*"))
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 1.0
+
+
+def _media(clause: _Clause, transforms: bool) -> Media | None:
+    parameters = dict(clause.parameters)
+    shape = parameters.get("as", "")
+    if shape:
+        known = shape in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
+        version = parameters.get("v", "")
+        if not (transforms and known and parameters.get("g") == "meta.k8s.io" and version in META_VERSIONS):
+            return None
+    else:
+        version = ""
+    chosen = JSON if clause.type in ("*/*", "application/*") else clause.type
+    if chosen not in TYPES:
+        return None
+    pretty = parameters.get("pretty") == "1"
+    return Media(chosen, shape, version, pretty)  # type: ignore[arg-type]
+
+
+@functools.lru_cache(maxsize=256)
+def body_type(content_type: bytes | None) -> str:
+    """The media type of a body. Raises StatusError (415)."""
+    if not content_type:
+        return JSON
+    found = content_type.decode("latin-1").partition(";")[0].strip().lower()
+    if found not in TYPES:
+        told = "the body of the request was in an unknown format - accepted media types include: "
+        raise errors.make(415, "UnsupportedMediaType", told + _ACCEPTED)
+    return found

@@ -1,0 +1,236 @@
+"""The verbs of a stored resource over HTTP, for one served version of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from pilothouse.api import errors
+from pilothouse.api.errors import StatusError, bad_request
+from pilothouse.api.scheme import BY_RESOURCE
+from pilothouse.api.selectors import FieldSelector, FieldTerm, SelectorError, parse_fields, parse_labels
+from pilothouse.api.types.meta.v1 import (
+    CreateOptions,
+    DeleteOptions,
+    ListOptions,
+    PatchOptions,
+    StatusCause,
+    StatusDetails,
+    UpdateOptions,
+)
+from pilothouse.apiserver.cacher import tokens
+from pilothouse.apiserver.endpoints import answers, bodies, watching
+from pilothouse.apiserver.endpoints import options as opt
+from pilothouse.apiserver.endpoints import query as q
+from pilothouse.apiserver.endpoints.context import Context
+from pilothouse.apiserver.endpoints.negotiation import body_type
+from pilothouse.apiserver.generic.desk import unavailable
+from pilothouse.apiserver.generic.patching import Patcher, patch_type
+from pilothouse.apiserver.generic.registry import Registry
+from pilothouse.apiserver.generic.storage import Interest, Page, Stored
+from pilothouse.apiserver.table.build import Printer
+from pilothouse.kit.http.messages import Response
+from pilothouse.seams.store import Compacted, FutureRevision, StoreUnavailable
+
+
+class ResourceEndpoint:
+    """GET, POST, PUT, PATCH and DELETE of a kind, in the version `api_version`."""
+
+    def __init__(self, registry: Registry, api_version: str, patcher: Patcher) -> None:
+        self.registry = registry
+        self.api_version = api_version
+        self.patcher = patcher
+        self.form = registry.forms[api_version]
+        group, _, version = api_version.rpartition("/")
+        self.resource = BY_RESOURCE[(group, version, registry.resource.resource)]
+        self.own = api_version == registry.resource.api_version
+        self.kind = registry.resource.kind
+        self.printer = Printer(registry.strategy, api_version)
+
+    # Reading.
+
+    async def get(self, context: Context) -> Response:
+        context.negotiate()
+        info = context.info
+        opt.check_timeout(context.query)
+        revision = opt.exact_revision(q.text(context.query, "resourceVersion"))
+        try:
+            item = await self.registry.get(info.namespace, info.name, revision)
+        except FutureRevision as error:
+            raise too_large(revision, error.current_revision) from None
+        return self.answer(context, item)
+
+    def answer(self, context: Context, item: Stored, status: int = 200) -> Response:
+        return answers.stored(
+            context, self.printer, item if self.own else self.registry.shown(item, self.api_version), status
+        )
+
+    async def list(self, context: Context) -> Response:
+        context.negotiate(listing=True)
+        options = opt.list_options(context.query)
+        opt.check_list(options)
+        interest = self.interest(context, options)
+        page = await self.page(interest, options)
+        metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
+        if page.next_key:
+            metadata["continue"] = self.token(interest, page)
+            if page.remaining > 0 and not options.label_selector and not options.field_selector:
+                metadata["remainingItemCount"] = page.remaining
+        items = page.items if self.own else [self.registry.shown(i, self.api_version) for i in page.items]
+        return answers.items(context, self.printer, items, (self.kind + "List", self.api_version), metadata)
+
+    def token(self, interest: Interest, page: Page) -> str:
+        """How to go on with a list that was cut; empty if it was not."""
+        if not page.next_key:
+            return ""
+        return tokens.make_token(page.next_key.removeprefix(self._scope(interest)), page.revision)
+
+    def _scope(self, interest: Interest) -> str:
+        return self.registry.prefix + (f"{interest.namespace}/" if interest.namespace else "")
+
+    async def page(self, interest: Interest, options: ListOptions) -> Page:
+        """Raises StatusError (400, 410, 504)."""
+        start, limit = "", max(options.limit, 0)
+        exact = options.resource_version_match == "Exact"
+        if options.continue_:
+            if options.resource_version not in ("", "0"):
+                raise bad_request("specifying resource version is not allowed when using continue")
+            start, revision = tokens.read_token(options.continue_, self._scope(interest))
+            exact = revision > 0
+        else:
+            revision = opt.list_revision(options.resource_version)
+            if revision == 0:
+                limit = 0
+            elif revision > 0 and limit and not options.resource_version_match:
+                exact = True
+        try:
+            return await self.registry.cache.list(interest, revision=revision, exact=exact, start=start, limit=limit)
+        except FutureRevision as error:
+            raise too_large(revision, error.current_revision) from None
+        except Compacted as error:
+            raise expired(options, interest, self._scope(interest), start, error) from None
+        except StoreUnavailable as error:
+            raise unavailable(error) from None
+
+    def interest(self, context: Context, options: ListOptions) -> Interest:
+        """What a list or watch is about. Raises StatusError (400)."""
+        info = context.info
+        return self.selected(info.namespace, info.name if len(info.parts) > 1 else "", options)
+
+    def selected(self, namespace: str, name: str, options: ListOptions) -> Interest:
+        """Raises StatusError (400)."""
+        try:
+            labels = parse_labels(options.label_selector) if options.label_selector else None
+            fields = self._fields(options.field_selector) if options.field_selector else None
+        except SelectorError as error:
+            raise bad_request(str(error)) from None
+        return Interest(namespace, name, labels, fields)
+
+    def _fields(self, text: str) -> FieldSelector:
+        """A field selector in the terms of the storage version. Raises StatusError (400), SelectorError."""
+        strategy = self.registry.strategy
+        terms: list[FieldTerm] = []
+        for term in parse_fields(text).terms:
+            field = self.form.fields.get(term.field, term.field)
+            known = field in strategy.fields or field == "metadata.name"
+            if not known and not (field == "metadata.namespace" and self.registry.resource.namespaced):
+                raise self._unknown_field(term.field)
+            terms.append(FieldTerm(field, term.value, negated=term.negated))
+        return FieldSelector(tuple(terms))
+
+    def _unknown_field(self, name: str) -> StatusError:
+        if self.registry.strategy.own_field_labels:
+            return bad_request(f"field label not supported: {name}")
+        return bad_request(f'"{name}" is not a known field selector: only "metadata.name", "metadata.namespace"')
+
+    async def watch(self, context: Context) -> Response:
+        return await watching.start(self, context)
+
+    # Writing.
+
+    async def create(self, context: Context) -> Response:
+        context.negotiate()
+        media_type = body_type(context.request.header(b"content-type"))
+        data = await context.body()
+        options = opt.write_options(context.query, CreateOptions)
+        obj = bodies.decode(context, data, media_type, self.form.type, options.field_validation)
+        item = await self.registry.create(obj, context.call(self.api_version, options))
+        return self.answer(context, item, 201)
+
+    async def update(self, context: Context, subresource: str = "") -> Response:
+        context.negotiate()
+        media_type = body_type(context.request.header(b"content-type"))
+        data = await context.body()
+        options = opt.write_options(context.query, UpdateOptions)
+        obj = bodies.decode(context, data, media_type, self.form.type, options.field_validation)
+        bodies.named(obj, context.info.name, context.info.namespace)
+        call = context.call(self.api_version, options, subresource)
+        item, created = await self.registry.put(obj, call)
+        return self.answer(context, item, 201 if created else 200)
+
+    async def patch(self, context: Context, subresource: str = "") -> Response:
+        context.negotiate()
+        kind = patch_type(context.request.header(b"content-type"))
+        if kind is None:
+            raise bodies.unsupported_patch()
+        data = await context.body()
+        options = opt.write_options(context.query, PatchOptions)
+        call = context.call(self.api_version, options, subresource)
+        force = q.boolean(context.query, "force")
+        item, created = await self.patcher.patch(self.registry, kind, data, call, force)
+        return self.answer(context, item, 201 if created else 200)
+
+    async def delete(self, context: Context) -> Response:
+        context.negotiate()
+        options = await bodies.delete_options(context) or opt.delete_options(context.query)
+        answer, _gone = await self.registry.delete(options, context.call(self.api_version, options))
+        if isinstance(answer, Stored):
+            return self.answer(context, answer)
+        return answers.structure(context, answer)
+
+    async def deletecollection(self, context: Context) -> Response:
+        context.negotiate(listing=True)
+        options = await bodies.delete_options(context) or opt.delete_options(context.query)
+        chosen = opt.list_options(context.query)
+        opt.check_list(chosen)
+        interest = self.interest(context, chosen)
+        page = await self.page(interest, chosen)
+        for item in page.items:
+            await self._delete_member(context, item, options)
+        metadata = {"resourceVersion": str(page.revision)}
+        items = page.items if self.own else [self.registry.shown(i, self.api_version) for i in page.items]
+        return answers.items(context, self.printer, items, (self.kind + "List", self.api_version), metadata)
+
+    async def _delete_member(self, context: Context, item: Stored, options: DeleteOptions) -> None:
+        meta = item.obj.metadata
+        call = context.call(self.api_version, options)
+        call.namespace, call.name = meta.namespace, meta.name
+        try:
+            await self.registry.delete(options, call)
+        except StatusError as error:
+            if error.reason != "NotFound":
+                raise
+
+
+def too_large(asked: int, current: int) -> StatusError:
+    """504: a revision that has not happened yet."""
+    cause = StatusCause(reason="ResourceVersionTooLarge", message="Too large resource version")
+    told = f"Timeout: Too large resource version: {asked}, current: {current}"
+    return errors.make(504, "Timeout", told, StatusDetails(causes=(cause,), retry_after_seconds=1))
+
+
+def expired(options: ListOptions, interest: Interest, scope: str, start: str, error: Compacted) -> StatusError:
+    """410; a continued list is told how to go on without consistency."""
+    if not options.continue_:
+        asked = options.resource_version
+        return errors.expired(f"too old resource version: {asked} ({error.compacted_revision})")
+    token = tokens.make_token(start.removeprefix(scope), tokens.ANY_REVISION)
+    told = (
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+        "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+        "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
+        "modified, or deleted between the time the first chunk was returned and now may show up in the list."
+    )
+    found = errors.expired(told)
+    return StatusError(replace(found.status, metadata=replace(found.status.metadata, continue_=token)))

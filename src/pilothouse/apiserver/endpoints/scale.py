@@ -1,0 +1,58 @@
+"""The scale subresource: a Scale of autoscaling/v1 in place of the object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.api.types.autoscaling.v1 import Scale
+from pilothouse.api.types.meta.v1 import PatchOptions, UpdateOptions
+from pilothouse.apiserver.endpoints import answers, bodies
+from pilothouse.apiserver.endpoints import options as opt
+from pilothouse.apiserver.endpoints import query as q
+from pilothouse.apiserver.endpoints.context import Context, Handler
+from pilothouse.apiserver.endpoints.negotiation import body_type
+from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
+from pilothouse.apiserver.generic.patching import patch_type
+from pilothouse.apiserver.generic.scaling import scale_of
+from pilothouse.apiserver.generic.strategy import Scale as ScaleRules
+from pilothouse.kit.http.messages import Response
+
+
+class ScaleEndpoint:
+    """GET, PUT and PATCH of a Scale."""
+
+    def __init__(self, endpoint: ResourceEndpoint, rules: ScaleRules[Any]) -> None:
+        self.endpoint = endpoint
+        self.rules = rules
+
+    def methods(self) -> dict[str, Handler]:
+        return {"GET": self.get, "PUT": self.update, "PATCH": self.patch}
+
+    async def get(self, context: Context) -> Response:
+        context.negotiate()
+        info = context.info
+        item = await self.endpoint.registry.get(info.namespace, info.name)
+        return answers.structure(context, scale_of(self.rules, item.obj))
+
+    async def update(self, context: Context) -> Response:
+        context.negotiate()
+        media_type = body_type(context.request.header(b"content-type"))
+        data = await context.body()
+        options = opt.write_options(context.query, UpdateOptions)
+        scale: Scale = bodies.decode(context, data, media_type, Scale, options.field_validation)
+        bodies.named(scale, context.info.name, context.info.namespace)
+        call = context.call(self.endpoint.api_version, options, "scale")
+        item = await self.endpoint.registry.scale(lambda live: scale, self.rules, call, uid=scale.metadata.uid)
+        return answers.structure(context, scale_of(self.rules, item.obj))
+
+    async def patch(self, context: Context) -> Response:
+        context.negotiate()
+        kind = patch_type(context.request.header(b"content-type"))
+        if kind is None:
+            raise bodies.unsupported_patch()
+        data = await context.body()
+        options = opt.write_options(context.query, PatchOptions)
+        call = context.call(self.endpoint.api_version, options, "scale")
+        change = self.endpoint.patcher.scale_change(kind, data, call, q.boolean(context.query, "force"))
+        item = await self.endpoint.registry.scale(change, self.rules, call)
+        return answers.structure(context, scale_of(self.rules, item.obj))

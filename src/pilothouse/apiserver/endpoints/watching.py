@@ -1,0 +1,207 @@
+"""Watches over HTTP: a stream of JSON lines or length-prefixed protobuf frames."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pilothouse.api import errors
+from pilothouse.api.codec import json as codec
+from pilothouse.api.codec import protobuf
+from pilothouse.api.errors import StatusError
+from pilothouse.api.types.meta.v1 import ListOptions
+from pilothouse.apiserver.endpoints import answers, negotiation
+from pilothouse.apiserver.endpoints import options as opt
+from pilothouse.apiserver.endpoints.context import Context
+from pilothouse.apiserver.endpoints.negotiation import JSON, YAML
+from pilothouse.apiserver.generic.storage import Change, ChangeStream, Interest
+from pilothouse.apiserver.table import build
+from pilothouse.kit.http.messages import Response
+from pilothouse.seams.store import Compacted, FutureRevision, StoreUnavailable
+
+if TYPE_CHECKING:
+    from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
+
+END_OF_INITIAL = "k8s.io/initial-events-end"
+DEFAULT_SECONDS = 1800
+BOOKMARK_LEAD = 2.0
+BOOKMARK_PERIOD = 60.0
+_encode = msgspec.json.Encoder().encode
+
+
+async def start(endpoint: ResourceEndpoint, context: Context) -> Response:
+    """The answer of a watch request: the head at once, then changes as they come."""
+    media = context.negotiate(listing=True)
+    if media.type == YAML:
+        raise negotiation.not_acceptable(negotiation.STREAMS)
+    options = opt.list_options(context.query)
+    options = msgspec.structs.replace(options, watch=True)
+    opt.check_list(options)
+    if media.shape == "Table":
+        build.include_of(context.query)
+    interest = endpoint.interest(context, options)
+    revision = opt.exact_revision(options.resource_version)
+    seconds = options.timeout_seconds or DEFAULT_SECONDS
+    headers = answers.warning_headers(context.warnings)
+    frames = _Frames(endpoint, context)
+    try:
+        stream = await _opened(endpoint, interest, options, revision)
+    except Compacted as error:
+        return Response(200, frames.error(_gone(revision, error)), frames.content_type, headers)
+    except FutureRevision as error:
+        from pilothouse.apiserver.endpoints.resource import too_large
+
+        raise too_large(revision, error.current_revision) from None
+    except StoreUnavailable as error:
+        raise errors.make(500, "", str(error)) from None
+    body = _stream(frames, stream, context, options, float(seconds))
+    return Response(200, body, frames.content_type, headers)
+
+
+def _gone(revision: int, error: Compacted) -> StatusError:
+    return errors.expired(f"too old resource version: {revision} ({error.compacted_revision})")
+
+
+async def _opened(endpoint: ResourceEndpoint, interest: Interest, options: ListOptions, revision: int) -> ChangeStream:
+    cache = endpoint.registry.cache
+    if options.send_initial_events:
+        return await cache.watch(interest, revision, initial=True)
+    if options.send_initial_events is None and revision <= 0:
+        return await cache.watch(interest, revision, initial=True)
+    return await cache.watch(interest, cache.revision if revision <= 0 else revision)
+
+
+class _Frames:
+    """How the events of one watch are written."""
+
+    def __init__(self, endpoint: ResourceEndpoint, context: Context) -> None:
+        self.endpoint = endpoint
+        self.context = context
+        media = context.media
+        self.plain = endpoint.own and media.type == JSON and not media.shape
+        self.first = True
+        self.include = build.include_of(context.query) if media.shape == "Table" else ""
+        if media.type == JSON:
+            self.content_type = b"application/json"
+        else:
+            self.content_type = b"application/vnd.kubernetes.protobuf;stream=watch"
+
+    def change(self, change: Change) -> bytes:
+        assert change.item is not None
+        if self.plain:
+            return change.frame
+        media = self.context.media
+        if media.shape == "Table" and self.first:
+            self.first = False
+            return self._made(change, columns=True)
+        form = (self.endpoint.api_version, media, self.include)
+        return change.encoded(form, self._made)
+
+    def _made(self, change: Change, columns: bool = False) -> bytes:
+        assert change.item is not None
+        endpoint, media = self.endpoint, self.context.media
+        item = change.item if endpoint.own else endpoint.registry.shown(change.item, endpoint.api_version)
+        if media.shape == "Table":
+            tree = build.table(endpoint.printer, self.context, [item], None, columns)
+            return _encode({"type": change.type, "object": tree}) + b"\n"
+        if media.shape:
+            body = build.metadata_only(item, media.version)
+            return b'{"type":"%b","object":%b}\n' % (change.type.encode(), body)
+        if media.type == JSON:
+            return b'{"type":"%b","object":%b}\n' % (change.type.encode(), item.wire)
+        return self._protobuf(change.type, item.obj)
+
+    def _protobuf(self, event: str, obj: Any) -> bytes:
+        return protobuf.watch_frame(event, protobuf.encode(obj))
+
+    def bookmark(self, revision: int, end_of_initial: bool = False) -> bytes:
+        """An object that carries a revision and little else."""
+        annotations = {END_OF_INITIAL: "true"} if end_of_initial else {}
+        endpoint, media = self.endpoint, self.context.media
+        empty = endpoint.form.type()
+        meta = msgspec.structs.replace(empty.metadata, resource_version=str(revision), annotations=annotations)
+        obj = msgspec.structs.replace(empty, metadata=meta)
+        if media.shape == "Table":
+            return self._bookmark_table(obj)
+        if media.shape:
+            head = b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%b","metadata":' % media.version.encode()
+            return b'{"type":"BOOKMARK","object":%b%b}}\n' % (head, codec.encode(meta))
+        if media.type == JSON:
+            return b'{"type":"BOOKMARK","object":%b}\n' % codec.encode(obj)
+        return self._protobuf("BOOKMARK", obj)
+
+    def _bookmark_table(self, obj: Any) -> bytes:
+        written = self.endpoint.registry.bytes[self.endpoint.api_version]
+        item = written.of_value("", written.value(obj), int(obj.metadata.resource_version), obj)
+        tree = build.table(self.endpoint.printer, self.context, [item], None, columns=self.first)
+        self.first = False
+        return _encode({"type": "BOOKMARK", "object": tree}) + b"\n"
+
+    def error(self, failure: StatusError) -> bytes:
+        if self.context.media.type == JSON:
+            return b'{"type":"ERROR","object":%b}\n' % codec.encode(failure.status)
+        return self._protobuf("ERROR", failure.status)
+
+
+async def _stream(
+    frames: _Frames, stream: ChangeStream, context: Context, options: ListOptions, seconds: float
+) -> AsyncIterator[bytes]:
+    """Frames until the time is over or the changes are lost."""
+    clock = context.clock
+    end = clock.monotonic() + seconds
+    bookmarks = options.allow_watch_bookmarks
+    initial = bool(options.send_initial_events) and bookmarks
+    told = _start_of(options)
+    bookmark_at = _next_bookmark(clock.monotonic(), end, 0.0) if bookmarks else end
+    try:
+        while True:
+            now = clock.monotonic()
+            if now >= end:
+                return
+            try:
+                async with clock.timeout(min(bookmark_at, end) - now):
+                    changes = await stream.next()
+            except TimeoutError:
+                now = clock.monotonic()
+                if bookmarks and now >= bookmark_at and now < end:
+                    if stream.revision > told:
+                        told = stream.revision
+                        yield frames.bookmark(told)
+                    bookmark_at = _next_bookmark(now, end, bookmark_at)
+                continue
+            body, told, initial = _written(frames, changes, told, initial)
+            if body:
+                yield body
+    except Compacted as error:
+        yield frames.error(errors.expired(f"too old resource version: {told} ({error.compacted_revision})"))
+    except StoreUnavailable:
+        return
+    finally:
+        stream.close()
+
+
+def _start_of(options: ListOptions) -> int:
+    return int(options.resource_version or 0)
+
+
+def _next_bookmark(now: float, end: float, last: float) -> float:
+    """About once a minute, and two seconds before the end."""
+    lead = end - BOOKMARK_LEAD
+    if last >= lead:
+        return end
+    return max(min(now + BOOKMARK_PERIOD, lead), now)
+
+
+def _written(frames: _Frames, changes: Sequence[Change], told: int, initial: bool) -> tuple[bytes, int, bool]:
+    """The bytes of a batch, the revision it reaches, and whether the end of the initial events is still to come."""
+    parts: list[bytes] = []
+    for change in changes:
+        if change.item is not None:
+            parts.append(frames.change(change))
+        elif initial:
+            parts.append(frames.bookmark(change.revision, end_of_initial=True))
+            initial = False
+        told = max(told, change.revision)
+    return b"".join(parts), told, initial

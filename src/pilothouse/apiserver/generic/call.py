@@ -1,0 +1,57 @@
+"""One request as the registry sees it, whether it came over HTTP or from a client in the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pilothouse.api.types.authentication.v1 import UserInfo
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """Who asks for what, and how. `api_version` is the version the client speaks."""
+
+    user: UserInfo
+    api_version: str
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    dry_run: bool = False
+    manager: str = "unknown"
+    """The field manager: the parameter, or the client's user agent up to its first slash."""
+    field_validation: str = ""
+    options: Any = None
+    """The CreateOptions, UpdateOptions, PatchOptions or DeleteOptions, where admission may want to see them."""
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, text: str) -> None:
+        if text and text not in self.warnings:
+            self.warnings.append(text)
+
+
+class Tracker(Protocol):
+    """Who owns which field: keeps metadata.managedFields. Objects are in the version of the call."""
+
+    def created(self, obj: Any, call: Call) -> Any:
+        """`obj` with the fields it sets owned by the call's manager."""
+        ...
+
+    def updated(self, new: Any, old: Any, call: Call) -> Any:
+        """`new` with what it changes of `old` owned by the call's manager."""
+        ...
+
+
+class NoTracker:
+    """Leaves managedFields as they are."""
+
+    def created(self, obj: Any, call: Call) -> Any:
+        return obj
+
+    def updated(self, new: Any, old: Any, call: Call) -> Any:
+        return new
+
+
+Change = Callable[[Any], Any]
+"""From the live object (None if there is none), in the version of the call, to the wanted one."""

@@ -1,0 +1,90 @@
+"""Creating an object: admission, metadata, validation, and the store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from pilothouse.api import errors
+from pilothouse.api.errors import StatusError
+from pilothouse.apiserver.admission.interface import Attributes
+from pilothouse.apiserver.generic import writing
+from pilothouse.apiserver.generic.call import Call
+from pilothouse.apiserver.generic.desk import Desk, settling, told, unavailable
+from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.seams.store import KeyExists, StoreUnavailable
+
+NAME_ATTEMPTS = 8
+
+
+class Creator:
+    """Creates objects of one kind."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._s = desk.surroundings
+
+    async def create(self, obj: Any, call: Call) -> Stored:
+        """Create `obj` (of the call's version, decoded only). Raises StatusError."""
+        obj, warning = writing.distinct_owners(writing.place(obj, call.namespace))
+        call.warn(warning)
+        form = self._desk.forms[call.api_version]
+        obj = form.to_storage(self._s.tracker.created(form.defaults(obj), call))
+        return await self.admit_and_insert(obj, call)
+
+    async def admit_and_insert(self, obj: Any, call: Call) -> Stored:
+        """Create `obj`, which is defaulted, tracked and in the storage version. Raises StatusError."""
+        attributes = self._desk.attributes("CREATE", call, obj, None)
+        await self._s.admission.admit(attributes)
+        obj, warning = writing.distinct_owners(attributes.obj, after_admission=True)
+        attributes.obj = obj
+        call.warn(warning)
+        generated = bool(obj.metadata.generate_name) and not obj.metadata.name
+        attempt = 1
+        while True:
+            try:
+                return await self._insert(obj, attributes, call)
+            except StatusError as error:
+                if not generated or error.reason != "AlreadyExists" or attempt == NAME_ATTEMPTS:
+                    raise
+                attempt += 1
+
+    async def _insert(self, obj: Any, attributes: Attributes, call: Call) -> Stored:
+        desk = self._desk
+        write = desk.write(call)
+        obj = writing.system_metadata(obj, write.now, self._s.chance)
+        obj, hook = await desk.begin_create(obj, write)
+        with settling(hook, call.dry_run):
+            obj, warnings = writing.before_create(desk.strategy, obj, write)
+            attributes.obj, attributes.name = obj, obj.metadata.name
+            await self._s.admission.validate(attributes)
+            told(call, warnings)
+            if obj.metadata.resource_version not in ("", "0"):
+                raise errors.make(500, "", "resourceVersion should not be set on objects to be created")
+            return await self._put(obj, call)
+
+    async def _put(self, obj: Any, call: Call) -> Stored:
+        desk = self._desk
+        kind = desk.stored_bytes
+        key = desk.key(obj.metadata.namespace, obj.metadata.name)
+        value = kind.value(obj)
+        if call.dry_run:
+            current = await desk.cache.get(key)
+            if current is not None:
+                raise self._exists(current.obj)
+            return Stored(kind, key, 0, value[len(kind.head) :])
+        try:
+            return await desk.cache.create(key, value, obj)
+        except KeyExists as found:
+            current = kind.of_value(key, found.current.value, found.current.mod_revision)
+            raise self._exists(current.obj) from None
+        except StoreUnavailable as error:
+            raise unavailable(error) from None
+
+    def _exists(self, current: Any) -> StatusError:
+        r = self._desk.resource
+        error = errors.already_exists(r.group, r.resource, current.metadata.name)
+        if current.metadata.deletion_timestamp is None:
+            return error
+        return StatusError(replace(error.status, message=f"object is being deleted: {error.status.message}"))

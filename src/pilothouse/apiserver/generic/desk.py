@@ -1,0 +1,153 @@
+"""What the writes of one kind share: its strategy, cache, forms and keys, and the settling of side effects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pilothouse.api import errors
+from pilothouse.api.errors import StatusError
+from pilothouse.apiserver.admission.interface import Admission, Attributes, Operation
+from pilothouse.apiserver.generic.call import Call, Tracker
+from pilothouse.apiserver.generic.storage import Cache, KindBytes, Stored
+from pilothouse.apiserver.generic.strategy import Hooks, Strategy, VersionForm, Write, WriteHook
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.random import Chance
+from pilothouse.seams.store import RevisionMismatch, StoreUnavailable
+
+
+class Stale(Exception):
+    """The item is not what the store has any more."""
+
+
+class _Nothing:
+    """A write without side effects."""
+
+    def commit(self) -> None: ...
+
+    def revert(self) -> None: ...
+
+
+NOTHING = _Nothing()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every registry of a server works with."""
+
+    clock: Clock
+    chance: Chance
+    admission: Admission
+    tracker: Tracker
+
+
+class Desk:
+    """One stored kind, as those who create, update and delete it see it."""
+
+    def __init__(
+        self, strategy: Strategy[Any], cache: Cache, surroundings: Surroundings, hooks: Hooks | None = None
+    ) -> None:
+        self.strategy = strategy
+        self.resource = strategy.resource
+        self.cache = cache
+        self.hooks = hooks
+        self.surroundings = surroundings
+        self.own = VersionForm(strategy.type, _same, _same, strategy.defaults)
+        self.forms = {self.resource.api_version: self.own, **strategy.versions}
+        self.bytes = {version: KindBytes(form.type) for version, form in self.forms.items()}
+        self.stored_bytes = self.bytes[self.resource.api_version] = KindBytes(strategy.type, strategy.fields)
+        self.prefix = f"/registry/{strategy.prefix}/"
+
+    def key(self, namespace: str, name: str) -> str:
+        return f"{self.prefix}{namespace}/{name}" if namespace else self.prefix + name
+
+    def not_found(self, name: str) -> StatusError:
+        return errors.not_found(self.resource.group, self.resource.resource, name)
+
+    def write(self, call: Call) -> Write:
+        return Write(call.user, self.surroundings.clock.now(), call.subresource, call.dry_run)
+
+    def attributes(self, operation: Operation, call: Call, obj: Any, old: Any) -> Attributes:
+        """The write as admission sees it."""
+        r = self.resource
+        return Attributes(
+            operation=operation,
+            group=r.group,
+            version=r.version,
+            resource=r.resource,
+            kind=r.kind,
+            user=call.user,
+            subresource=call.subresource,
+            namespace=call.namespace,
+            name=call.name or (obj.metadata.name if obj is not None else ""),
+            obj=obj,
+            old_obj=old,
+            options=call.options,
+            dry_run=call.dry_run,
+            warnings=call.warnings,
+        )
+
+    async def begin_create(self, obj: Any, write: Write) -> tuple[Any, WriteHook]:
+        return (obj, NOTHING) if self.hooks is None else await self.hooks.begin_create(obj, write)
+
+    async def begin_update(self, new: Any, old: Any, write: Write) -> tuple[Any, WriteHook]:
+        return (new, NOTHING) if self.hooks is None else await self.hooks.begin_update(new, old, write)
+
+    async def swap(self, existing: Stored, new: Any, call: Call) -> Stored:
+        """Store `new` in place of `existing`; without a change nothing is written. Raises Stale, StatusError."""
+        kind = self.stored_bytes
+        value = kind.value(new)
+        same = kind.of_value(existing.key, value, existing.revision)
+        if call.dry_run:
+            return same
+        if same.tail == existing.tail:
+            return existing
+        try:
+            return await self.cache.replace(existing.key, value, existing.revision, new)
+        except RevisionMismatch as error:
+            raise Stale from error
+        except StoreUnavailable as error:
+            raise unavailable(error) from None
+
+    async def remove(self, item: Stored, call: Call) -> Stored:
+        """Take `item` out of the store. Raises Stale, StatusError."""
+        if call.dry_run:
+            return item
+        try:
+            gone = await self.cache.delete(item.key, item.revision)
+        except RevisionMismatch as error:
+            raise Stale from error
+        except StoreUnavailable as error:
+            raise unavailable(error) from None
+        if self.hooks is not None:
+            await self.hooks.after_delete(item.obj, self.write(call))
+        return gone
+
+
+@contextmanager
+def settling(hook: WriteHook, dry_run: bool) -> Iterator[None]:
+    """Commit the side effects of a write when the block ends well; take them back if it fails, or was a dry run."""
+    done = False
+    try:
+        yield
+        done = not dry_run
+    finally:
+        if done:
+            hook.commit()
+        else:
+            hook.revert()
+
+
+def told(call: Call, warnings: Sequence[str]) -> None:
+    for text in warnings:
+        call.warn(text)
+
+
+def unavailable(error: StoreUnavailable) -> StatusError:
+    return errors.make(500, "", str(error))
+
+
+def _same(obj: Any) -> Any:
+    return obj

@@ -1,0 +1,38 @@
+"""PATCH as the registry does it: find the live object, apply the patch, write what came out."""
+
+from __future__ import annotations
+
+import functools
+from typing import Literal, Protocol
+
+from pilothouse.apiserver.generic.call import Call, Change
+from pilothouse.apiserver.generic.registry import Registry
+from pilothouse.apiserver.generic.storage import Stored
+
+PatchKind = Literal["json", "merge", "strategic", "apply"]
+_TYPES: dict[str, PatchKind] = {
+    "application/json-patch+json": "json",
+    "application/merge-patch+json": "merge",
+    "application/strategic-merge-patch+json": "strategic",
+    "application/apply-patch+yaml": "apply",
+}
+
+
+@functools.lru_cache(maxsize=64)
+def patch_type(content_type: bytes | None) -> PatchKind | None:
+    """The kind of patch that a content type names; None if it names none."""
+    return _TYPES.get((content_type or b"").decode("latin-1").partition(";")[0].strip())
+
+
+class Patcher(Protocol):
+    """Applies patches to stored objects."""
+
+    async def patch(
+        self, registry: Registry, kind: PatchKind, body: bytes, call: Call, force: bool | None
+    ) -> tuple[Stored, bool]:
+        """The object after the patch, and whether it was created (apply). Raises StatusError."""
+        ...
+
+    def scale_change(self, kind: PatchKind, body: bytes, call: Call, force: bool | None) -> Change:
+        """What the patch makes of a Scale. Raises StatusError when it is called."""
+        ...

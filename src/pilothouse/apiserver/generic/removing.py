@@ -1,0 +1,58 @@
+"""Deleting an object: now, later, or when its finalizers are gone."""
+
+from __future__ import annotations
+
+from pilothouse.api.errors import StatusError
+from pilothouse.api.types.meta.v1 import DeleteOptions, StatusDetails
+from pilothouse.api.types.meta.v1 import Status as StatusBody
+from pilothouse.apiserver.generic import deleting
+from pilothouse.apiserver.generic.call import Call
+from pilothouse.apiserver.generic.desk import Desk, Stale
+from pilothouse.apiserver.generic.storage import Stored
+
+
+class Remover:
+    """Deletes objects of one kind."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._s = desk.surroundings
+
+    async def delete(self, options: DeleteOptions, call: Call) -> tuple[Stored | StatusBody, bool]:
+        """Delete as `options` say: the object or a Status, and True if it is gone at once. Raises StatusError."""
+        deleting.check_options(options)
+        desk = self._desk
+        key = desk.key(call.namespace, call.name)
+        existing = desk.cache.peek(key) or await desk.cache.get(key)
+        while True:
+            if existing is None:
+                raise desk.not_found(call.name)
+            try:
+                return await self._once(existing, options, call)
+            except Stale:
+                existing = await desk.cache.get(key)
+            except StatusError as error:
+                latest = await desk.cache.get(key)
+                if error.code != 409 or latest is None or latest.revision == existing.revision:
+                    raise
+                existing = latest
+
+    async def _once(self, existing: Stored, options: DeleteOptions, call: Call) -> tuple[Stored | StatusBody, bool]:
+        desk, obj = self._desk, existing.obj
+        attributes = desk.attributes("DELETE", call, None, obj)
+        await self._s.admission.admit(attributes)
+        step = deleting.decide(desk.strategy, obj, options, desk.write(call))
+        await self._s.admission.validate(attributes)
+        left = existing if step.store is None else await desk.swap(existing, step.store, call)
+        if step.remove:
+            return self._answer(await desk.remove(left, call)), True
+        rules = desk.strategy.deletion
+        under_way = step.store is None and rules.grace is None and not rules.waits(obj)
+        return (self._answer(left) if under_way else left), False
+
+    def _answer(self, item: Stored) -> Stored | StatusBody:
+        if self._desk.strategy.deletion.returns_object:
+            return item
+        r, meta = self._desk.resource, item.obj.metadata
+        details = StatusDetails(name=meta.name, group=r.group, kind=r.resource, uid=meta.uid)
+        return StatusBody(status="Success", details=details)

@@ -1,0 +1,223 @@
+"""The API server, put together: caches, registries, identity, admission, routes, and one handler for the HTTP server.
+
+server = ApiServer(surroundings, settings)
+await server.start()
+... HTTP server with server.handle ...
+await server.close()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pilothouse.api.errors import StatusError
+from pilothouse.api.facts import Resource
+from pilothouse.api.scheme import BY_RESOURCE
+from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.apiserver.admission import registry as admission_plugins
+from pilothouse.apiserver.admission.interface import Admission
+from pilothouse.apiserver.admission.surroundings import Surroundings as AdmissionSurroundings
+from pilothouse.apiserver.authn import build as authn
+from pilothouse.apiserver.authn.impersonation import Impersonation, wanted
+from pilothouse.apiserver.authz import build as authz
+from pilothouse.apiserver.authz.forbidden import forbidden
+from pilothouse.apiserver.authz.interface import Access
+from pilothouse.apiserver.cached_reader import CachedReader
+from pilothouse.apiserver.endpoints import answers, negotiation, query, routes
+from pilothouse.apiserver.endpoints.action import ActionEndpoint
+from pilothouse.apiserver.endpoints.context import Context, Handler
+from pilothouse.apiserver.endpoints.documents import Documents
+from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
+from pilothouse.apiserver.endpoints.router import Route, Router, missing, not_allowed
+from pilothouse.apiserver.filters import request_info
+from pilothouse.apiserver.filters.request_info import RequestInfo
+from pilothouse.apiserver.generic.actions import Action
+from pilothouse.apiserver.generic.call import NoTracker, Tracker
+from pilothouse.apiserver.generic.desk import Surroundings
+from pilothouse.apiserver.generic.patching import Patcher
+from pilothouse.apiserver.generic.registry import Registry
+from pilothouse.apiserver.generic.storage import Cache, KindBytes
+from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.apiserver.local import LocalClient
+from pilothouse.apiserver.resources.roster import strategies
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.http.messages import Answer, Request
+from pilothouse.kit.random import Chance
+from pilothouse.machinery.client import Client
+
+MASTER = UserInfo(username="system:apiserver", groups=("system:masters", "system:authenticated"))
+
+
+class Keeper(Protocol):
+    """Makes the watch caches of all kinds over one store."""
+
+    def cache(self, form: KindBytes, prefix: str, index: Sequence[str]) -> Cache:
+        """The cache of the keys below `prefix`; `index` are fields to index. Called before `start`."""
+        ...
+
+    async def start(self) -> None:
+        """Fill all caches and follow the store."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the house gives an API server to work with."""
+
+    keeper: Keeper
+    clock: Clock
+    chance: Chance
+    authn: authn.Settings
+    patcher: Patcher
+    tracker: Tracker = field(default_factory=NoTracker)
+    address: Callable[[], str] = lambda: ""
+    """The host and port that clients reach it at."""
+    admission: Callable[[AdmissionSurroundings], Admission] = admission_plugins.build
+
+
+class ApiServer:
+    """Answers requests of the Kubernetes API."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.router = Router()
+        self.endpoints: dict[type[Any], ResourceEndpoint] = {}
+        self.by_resource: dict[tuple[str, str, str], ResourceEndpoint] = {}
+        self.actions: dict[tuple[str, str, str], Action] = {}
+        """By group, resource and subresource."""
+        caches = self._caches()
+        self.reader = CachedReader(caches)
+        self.authz = authz.build(self.reader)
+        self.authn = authn.build(parts.authn, self.reader, parts.clock)
+        self._impersonation = Impersonation(self.authz.authorizer)
+        self.documents = Documents(self.router, parts.address)
+        admission = parts.admission(
+            AdmissionSurroundings(self.reader, self.client(MASTER), self.authz.authorizer, parts.clock, parts.chance)
+        )
+        surroundings = Surroundings(parts.clock, parts.chance, admission, parts.tracker)
+        for strategy, cache in caches.values():
+            self._serve(Registry(strategy, cache, surroundings))
+
+    def _caches(self) -> dict[type[Any], tuple[Strategy[Any], Cache]]:
+        found: dict[type[Any], tuple[Strategy[Any], Cache]] = {}
+        for strategy in strategies():
+            form = KindBytes(strategy.type, strategy.fields)
+            found[strategy.type] = (
+                strategy,
+                self.parts.keeper.cache(form, f"/registry/{strategy.prefix}/", strategy.index),
+            )
+        return found
+
+    def _serve(self, registry: Registry) -> None:
+        for api_version, form in registry.forms.items():
+            endpoint = ResourceEndpoint(registry, api_version, self.parts.patcher)
+            r = endpoint.resource
+            self.endpoints[form.type] = self.by_resource[(r.group, r.version, r.resource)] = endpoint
+            self.router.add(routes.of_endpoint(endpoint))
+
+    def add_action(self, action: Action) -> None:
+        """Serve an action, on a resource of its own or as a subresource of one that is served."""
+        self.actions[(action.group, action.resource, action.subresource)] = action
+        handler = ActionEndpoint(action).create
+        route = self.router.route(action.group, action.version, action.resource)
+        if route is None:
+            route = Route(BY_RESOURCE[(action.group, action.version, action.resource)])
+            self.router.add(route)
+        if action.subresource:
+            route.subresources.setdefault(action.subresource, {})["POST"] = handler
+        else:
+            route.collection["POST"] = handler
+        self.documents.changed()
+
+    def action(self, resource: Resource, subresource: str) -> Action:
+        """Raises StatusError (404)."""
+        found = self.actions.get((resource.group, resource.resource, subresource))
+        if found is None:
+            raise missing()
+        return found
+
+    def client(self, user: UserInfo) -> Client:
+        """A client in this process that acts as `user`."""
+        return LocalClient(self, user)
+
+    async def start(self) -> None:
+        await self.parts.keeper.start()
+
+    async def close(self) -> None:
+        await self.parts.keeper.close()
+
+    # Requests.
+
+    def handle(self, request: Request) -> Answer | Awaitable[Answer]:
+        """The handler for the HTTP server."""
+        return self._answer(request)
+
+    async def _answer(self, request: Request) -> Answer:
+        warnings: list[str] = []
+        media = negotiation.JSON
+        context: Context | None = None
+        try:
+            found = self.authn.requests.authenticate(request)
+            warnings += found.warnings
+            path, parameters = query.split(request.target)
+            info = request_info.read(request.method, path, parameters)
+            user = self._authorized(request, found.user, info)
+            context = Context(request, info, user, parameters, self.parts.clock, warnings=warnings)
+            handler = self._handler(request.method, info)
+            if handler is None:
+                return await self.documents.answer(context)
+            made = handler(context)
+            return await made if isinstance(made, Awaitable) else made
+        except StatusError as error:
+            if context is not None:
+                media = context.media.type
+            return answers.failure(error, media, warnings)
+
+    def _handler(self, method: str, info: RequestInfo) -> Handler | None:
+        """None for what is no resource. Raises StatusError (404, 405)."""
+        if not info.is_resource:
+            return None
+        if method in ("HEAD", "OPTIONS", "CONNECT", "TRACE"):
+            raise not_allowed()
+        found = self.router.handler(method, info)
+        return found if found is not None else self._unknown_group
+
+    async def _unknown_group(self, context: Context) -> Answer:
+        return answers.text(404, "404 page not found\n")
+
+    def _authorized(self, request: Request, user: UserInfo, info: RequestInfo) -> UserInfo:
+        """Whom the request acts as. Raises StatusError (400, 403)."""
+        access = access_of(user, info)
+        asked = wanted(request)
+        if asked is not None:
+            user = self._impersonation.impersonate(asked, access)
+            access = access._replace(user=user)
+        self.authorize(access)
+        return user
+
+    def authorize(self, access: Access) -> None:
+        """Raises StatusError (403)."""
+        verdict = self.authz.authorizer.authorize(access)
+        if not verdict.allowed:
+            raise forbidden(access, verdict.reason)
+
+
+def access_of(user: UserInfo, info: RequestInfo) -> Access:
+    """The question to the authorizer."""
+    if not info.is_resource:
+        return Access(user, info.verb, path=info.path)
+    return Access(
+        user,
+        info.verb,
+        group=info.group,
+        version=info.version,
+        resource=info.resource,
+        subresource=info.subresource,
+        namespace=info.namespace,
+        name=info.name,
+        path=info.path,
+    )
