@@ -32,7 +32,7 @@ class CachedReader:
 
     def list(self, kind: type[K], namespace: str = "") -> Sequence[K]:
         _strategy, cache = self._caches[kind]
-        return [item.obj for item in cache.peek_all(namespace)]
+        return [item.obj for item in cache.items(namespace)]
 
     async def latest(self, kind: type[K], name: str, namespace: str = "") -> K | None:
         cache, key = self._key(kind, name, namespace)

@@ -8,9 +8,10 @@ await server.close()
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from pilothouse.api.errors import StatusError
 from pilothouse.api.facts import Resource
@@ -21,14 +22,21 @@ from pilothouse.apiserver.admission.interface import Admission
 from pilothouse.apiserver.admission.surroundings import Surroundings as AdmissionSurroundings
 from pilothouse.apiserver.authn import build as authn
 from pilothouse.apiserver.authn.impersonation import Impersonation, wanted
+from pilothouse.apiserver.authn.serviceaccounts import TokenIssuer
 from pilothouse.apiserver.authz import build as authz
+from pilothouse.apiserver.authz.bootstrap import reconcile as roles
 from pilothouse.apiserver.authz.forbidden import forbidden
 from pilothouse.apiserver.authz.interface import Access
+from pilothouse.apiserver.bootstrap import objects as bootstrap
 from pilothouse.apiserver.cached_reader import CachedReader
+from pilothouse.apiserver.cacher.cache import WatchCache
+from pilothouse.apiserver.cacher.caches import Caches
+from pilothouse.apiserver.cacher.replica import Source
 from pilothouse.apiserver.endpoints import answers, negotiation, query, routes
 from pilothouse.apiserver.endpoints.action import ActionEndpoint
 from pilothouse.apiserver.endpoints.context import Context, Handler
 from pilothouse.apiserver.endpoints.documents import Documents
+from pilothouse.apiserver.endpoints.patcher import ObjectPatcher
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
 from pilothouse.apiserver.endpoints.router import Route, Router, missing, not_allowed
 from pilothouse.apiserver.filters import request_info
@@ -36,47 +44,39 @@ from pilothouse.apiserver.filters.request_info import RequestInfo
 from pilothouse.apiserver.generic.actions import Action
 from pilothouse.apiserver.generic.call import NoTracker, Tracker
 from pilothouse.apiserver.generic.desk import Surroundings
-from pilothouse.apiserver.generic.patching import Patcher
 from pilothouse.apiserver.generic.registry import Registry
-from pilothouse.apiserver.generic.storage import Cache, KindBytes
+from pilothouse.apiserver.generic.storage import KindBytes
 from pilothouse.apiserver.generic.strategy import Strategy
 from pilothouse.apiserver.local import LocalClient
+from pilothouse.apiserver.questions import action_of
 from pilothouse.apiserver.resources.roster import strategies
+from pilothouse.apiserver.reviews import registry as reviews
+from pilothouse.apiserver.reviews.interface import Review
+from pilothouse.apiserver.reviews.registry import Answering
+from pilothouse.kit import jwt
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.messages import Answer, Request
 from pilothouse.kit.random import Chance
+from pilothouse.kit.tasks import TaskScope
 from pilothouse.machinery.client import Client
+from pilothouse.seams.store import Store
 
 MASTER = UserInfo(username="system:apiserver", groups=("system:masters", "system:authenticated"))
 
 
-class Keeper(Protocol):
-    """Makes the watch caches of all kinds over one store."""
-
-    def cache(self, form: KindBytes, prefix: str, index: Sequence[str]) -> Cache:
-        """The cache of the keys below `prefix`; `index` are fields to index. Called before `start`."""
-        ...
-
-    async def start(self) -> None:
-        """Fill all caches and follow the store."""
-        ...
-
-    async def close(self) -> None: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the house gives an API server to work with."""
+    """What the house gives an API server to work with. `signer` signs service account tokens; its public key belongs
+    into the keys of `authn`."""
 
-    keeper: Keeper
+    store: Store
     clock: Clock
     chance: Chance
     authn: authn.Settings
-    patcher: Patcher
+    signer: jwt.Signer
     tracker: Tracker = field(default_factory=NoTracker)
     address: Callable[[], str] = lambda: ""
     """The host and port that clients reach it at."""
-    admission: Callable[[AdmissionSurroundings], Admission] = admission_plugins.build
 
 
 class ApiServer:
@@ -89,32 +89,51 @@ class ApiServer:
         self.by_resource: dict[tuple[str, str, str], ResourceEndpoint] = {}
         self.actions: dict[tuple[str, str, str], Action] = {}
         """By group, resource and subresource."""
-        caches = self._caches()
-        self.reader = CachedReader(caches)
+        self.documents = Documents(self.router, parts.address)
+        self.patcher = ObjectPatcher(parts.tracker)
+        self._scope = TaskScope("apiserver")
+        self._caches = Caches(parts.store, parts.clock, self._scope)
+        kinds = {strategy.type: (strategy, self._cache(strategy)) for strategy in strategies()}
+        self.reader = CachedReader(kinds)
         self.authz = authz.build(self.reader)
         self.authn = authn.build(parts.authn, self.reader, parts.clock)
         self._impersonation = Impersonation(self.authz.authorizer)
-        self.documents = Documents(self.router, parts.address)
-        admission = parts.admission(
-            AdmissionSurroundings(self.reader, self.client(MASTER), self.authz.authorizer, parts.clock, parts.chance)
-        )
-        surroundings = Surroundings(parts.clock, parts.chance, admission, parts.tracker)
-        for strategy, cache in caches.values():
+        self.admission = self._admission()
+        surroundings = Surroundings(parts.clock, parts.chance, self.admission, parts.tracker)
+        for strategy, cache in kinds.values():
             self._serve(Registry(strategy, cache, surroundings))
+        for review in self._reviews():
+            self.add_action(action_of(review, self.admission))
 
-    def _caches(self) -> dict[type[Any], tuple[Strategy[Any], Cache]]:
-        found: dict[type[Any], tuple[Strategy[Any], Cache]] = {}
-        for strategy in strategies():
-            form = KindBytes(strategy.type, strategy.fields)
-            found[strategy.type] = (
-                strategy,
-                self.parts.keeper.cache(form, f"/registry/{strategy.prefix}/", strategy.index),
-            )
-        return found
+    def _cache(self, strategy: Strategy[Any]) -> WatchCache:
+        form = KindBytes(strategy.type, strategy.fields)
+        source = Source(form, f"/registry/{strategy.prefix}/", strategy.resource.namespaced, strategy.index)
+        return self._caches.of(source)
+
+    def _admission(self) -> Admission:
+        p = self.parts
+        client = self.client(MASTER)
+        return admission_plugins.build(
+            AdmissionSurroundings(self.reader, client, self.authz.authorizer, self.authz.rbac, p.clock, p.chance)
+        )
+
+    def _reviews(self) -> Iterable[Review]:
+        p = self.parts
+        issuer = TokenIssuer(p.signer, p.clock, p.chance, p.authn.issuer)
+        answering = Answering(
+            authorizer=self.authz.authorizer,
+            rules=self.authz.rules,
+            tokens=self.authn.tokens,
+            issuer=issuer,
+            reader=self.reader,
+            clock=p.clock,
+            audiences=p.authn.audiences,
+        )
+        return reviews.build(answering).values()
 
     def _serve(self, registry: Registry) -> None:
         for api_version, form in registry.forms.items():
-            endpoint = ResourceEndpoint(registry, api_version, self.parts.patcher)
+            endpoint = ResourceEndpoint(registry, api_version, self.patcher)
             r = endpoint.resource
             self.endpoints[form.type] = self.by_resource[(r.group, r.version, r.resource)] = endpoint
             self.router.add(routes.of_endpoint(endpoint))
@@ -145,10 +164,18 @@ class ApiServer:
         return LocalClient(self, user)
 
     async def start(self) -> None:
-        await self.parts.keeper.start()
+        """Fill the caches and make sure of the objects that every cluster has. Raises StoreUnavailable."""
+        async with asyncio.TaskGroup() as group:
+            for cache in self._caches:
+                group.create_task(cache.start())
+        self._scope.spawn(self._caches.forget_for_ever(), "forget")
+        client = self.client(MASTER)
+        await bootstrap.namespaces(client)
+        await bootstrap.priorities(client)
+        await roles.reconcile(client, self.reader)
 
     async def close(self) -> None:
-        await self.parts.keeper.close()
+        await self._scope.close()
 
     # Requests.
 

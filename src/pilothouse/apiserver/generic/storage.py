@@ -223,7 +223,7 @@ class Cache(Protocol):
         """What the cache has now, perhaps a moment old."""
         ...
 
-    def peek_all(self, namespace: str = "") -> Sequence[Stored]:
+    def items(self, namespace: str = "") -> Sequence[Stored]:
         """What the cache has now of a namespace (empty: of all), in key order, perhaps a moment old."""
         ...
 

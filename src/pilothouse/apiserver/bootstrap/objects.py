@@ -1,0 +1,50 @@
+"""The objects that every cluster starts with, beside roles and flow schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pilothouse.api.errors import StatusError
+from pilothouse.api.types.core.v1 import Namespace
+from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.api.types.scheduling.v1 import PriorityClass
+from pilothouse.machinery.client import Client
+
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+def _priority(name: str, value: int, description: str) -> PriorityClass:
+    return PriorityClass(metadata=ObjectMeta(name=name), value=value, description=description)
+
+
+PRIORITIES = (
+    _priority(
+        "system-node-critical",
+        2000001000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+    _priority(
+        "system-cluster-critical",
+        2000000000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+    ),
+)
+
+
+async def ensure(client: Client, wanted: Sequence[Any]) -> None:
+    """Create what is not there yet."""
+    for obj in wanted:
+        try:
+            await client.create(obj)
+        except StatusError as error:
+            if error.reason != "AlreadyExists":
+                raise
+
+
+async def namespaces(client: Client) -> None:
+    await ensure(client, [Namespace(metadata=ObjectMeta(name=name)) for name in NAMESPACES])
+
+
+async def priorities(client: Client) -> None:
+    await ensure(client, PRIORITIES)

@@ -1,0 +1,72 @@
+"""Reviews and token requests as actions of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from msgspec import Struct
+
+from pilothouse.api.facts import Resource
+from pilothouse.api.scheme import type_of
+from pilothouse.api.types.resources import SERVED
+from pilothouse.apiserver.admission.interface import Admission, Attributes
+from pilothouse.apiserver.generic.actions import Action
+from pilothouse.apiserver.generic.call import Call
+from pilothouse.apiserver.reviews.interface import Call as ReviewCall
+from pilothouse.apiserver.reviews.interface import Review
+
+
+def action_of(review: Review, admission: Admission) -> Action:
+    """The action that asks `review`."""
+    group, name, subresource = review.resource
+    resource = next(r for r in SERVED if (r.group, r.resource) == (group, name))
+    body = _body(resource, subresource)
+
+    async def run(obj: Any, call: Call) -> Struct:
+        admitted = _admitted(admission, resource, body, call)
+        answer: Struct = await review.create(
+            review.defaults(obj), ReviewCall(call.user, call.namespace, call.name, admitted)
+        )
+        return answer
+
+    return Action(
+        group=group,
+        version=resource.version,
+        resource=name,
+        subresource=subresource,
+        body=body,
+        run=run,
+        named=False,
+    )
+
+
+def _body(resource: Resource, subresource: str) -> type[Any]:
+    if not subresource:
+        return type_of(resource.group, resource.version, resource.kind)
+    found = next(s for s in resource.subresources if s.name == subresource)
+    return type_of(found.group, found.version, found.kind)
+
+
+def _admitted(
+    admission: Admission, resource: Resource, body: type[Any], call: Call
+) -> Callable[[Any], Awaitable[None]]:
+    async def admitted(obj: Any) -> None:
+        attributes = Attributes(
+            operation="CREATE",
+            group=resource.group,
+            version=resource.version,
+            resource=resource.resource,
+            kind=body().kind,
+            user=call.user,
+            subresource=call.subresource,
+            namespace=call.namespace,
+            name=call.name,
+            obj=obj,
+            options=call.options,
+            dry_run=call.dry_run,
+            warnings=call.warnings,
+        )
+        await admission.validate(attributes)
+
+    return admitted
