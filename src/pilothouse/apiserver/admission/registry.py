@@ -19,6 +19,7 @@ from pilothouse.apiserver.admission.plugins.default_tolerations import DefaultTo
 from pilothouse.apiserver.admission.plugins.limit_ranger import LimitRanger
 from pilothouse.apiserver.admission.plugins.namespace_lifecycle import NamespaceLifecycle
 from pilothouse.apiserver.admission.plugins.object_in_use import StorageObjectInUseProtection
+from pilothouse.apiserver.admission.plugins.pod_security import PodSecurity
 from pilothouse.apiserver.admission.plugins.pod_topology_labels import PodTopologyLabels
 from pilothouse.apiserver.admission.plugins.priority import Priority
 from pilothouse.apiserver.admission.plugins.rbac_escalation import EscalationCheck
@@ -34,6 +35,7 @@ PLUGINS: Sequence[Factory] = (
     LimitRanger,
     ServiceAccountPlugin,
     TaintNodesByCondition,
+    PodSecurity,
     Priority,
     DefaultTolerationSeconds,
     DefaultStorageClass,
