@@ -79,9 +79,9 @@ def terminated(state: PodState) -> list[Instruction]:
 
 
 def farewell(state: PodState) -> list[Instruction]:
-    """The API object is gone: nothing of the pod stays."""
+    """The API object is gone: nothing of the pod stays. A sandbox takes its containers along."""
     return [
-        *(RemoveContainer(i) for i in state.containers),
+        *(RemoveContainer(c.id) for c in state.containers.values() if c.sandbox_id not in state.sandboxes),
         *(RemoveSandbox(i) for i in state.sandboxes),
         Forget(),
     ]

@@ -21,7 +21,9 @@ def difference(old: PodStatus, new: PodStatus) -> dict[str, Any]:
             continue
         if name in MERGED_BY:
             known = {item[MERGED_BY[name]]: item for item in held or ()}
-            found[name] = [item for item in value if known.get(item[MERGED_BY[name]]) != item]
+            changed = [item for item in value if known.get(item[MERGED_BY[name]]) != item]
+            # An item is merged too: what it no longer has must be said.
+            found[name] = [{**dict.fromkeys(known.get(item[MERGED_BY[name]], ())), **item} for item in changed]
         elif name in ("podIPs", "hostIPs"):
             found[name] = [*value, {"$patch": "replace"}] if held else value
         else:

@@ -16,12 +16,21 @@ from pilothouse.kubelet.sync.shop import RUNTIME_RETRY, Shop
 from pilothouse.kubelet.sync.worker import PodWorker
 from pilothouse.kubelet.volumes.model import VolumeError
 from pilothouse.machinery.client.interface import WatchEvent
-from pilothouse.seams.runtime import Container, EventType, NotFound, RuntimeEvent, RuntimeFailure, Sandbox
+from pilothouse.seams.runtime import (
+    Container,
+    ContainerState,
+    EventType,
+    NotFound,
+    RuntimeEvent,
+    RuntimeFailure,
+    Sandbox,
+)
 from pilothouse.semantics.pods import is_terminal
 
 log = logging.getLogger(__name__)
 REFRESH_SECONDS = 60.0
 RELIST_SECONDS = 2.0
+SETTLING = (0.002, 0.004, 0.008, 0.016, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)
 
 
 class PodSet:
@@ -172,6 +181,12 @@ class PodSet:
                 worker.post(events.SandboxSeen(await self.shop.runtime.sandbox(event.id)))
             return
         found = await worker.actions.look(event.id)
+        for delay in SETTLING:
+            # The event runs ahead of the runtime's own view by some milliseconds.
+            if found is None or found.state is ContainerState.EXITED:
+                break
+            await self.shop.clock.sleep(delay)
+            found = await worker.actions.look(event.id)
         worker.post(events.ContainerStopped(event.id, None) if found is None else events.ContainerSeen(found))
 
     async def _relist(self) -> None:

@@ -37,11 +37,14 @@ def lacks_sys_resource() -> bool:
 
 
 def alive(pid: int, marker: str) -> bool:
-    """Whether `pid` is a running process with `marker` in its command line (pids are used again)."""
+    """Whether `pid` is a running process with `marker` in its command line (pids are used again). The line is empty for
+    a moment within exec, and for ever in a zombie."""
     try:
-        return marker.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
+    return marker.encode() in line or (not line and state not in "ZX")
 
 
 class Supervisor:
