@@ -58,10 +58,14 @@ class SQLiteStore:
 
         def load() -> tuple[SQLiteFile, Ledger, int]:
             file = SQLiteFile(path)
-            ledger = Ledger(file.newest_revision())
-            for key, head in file.heads():
-                ledger.load(key, head)
-            return file, ledger, file.meta("compacted")
+            with contextlib.ExitStack() as undo:
+                undo.callback(file.close)
+                ledger = Ledger(file.newest_revision())
+                for key, head in file.heads():
+                    ledger.load(key, head)
+                compacted = file.meta("compacted")
+                undo.pop_all()
+            return file, ledger, compacted
 
         what = f"cannot read the store {path}"
         return cls(*await asyncio.get_running_loop().run_in_executor(None, translated, load, what))

@@ -44,9 +44,10 @@ class SQLiteFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._open: list[sqlite3.Connection] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(path)
+            self._open.append(_lock(path))
             # The journal files of SQLite take over the mode of the database: secrets lie in them.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self.writer = self._connect()
@@ -54,18 +55,21 @@ class SQLiteFile:
             self.reader = self._connect()
             self.looker = self._connect()
         except (sqlite3.Error, OSError) as error:
+            self.close()
             raise StoreUnavailable(f"cannot open the store {path}: {error}") from error
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, cached_statements=2 * BATCH_LIMIT
         )
+        self._open.append(connection)
         connection.executescript("PRAGMA synchronous = FULL; PRAGMA cache_size = -4000; PRAGMA busy_timeout = 5000;")
         return connection
 
     def close(self) -> None:
-        for connection in (self.looker, self.reader, self.writer, self._lock):
-            connection.close()
+        """Close everything, the lock last."""
+        while self._open:
+            self._open.pop().close()
 
     def heads(self) -> Iterator[tuple[str, Head]]:
         """Every key that exists."""
