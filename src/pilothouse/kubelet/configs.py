@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pilothouse.api.quantity import Quantity
-from pilothouse.api.types.core.v1 import Pod, PodSecurityContext
+from pilothouse.api.types.core.v1 import EphemeralContainer, Pod, PodSecurityContext
 from pilothouse.kubelet import environment as env
 from pilothouse.kubelet.names import dns_config, hostname
 from pilothouse.kubelet.options import NodeOptions
@@ -25,6 +25,7 @@ GRACE_ANNOTATION = "io.kubernetes.pod.terminationGracePeriod"
 RESTARTS_ANNOTATION = "io.kubernetes.container.restartCount"
 MESSAGE_PATH_ANNOTATION = "io.kubernetes.container.terminationMessagePath"
 MESSAGE_POLICY_ANNOTATION = "io.kubernetes.container.terminationMessagePolicy"
+KIND_ANNOTATION = "pilothouse.io/container-kind"
 MESSAGE_FILE_ANNOTATION = "pilothouse.io/termination-message-file"
 
 
@@ -77,6 +78,13 @@ def sandbox_config(pod: Pod, node: NodeView, attempt: int) -> SandboxConfig:
     )
 
 
+def kind_of(pod: Pod, container: env.AnyContainer) -> str:
+    """`init`, `sidecar`, `ephemeral` or `regular`."""
+    if any(c is container or c.name == container.name for c in pod.spec.init_containers):
+        return "sidecar" if container.restart_policy == "Always" else "init"
+    return "ephemeral" if isinstance(container, EphemeralContainer) else "regular"
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerInputs:
     """What a container is made of, gathered beforehand."""
@@ -109,6 +117,7 @@ def container_config(pod: Pod, container: env.AnyContainer, node: NodeView, inpu
             MESSAGE_PATH_ANNOTATION: container.termination_message_path,
             MESSAGE_POLICY_ANNOTATION: container.termination_message_policy or "File",
             MESSAGE_FILE_ANNOTATION: inputs.message_file,
+            KIND_ANNOTATION: kind_of(pod, container),
             GRACE_ANNOTATION: str(30 if grace is None else grace),
         },
         log_path=f"{container.name}/{inputs.attempt}.log",

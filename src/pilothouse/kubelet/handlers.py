@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import grpc
@@ -45,8 +46,24 @@ def port_number(container: AnyContainer, port: int | str) -> int:
     raise BadPort(f"couldn't find port: {port!r} in container {container.name!r}")
 
 
+class Actions(Protocol):
+    """What probes and hooks are carried out with; failures are outcomes, not exceptions. `seconds` None: no limit."""
+
+    async def execute(self, container_id: str, action: ExecAction, seconds: float | None) -> Outcome: ...
+
+    async def http_get(
+        self, action: HTTPGetAction, container: AnyContainer, ip: str, seconds: float | None
+    ) -> Outcome: ...
+
+    async def tcp(
+        self, action: TCPSocketAction, container: AnyContainer, ip: str, seconds: float | None
+    ) -> Outcome: ...
+
+    async def grpc(self, action: GRPCAction, ip: str, seconds: float | None) -> Outcome: ...
+
+
 class Handlers:
-    """Runs actions; failures are outcomes, not exceptions."""
+    """The real actions, on the runtime and the pods' network."""
 
     def __init__(self, runtime: StreamRuntime, clock: Clock) -> None:
         self._runtime = runtime

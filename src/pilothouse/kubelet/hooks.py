@@ -5,13 +5,13 @@ from __future__ import annotations
 from pilothouse.api.types.core.v1 import LifecycleHandler
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.environment import AnyContainer
-from pilothouse.kubelet.handlers import Handlers, Outcome
+from pilothouse.kubelet.handlers import Actions, Outcome
 
 
 class Hooks:
     """Runs hooks to their end; who must not wait for ever cancels."""
 
-    def __init__(self, handlers: Handlers, clock: Clock) -> None:
+    def __init__(self, handlers: Actions, clock: Clock) -> None:
         self._handlers = handlers
         self._clock = clock
 

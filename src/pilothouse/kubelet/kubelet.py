@@ -13,7 +13,7 @@ from pilothouse.kit.tasks import TaskScope
 from pilothouse.kubelet import cgroups
 from pilothouse.kubelet.configs import NodeView
 from pilothouse.kubelet.fetch import ApiFetch
-from pilothouse.kubelet.handlers import Handlers
+from pilothouse.kubelet.handlers import Actions, Handlers
 from pilothouse.kubelet.hooks import Hooks
 from pilothouse.kubelet.images import ImageManager
 from pilothouse.kubelet.names import parse_resolv_conf
@@ -52,7 +52,8 @@ class NodeRecorder:
 
 
 class Kubelet:
-    """Everything of one node but its proxy and DNS. `services` are all Services, as the node's mirror has them."""
+    """Everything of one node but its proxy and DNS. `services` are all Services, as the node's mirror has them;
+    `actions` carry out probes and hooks (by default for real)."""
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Kubelet:
         scope: TaskScope,
         *,
         services: Callable[[], Sequence[Service]],
+        actions: Actions | None = None,
     ) -> None:
         self.options = options
         self._client = client
@@ -77,10 +79,9 @@ class Kubelet:
         self._info = facts.system_info(RuntimeVersion("containerd", ""))
         self.registrar = Registrar(options, client, clock, chance, self.recorder, self._read)
         self.pods = PodSet(lambda: self.registrar.node)
-        self._attach(place, services)
+        self._attach(place, services, actions or Handlers(runtime, clock))
 
-    def _attach(self, place: Place, services: Callable[[], Sequence[Service]]) -> None:
-        handlers = Handlers(self.runtime, self._clock)
+    def _attach(self, place: Place, services: Callable[[], Sequence[Service]], handlers: Actions) -> None:
         hooks = Hooks(handlers, self._clock)
         fetch = ApiFetch(self._client, self._clock)
         view = NodeView(

@@ -11,7 +11,7 @@ from pilothouse.api.types.core.v1 import Probe as ProbeSpec
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.kubelet.environment import AnyContainer
-from pilothouse.kubelet.handlers import Handlers, Outcome
+from pilothouse.kubelet.handlers import Actions, Outcome
 from pilothouse.kubelet.podworker.events import Probe, ProbeChanged
 from pilothouse.kubelet.probes.counting import Counter
 from pilothouse.kubelet.recorder import Recorder
@@ -35,7 +35,7 @@ class Subject:
 class Prober:
     """Probes from `start` to `stop`."""
 
-    def __init__(self, handlers: Handlers, recorder: Recorder, clock: Clock, scope: TaskScope) -> None:
+    def __init__(self, handlers: Actions, recorder: Recorder, clock: Clock, scope: TaskScope) -> None:
         self._handlers = handlers
         self._recorder = recorder
         self._clock = clock

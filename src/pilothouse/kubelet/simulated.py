@@ -1,0 +1,54 @@
+"""The parts of a kubelet that a simulated node needs in place of the real ones: no disk, no network, no cgroups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pilothouse.api.types.core.v1 import ExecAction, GRPCAction, HTTPGetAction, Pod, TCPSocketAction
+from pilothouse.kubelet.environment import AnyContainer
+from pilothouse.kubelet.handlers import Outcome
+from pilothouse.kubelet.sync.place import ContainerPlace
+from pilothouse.kubelet.volumes.model import Shape
+from pilothouse.seams.runtime import Container
+
+
+class NoPlace:
+    """A `Place` that keeps nothing: volumes are looked up in the API like real ones, and made nowhere."""
+
+    async def prepare(self, pod: Pod, shapes: Mapping[str, Shape]) -> None:
+        """Nothing to make."""
+
+    async def container(
+        self,
+        pod: Pod,
+        container: AnyContainer,
+        attempt: int,
+        pod_ips: tuple[str, ...],
+        environment: Mapping[str, str],
+    ) -> ContainerPlace:
+        return ContainerPlace((), "")
+
+    async def last_words(self, container: Container) -> str:
+        return ""
+
+    async def remove(self, pod: Pod) -> None:
+        """Nothing to remove."""
+
+    async def remove_logs(self, pod: Pod) -> None:
+        """Logs go with the node's folder."""
+
+
+class Succeeding:
+    """Probes and hooks of simulated containers: all is well."""
+
+    async def execute(self, container_id: str, action: ExecAction, seconds: float | None) -> Outcome:
+        return Outcome(True)
+
+    async def http_get(self, action: HTTPGetAction, container: AnyContainer, ip: str, seconds: float | None) -> Outcome:
+        return Outcome(True)
+
+    async def tcp(self, action: TCPSocketAction, container: AnyContainer, ip: str, seconds: float | None) -> Outcome:
+        return Outcome(True)
+
+    async def grpc(self, action: GRPCAction, ip: str, seconds: float | None) -> Outcome:
+        return Outcome(True)

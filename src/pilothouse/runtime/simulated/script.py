@@ -1,0 +1,57 @@
+"""How a simulated container behaves: forever running, unless its pod's annotations say otherwise. Pure.
+
+    pilothouse.io/simulate-exit-after: "2.5"        seconds from start to end ("0": at once)
+    pilothouse.io/simulate-exit-code: "1"           with this code (0)
+    pilothouse.io/simulate-exit-after.NAME: "2.5"   for the container NAME only; likewise exit-code.NAME
+    pilothouse.io/simulate-oom: "true"              the end is the kernel's, for want of memory
+    pilothouse.io/simulate-log: "text"              what it writes when it starts
+
+Init containers that are not sidecars end at once with 0 if nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+PREFIX = "pilothouse.io/simulate-"
+OOM_CODE = 137
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """`exit_after` None: it runs until it is stopped."""
+
+    exit_after: float | None
+    exit_code: int
+    reason: str
+    log: str
+
+
+def behaviour(name: str, command: Sequence[str], annotations: Mapping[str, str], *, short: bool) -> Behaviour:
+    """`short`: an init container, which is to end by itself. Annotations that are no numbers count as absent."""
+
+    def given(what: str) -> str | None:
+        return annotations.get(f"{PREFIX}{what}.{name}", annotations.get(PREFIX + what))
+
+    oom = given("oom") == "true"
+    code = _number(given("exit-code"))
+    after = _number(given("exit-after"))
+    if after is None and (short or oom or _ends(command)):
+        after = 0.0
+    exit_code = OOM_CODE if oom else int(code or 0) if code is not None else int(list(command)[:1] == ["false"])
+    reason = "OOMKilled" if oom else "Completed" if exit_code == 0 else "Error"
+    return Behaviour(after, exit_code, reason, given("log") or f"simulated container {name} started")
+
+
+def _ends(command: Sequence[str]) -> bool:
+    return list(command) in (["true"], ["false"], ["/bin/true"], ["/bin/false"])
+
+
+def _number(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return max(float(text), 0.0)
+    except ValueError:
+        return None
