@@ -15,8 +15,8 @@ from typing import Any
 
 from pilothouse.api.errors import StatusError
 from pilothouse.api.facts import Resource
-from pilothouse.api.scheme import BY_RESOURCE
 from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.api.types.resources import SERVED
 from pilothouse.apiserver.admission import registry as admission_plugins
 from pilothouse.apiserver.admission.interface import Admission
 from pilothouse.apiserver.admission.surroundings import Surroundings as AdmissionSurroundings
@@ -102,6 +102,9 @@ class ApiServer:
         surroundings = Surroundings(parts.clock, parts.chance, self.admission, parts.tracker)
         for strategy, cache in kinds.values():
             self._serve(Registry(strategy, cache, surroundings))
+        for resource in SERVED:
+            if self.router.route(resource.group, resource.version, resource.resource) is None:
+                self.router.add(Route(resource))
         for review in self._reviews():
             self.add_action(action_of(review, self.admission))
 
@@ -143,9 +146,7 @@ class ApiServer:
         self.actions[(action.group, action.resource, action.subresource)] = action
         handler = ActionEndpoint(action).create
         route = self.router.route(action.group, action.version, action.resource)
-        if route is None:
-            route = Route(BY_RESOURCE[(action.group, action.version, action.resource)])
-            self.router.add(route)
+        assert route is not None, f"{action.resource} is not served"
         if action.subresource:
             route.subresources.setdefault(action.subresource, {})["POST"] = handler
         else:
@@ -194,6 +195,8 @@ class ApiServer:
             info = request_info.read(request.method, path, parameters)
             user = self._authorized(request, found.user, info)
             context = Context(request, info, user, parameters, self.parts.clock, warnings=warnings)
+            if info.is_resource and (warning := self.router.warning(info)):
+                warnings.append(warning)
             handler = self._handler(request.method, info)
             if handler is None:
                 return await self.documents.answer(context)

@@ -9,6 +9,7 @@ import msgspec
 
 from pilothouse.api.codec import json as codec
 from pilothouse.api.codec import protobuf
+from pilothouse.api.codec.yaml_writer import written
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.meta.v1 import ListMeta
 from pilothouse.apiserver.endpoints import negotiation
@@ -46,7 +47,7 @@ def encoded(obj: Any, media_type: str) -> tuple[bytes, bytes]:
     if media_type == JSON:
         return b"application/json", codec.encode(obj)
     if media_type == YAML:
-        return b"application/yaml", to_yaml(codec.to_builtins(obj))
+        return b"application/yaml", written(codec.to_builtins(obj))
     return b"application/vnd.kubernetes.protobuf", protobuf.encode(obj)
 
 
@@ -69,7 +70,7 @@ def items(
         return Response(200, chunks, b"application/json", warning_headers(context.warnings))
     if media.type == YAML:
         tree = msgspec.json.decode(b"".join(chunks))
-        return Response(200, to_yaml(tree), b"application/yaml", warning_headers(context.warnings))
+        return Response(200, written(tree), b"application/yaml", warning_headers(context.warnings))
     list_meta = codec.from_builtins(metadata, ListMeta)
     body = protobuf.encode_list(api_version, kind, list_meta, (protobuf.encode_message(i.obj) for i in found))
     return Response(200, body, b"application/vnd.kubernetes.protobuf", warning_headers(context.warnings))
@@ -88,18 +89,10 @@ def shaped(
         tree = build.partial(found, metadata, media.version)
     body = _raw_encode(tree)
     if media.type == YAML:
-        body, content_type = to_yaml(msgspec.json.decode(body)), b"application/yaml"
+        body, content_type = written(msgspec.json.decode(body)), b"application/yaml"
     else:
         content_type = b"application/json"
     return Response(status, body, content_type, warning_headers(context.warnings))
-
-
-def to_yaml(tree: Any) -> bytes:
-    """A JSON tree as the API server writes YAML: keys sorted."""
-    import yaml
-
-    text: str = yaml.safe_dump(tree, sort_keys=True, default_flow_style=False, allow_unicode=True, width=2**31)
-    return text.encode()
 
 
 def failure(error: StatusError, media_type: str = JSON, warnings: Sequence[str] = ()) -> Response:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilothouse.api import errors
-from pilothouse.api.codec import strict
+from pilothouse.api import errors, go_text
+from pilothouse.api.codec import protobuf, strict, yaml
+from pilothouse.api.codec.go_json import JSONSyntaxError
+from pilothouse.api.codec.protobuf import ProtobufError
+from pilothouse.api.codec.walk import DecodeError
+from pilothouse.api.codec.yaml import YAMLError
 from pilothouse.api.errors import bad_request
 from pilothouse.api.types.meta.v1 import DeleteOptions, StatusDetails
 from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.endpoints.negotiation import body_type
+from pilothouse.apiserver.endpoints.negotiation import PROTOBUF, YAML, body_type
 
 
 def decode(context: Context, data: bytes, media_type: str, kind: type[Any], validation: str) -> Any:
@@ -26,7 +30,27 @@ async def delete_options(context: Context) -> DeleteOptions | None:
     if not data:
         return None
     media_type = body_type(context.request.header(b"content-type"))
-    found: DeleteOptions = decode(context, data, media_type, DeleteOptions, "Ignore")
+    try:
+        return _options_in(data, media_type)
+    except JSONSyntaxError as error:
+        raise bad_request(f"couldn't get version/kind; json parse error: {error}") from None
+    except (DecodeError, ProtobufError, YAMLError) as error:
+        raise bad_request(str(error)) from None
+
+
+def _options_in(data: bytes, media_type: str) -> DeleteOptions:
+    """Any version of the options will do. Raises the codecs' errors, StatusError (400)."""
+    if media_type == PROTOBUF:
+        return protobuf.decode(data, DeleteOptions)
+    if media_type == YAML:
+        found = strict.decode_tree(yaml.load(data)[0], DeleteOptions).obj
+    else:
+        found = strict.decode(data, DeleteOptions).obj
+    if found.kind != "DeleteOptions":
+        scheme = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"
+        version = go_text.quote(found.api_version)
+        told = f'no kind {go_text.quote(found.kind)} is registered for version {version} in scheme "{scheme}"'
+        raise bad_request(told)
     return found
 
 
@@ -39,10 +63,7 @@ def named(obj: Any, name: str, namespace: str) -> None:
     if meta.name != name:
         raise bad_request(f"the name of the object ({meta.name}) does not match the name on the URL ({name})")
     if namespace and meta.namespace and meta.namespace != namespace:
-        told = (
-            f"the namespace of the object ({meta.namespace}) does not match the namespace on the request ({namespace})"
-        )
-        raise bad_request(told)
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
 
 
 def unsupported_patch() -> errors.StatusError:

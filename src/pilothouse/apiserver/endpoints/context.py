@@ -53,7 +53,7 @@ class Context:
         return Call(
             user=self.user,
             api_version=api_version,
-            namespace=info.namespace,
+            namespace=info.scope,
             name=info.name,
             subresource=subresource,
             dry_run=bool(getattr(options, "dry_run", ())),

@@ -10,7 +10,7 @@ from typing import Any
 from pilothouse.apiserver.discovery import documents as discovery
 from pilothouse.apiserver.endpoints import answers, negotiation
 from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.endpoints.router import Router, not_allowed
+from pilothouse.apiserver.endpoints.router import Router, missing, not_allowed
 from pilothouse.apiserver.openapi import documents as openapi
 from pilothouse.kit.http.messages import Answer, Response
 
@@ -108,7 +108,7 @@ class Documents:
 
     def _resources(self, context: Context, versions: Mapping[str, Any], group: str, version: str) -> Answer | None:
         if version not in versions:
-            return None
+            raise missing()
         if context.request.method != "GET":
             raise not_allowed()
         context.negotiate(transforms=False)
@@ -246,7 +246,7 @@ def _wants_aggregated(accept: str) -> bool:
     for part in accept.split(","):
         pieces = {p.strip().partition("=")[0]: p.strip().partition("=")[2] for p in part.split(";")}
         if pieces.get("as") == _AGGREGATED:
-            return pieces.get("v") in ("v2", "v2beta1") and pieces.get("g") == "apidiscovery.k8s.io"
+            return pieces.get("v") == "v2" and pieces.get("g") == "apidiscovery.k8s.io"
         if part.strip().partition(";")[0] in negotiation.TYPES and "as" not in pieces:
             return False
     return False

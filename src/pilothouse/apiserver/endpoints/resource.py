@@ -25,6 +25,7 @@ from pilothouse.apiserver.endpoints import options as opt
 from pilothouse.apiserver.endpoints import query as q
 from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.endpoints.negotiation import body_type
+from pilothouse.apiserver.generic.deleting import check_options
 from pilothouse.apiserver.generic.desk import unavailable
 from pilothouse.apiserver.generic.patching import Patcher, patch_type
 from pilothouse.apiserver.generic.registry import Registry
@@ -56,7 +57,7 @@ class ResourceEndpoint:
         opt.check_timeout(context.query)
         revision = opt.exact_revision(q.text(context.query, "resourceVersion"))
         try:
-            item = await self.registry.get(info.namespace, info.name, revision)
+            item = await self.registry.get(info.scope, info.name, revision)
         except FutureRevision as error:
             raise too_large(revision, error.current_revision) from None
         return self.answer(context, item)
@@ -116,7 +117,7 @@ class ResourceEndpoint:
     def interest(self, context: Context, options: ListOptions) -> Interest:
         """What a list or watch is about. Raises StatusError (400)."""
         info = context.info
-        return self.selected(info.namespace, info.name if len(info.parts) > 1 else "", options)
+        return self.selected(info.scope, info.name if len(info.parts) > 1 else "", options)
 
     def selected(self, namespace: str, name: str, options: ListOptions) -> Interest:
         """Raises StatusError (400)."""
@@ -164,7 +165,7 @@ class ResourceEndpoint:
         data = await context.body()
         options = opt.write_options(context.query, UpdateOptions)
         obj = bodies.decode(context, data, media_type, self.form.type, options.field_validation)
-        bodies.named(obj, context.info.name, context.info.namespace)
+        bodies.named(obj, context.info.name, context.info.scope)
         call = context.call(self.api_version, options, subresource)
         item, created = await self.registry.put(obj, call)
         return self.answer(context, item, 201 if created else 200)
@@ -192,6 +193,7 @@ class ResourceEndpoint:
     async def deletecollection(self, context: Context) -> Response:
         context.negotiate(listing=True)
         options = await bodies.delete_options(context) or opt.delete_options(context.query)
+        check_options(options)
         chosen = opt.list_options(context.query)
         opt.check_list(chosen)
         interest = self.interest(context, chosen)

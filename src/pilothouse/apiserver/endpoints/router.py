@@ -26,6 +26,8 @@ class Route:
     item: dict[str, Handler] = field(default_factory=dict)
     watch: Handler | None = None
     subresources: dict[str, dict[str, Handler]] = field(default_factory=dict)
+    warning: str = ""
+    """Sent with every answer about the resource, refusals too."""
 
 
 def missing() -> StatusError:
@@ -67,6 +69,10 @@ class Router:
     def resources(self) -> list[Resource]:
         return [route.resource for held in self._routes.values() for route in held.values()]
 
+    def warning(self, info: RequestInfo) -> str:
+        route = self.route(info.group, info.version, info.resource)
+        return route.warning if route is not None else ""
+
     def handler(self, method: str, info: RequestInfo) -> Handler | None:
         """Who answers; None if the group is unknown. Raises StatusError (404, 405)."""
         held = self._routes.get((info.group, info.version))
@@ -107,7 +113,8 @@ class Router:
     @staticmethod
     def _subresource(route: Route, rest: tuple[str, ...]) -> Methods:
         found = route.subresources.get(rest[0]) if len(rest) == 1 else None
-        found = found or route.subresources.get(f"{rest[0]}/*")
+        if found is None:
+            found = route.subresources.get(f"{rest[0]}/*")
         if found is None:
             raise missing()
         return found

@@ -16,7 +16,7 @@ _ITEM = {"get": "GET", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
 def of_endpoint(endpoint: ResourceEndpoint) -> Route:
     """The route of one served version of a kind."""
     resource = endpoint.resource
-    route = Route(resource)
+    route = Route(resource, warning=endpoint.registry.strategy.always_warns)
     for verb in resource.verbs:
         handler: Handler = getattr(endpoint, verb)
         if verb in _COLLECTION:
@@ -26,12 +26,19 @@ def of_endpoint(endpoint: ResourceEndpoint) -> Route:
         else:
             route.watch = handler
     strategy = endpoint.registry.strategy
+    announce(route)
     for sub in resource.subresources:
         if sub.name == "scale" and strategy.scale is not None:
             route.subresources["scale"] = ScaleEndpoint(endpoint, strategy.scale).methods()
         elif (sub.name == "status" and strategy.status is not None) or sub.name in strategy.updates:
             route.subresources[sub.name] = _on_the_object(endpoint, sub.name, sub.verbs)
     return route
+
+
+def announce(route: Route) -> None:
+    """Know the subresources that discovery tells, so that a wrong method on them is a wrong method."""
+    for sub in route.resource.subresources:
+        route.subresources.setdefault(sub.name, {})
 
 
 def _on_the_object(endpoint: ResourceEndpoint, name: str, verbs: tuple[str, ...]) -> dict[str, Handler]:

@@ -31,7 +31,7 @@ class ScaleEndpoint:
     async def get(self, context: Context) -> Response:
         context.negotiate()
         info = context.info
-        item = await self.endpoint.registry.get(info.namespace, info.name)
+        item = await self.endpoint.registry.get(info.scope, info.name)
         return answers.structure(context, scale_of(self.rules, item.obj))
 
     async def update(self, context: Context) -> Response:
@@ -40,7 +40,7 @@ class ScaleEndpoint:
         data = await context.body()
         options = opt.write_options(context.query, UpdateOptions)
         scale: Scale = bodies.decode(context, data, media_type, Scale, options.field_validation)
-        bodies.named(scale, context.info.name, context.info.namespace)
+        bodies.named(scale, context.info.name, context.info.scope)
         call = context.call(self.endpoint.api_version, options, "scale")
         item = await self.endpoint.registry.scale(lambda live: scale, self.rules, call, uid=scale.metadata.uid)
         return answers.structure(context, scale_of(self.rules, item.obj))

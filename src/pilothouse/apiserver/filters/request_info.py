@@ -30,6 +30,11 @@ class RequestInfo:
     name: str = ""
     parts: tuple[str, ...] = ()
 
+    @property
+    def scope(self) -> str:
+        """The namespace that the object lies in: a Namespace lies in none, though its requests name it."""
+        return "" if self.resource == "namespaces" else self.namespace
+
 
 def read(method: str, path: str, query: Mapping[str, Sequence[str]]) -> RequestInfo:
     """`path` is percent-decoded and without the query; `query` its parameters."""

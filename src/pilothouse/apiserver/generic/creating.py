@@ -68,7 +68,7 @@ class Creator:
         desk = self._desk
         kind = desk.stored_bytes
         key = desk.key(obj.metadata.namespace, obj.metadata.name)
-        value = kind.value(obj)
+        value = desk.value(obj)
         if call.dry_run:
             current = await desk.cache.get(key)
             if current is not None:

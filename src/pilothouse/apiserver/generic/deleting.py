@@ -13,7 +13,7 @@ from pilothouse.apiserver.generic.strategy import Strategy, Write
 from pilothouse.apiserver.generic.writing import with_meta
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
-_POLICIES = ("Background", "Foreground", "Orphan")
+_POLICIES = ("Foreground", "Background", "Orphan")
 
 
 class Step(NamedTuple):

@@ -11,11 +11,15 @@ from pilothouse.api import errors
 from pilothouse.api.errors import StatusError
 from pilothouse.apiserver.admission.interface import Admission, Attributes, Operation
 from pilothouse.apiserver.generic.call import Call, Tracker
+from pilothouse.apiserver.generic.emptiness import without_empty
 from pilothouse.apiserver.generic.storage import Cache, KindBytes, Stored
 from pilothouse.apiserver.generic.strategy import Hooks, Strategy, VersionForm, Write, WriteHook
+from pilothouse.apiserver.generic.writing import with_meta
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
 from pilothouse.seams.store import RevisionMismatch, StoreUnavailable
+
+VALUE_LIMIT = 1536 * 1024
 
 
 class Stale(Exception):
@@ -95,10 +99,22 @@ class Desk:
     async def begin_update(self, new: Any, old: Any, write: Write) -> tuple[Any, WriteHook]:
         return (new, NOTHING) if self.hooks is None else await self.hooks.begin_update(new, old, write)
 
+    def value(self, obj: Any) -> bytes:
+        """The bytes to store. Raises StatusError (500) if they are more than a store takes; managedFields, which may
+        be large, are given up first."""
+        value = self.stored_bytes.value(obj)
+        if b":[]" in value:
+            value = self.stored_bytes.value(without_empty(obj))
+        if len(value) > VALUE_LIMIT:
+            value = self.stored_bytes.value(with_meta(obj, managed_fields=()))
+            if len(value) > VALUE_LIMIT:
+                raise errors.make(500, "", "etcdserver: request is too large")
+        return value
+
     async def swap(self, existing: Stored, new: Any, call: Call) -> Stored:
         """Store `new` in place of `existing`; without a change nothing is written. Raises Stale, StatusError."""
         kind = self.stored_bytes
-        value = kind.value(new)
+        value = self.value(new)
         same = kind.of_value(existing.key, value, existing.revision)
         if call.dry_run:
             return same

@@ -46,9 +46,7 @@ class Remover:
         left = existing if step.store is None else await desk.swap(existing, step.store, call)
         if step.remove:
             return self._answer(await desk.remove(left, call)), True
-        rules = desk.strategy.deletion
-        under_way = step.store is None and rules.grace is None and not rules.waits(obj)
-        return (self._answer(left) if under_way else left), False
+        return left, False
 
     def _answer(self, item: Stored) -> Stored | StatusBody:
         if self._desk.strategy.deletion.returns_object:

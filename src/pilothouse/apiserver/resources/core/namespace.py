@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from pilothouse.api.field_errors import FieldErrors, invalid
 from pilothouse.api.types.core.v1 import Namespace, NamespaceStatus
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, Status, Strategy, Write
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, Status, Strategy, Write, accept_update
 from pilothouse.apiserver.resources.declare import with_meta, with_spec
 from pilothouse.apiserver.table.cells import age
+from pilothouse.semantics.validation.meta import core_finalizer
 from pilothouse.semantics.validation.names import dns_label
 
 NAME_LABEL = "kubernetes.io/metadata.name"
@@ -41,6 +43,30 @@ def prepare_update(new: Namespace, old: Namespace, write: Write) -> Namespace:
     return replace(new, spec=replace(new.spec, finalizers=old.spec.finalizers), status=old.status)
 
 
+def validate(obj: Namespace) -> FieldErrors:
+    return [e._replace(path="spec.finalizers") for f in obj.spec.finalizers for e in core_finalizer(f, "")]
+
+
+def prepare_finalize(new: Namespace, old: Namespace, write: Write) -> Namespace:
+    return replace(new, status=old.status)
+
+
+def validate_finalize(new: Namespace, old: Namespace) -> FieldErrors:
+    found: FieldErrors = []
+    for index, finalizer in enumerate(new.spec.finalizers):
+        found += core_finalizer(finalizer, f"spec.finalizers[{index}]")
+    return found
+
+
+def validate_status(new: Namespace, old: Namespace) -> FieldErrors:
+    phase = new.status.phase
+    if new.metadata.deletion_timestamp is None and phase != "Active":
+        return [invalid("status.Phase", phase, "may only be 'Active' if `deletionTimestamp` is empty")]
+    if new.metadata.deletion_timestamp is not None and phase != "Terminating":
+        return [invalid("status.Phase", phase, "may only be 'Terminating' if `deletionTimestamp` is not empty")]
+    return []
+
+
 def mark(obj: Namespace, write: Write) -> Namespace:
     return replace(obj, status=replace(obj.status, phase="Terminating"))
 
@@ -57,7 +83,10 @@ STRATEGY = Strategy(
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     canonicalize=canonicalize,
-    status=Status(),
+    validate=validate,
+    validate_update=accept_update,
+    status=Status(validate=validate_status),
+    updates={"finalize": Status(keep=(), prepare=prepare_finalize, validate=validate_finalize)},
     own_field_labels=True,
     fields={"name": lambda o: o.metadata.name, "status.phase": lambda o: o.status.phase},
     row=row,
