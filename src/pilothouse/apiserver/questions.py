@@ -37,7 +37,6 @@ def action_of(review: Review, admission: Admission) -> Action:
         subresource=subresource,
         body=body,
         run=run,
-        named=False,
     )
 
 

@@ -17,6 +17,7 @@ from pilothouse.api.errors import StatusError
 from pilothouse.api.facts import Resource
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.resources import SERVED
+from pilothouse.apiserver.actions.roster import actions
 from pilothouse.apiserver.admission import registry as admission_plugins
 from pilothouse.apiserver.admission.interface import Admission
 from pilothouse.apiserver.admission.surroundings import Surroundings as AdmissionSurroundings
@@ -100,13 +101,15 @@ class ApiServer:
         self._impersonation = Impersonation(self.authz.authorizer)
         self.admission = self._admission()
         surroundings = Surroundings(parts.clock, parts.chance, self.admission, parts.tracker)
-        for strategy, cache in kinds.values():
-            self._serve(Registry(strategy, cache, surroundings))
+        registries = {kind: Registry(strategy, cache, surroundings) for kind, (strategy, cache) in kinds.items()}
+        for registry in registries.values():
+            self._serve(registry)
         for resource in SERVED:
             if self.router.route(resource.group, resource.version, resource.resource) is None:
                 self.router.add(Route(resource))
-        for review in self._reviews():
-            self.add_action(action_of(review, self.admission))
+        reviewed = [action_of(review, self.admission) for review in self._reviews()]
+        for action in (*reviewed, *actions(registries)):
+            self.add_action(action)
 
     def _cache(self, strategy: Strategy[Any]) -> WatchCache:
         form = KindBytes(strategy.type, strategy.fields)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilothouse.api.errors import bad_request
 from pilothouse.api.types.meta.v1 import CreateOptions
 from pilothouse.apiserver.endpoints import answers, bodies
 from pilothouse.apiserver.endpoints import options as opt
@@ -27,16 +26,9 @@ class ActionEndpoint:
         data = await context.body()
         options = opt.write_options(context.query, CreateOptions)
         body = bodies.decode(context, data, media_type, self.action.body, options.field_validation)
-        self._named(body, context)
         call = context.call(self.api_version, options, self.action.subresource)
         answer = await self.action.run(body, call)
         return answers.structure(context, answer, _code(answer) or self.action.status)
-
-    def _named(self, body: Any, context: Context) -> None:
-        name = body.metadata.name
-        if self.action.named and self.action.subresource and name and name != context.info.name:
-            told = f"the name of the object ({name}) does not match the name on the URL ({context.info.name})"
-            raise bad_request(told)
 
 
 def _code(answer: Any) -> int:

@@ -17,14 +17,10 @@ class Action:
 
     `run` gets the decoded body and gives the answer, a typed object or a Status; it raises StatusError."""
 
-    group: str
+    group: str = ""
     version: str
     resource: str
     subresource: str = ""
     body: type[Any]
     run: Callable[[Any, Call], Awaitable[Struct]]
     status: int = 201
-    named: bool = True
-    """Whether a name in the body must be that of the URL."""
-    validates: bool = False
-    """Whether fieldValidation applies; else unknown fields are dropped silently."""

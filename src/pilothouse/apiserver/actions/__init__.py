@@ -1,0 +1,1 @@
+"""Subresources of stored kinds that are something to do: binding and eviction of pods."""
