@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-import grpc
-import grpc.aio
-
 from pilothouse.api.types.core.v1 import ExecAction, GRPCAction, HTTPGetAction, TCPSocketAction
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.environment import AnyContainer
@@ -131,6 +128,10 @@ class Handlers:
         return Outcome(True)
 
     async def grpc(self, action: GRPCAction, ip: str, seconds: float | None) -> Outcome:
+        # Here, since it is large and few nodes ever need it: simulated ones live in the control plane's process.
+        import grpc
+        import grpc.aio
+
         service = (action.service or "").encode()
         request = b"\x0a" + bytes([len(service)]) + service if service else b""
         async with grpc.aio.insecure_channel(f"{ip}:{action.port}") as channel:
