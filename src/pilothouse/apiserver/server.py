@@ -25,6 +25,7 @@ from pilothouse.apiserver.authn import build as authn
 from pilothouse.apiserver.authn.impersonation import Impersonation, wanted
 from pilothouse.apiserver.authn.serviceaccounts import TokenIssuer
 from pilothouse.apiserver.authz import build as authz
+from pilothouse.apiserver.authz.access import of_request
 from pilothouse.apiserver.authz.bootstrap import reconcile as roles
 from pilothouse.apiserver.authz.forbidden import forbidden
 from pilothouse.apiserver.authz.interface import Access
@@ -196,7 +197,7 @@ class ApiServer:
             warnings += found.warnings
             path, parameters = query.split(request.target)
             info = request_info.read(request.method, path, parameters)
-            user = self._authorized(request, found.user, info)
+            user = self._authorized(request, found.user, info, parameters)
             context = Context(request, info, user, parameters, self.parts.clock, warnings=warnings)
             if info.is_resource and (warning := self.router.warning(info)):
                 warnings.append(warning)
@@ -222,9 +223,9 @@ class ApiServer:
     async def _unknown_group(self, context: Context) -> Answer:
         return answers.text(404, "404 page not found\n")
 
-    def _authorized(self, request: Request, user: UserInfo, info: RequestInfo) -> UserInfo:
+    def _authorized(self, request: Request, user: UserInfo, info: RequestInfo, parameters: query.Query) -> UserInfo:
         """Whom the request acts as. Raises StatusError (400, 403)."""
-        access = access_of(user, info)
+        access = of_request(user, info, parameters)
         asked = wanted(request)
         if asked is not None:
             user = self._impersonation.impersonate(asked, access)
@@ -237,20 +238,3 @@ class ApiServer:
         verdict = self.authz.authorizer.authorize(access)
         if not verdict.allowed:
             raise forbidden(access, verdict.reason)
-
-
-def access_of(user: UserInfo, info: RequestInfo) -> Access:
-    """The question to the authorizer."""
-    if not info.is_resource:
-        return Access(user, info.verb, path=info.path)
-    return Access(
-        user,
-        info.verb,
-        group=info.group,
-        version=info.version,
-        resource=info.resource,
-        subresource=info.subresource,
-        namespace=info.namespace,
-        name=info.name,
-        path=info.path,
-    )

@@ -18,6 +18,7 @@ from pilothouse.apiserver.admission.plugins.default_storage_class import Default
 from pilothouse.apiserver.admission.plugins.default_tolerations import DefaultTolerationSeconds
 from pilothouse.apiserver.admission.plugins.limit_ranger import LimitRanger
 from pilothouse.apiserver.admission.plugins.namespace_lifecycle import NamespaceLifecycle
+from pilothouse.apiserver.admission.plugins.node_restriction import NodeRestriction
 from pilothouse.apiserver.admission.plugins.object_in_use import StorageObjectInUseProtection
 from pilothouse.apiserver.admission.plugins.pod_security import PodSecurity
 from pilothouse.apiserver.admission.plugins.pod_topology_labels import PodTopologyLabels
@@ -34,6 +35,7 @@ PLUGINS: Sequence[Factory] = (
     NamespaceLifecycle,
     LimitRanger,
     ServiceAccountPlugin,
+    NodeRestriction,
     TaintNodesByCondition,
     PodSecurity,
     Priority,
