@@ -34,7 +34,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from pilothouse.runtime.wire import Field, Kind, Method
+from pilothouse.kit.protowire import Field, Kind, Method
 '''
 
 

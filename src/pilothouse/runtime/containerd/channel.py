@@ -9,8 +9,8 @@ import grpc
 import grpc.aio
 from msgspec import Struct
 
+from pilothouse.kit.protowire import Method, decode, encode
 from pilothouse.runtime.generated.cri import FIELDS
-from pilothouse.runtime.wire import Method, decode, encode
 from pilothouse.seams.runtime import DeadlineExceeded, NotFound, RuntimeFailure, RuntimeUnavailable
 
 Q = TypeVar("Q", bound=Struct)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from pilothouse.kit.clock import Clock
+from pilothouse.kit.protowire import WireError, parts
 from pilothouse.runtime.containerd.channel import Channel
-from pilothouse.runtime.wire import WireError, parts
 from pilothouse.seams.runtime import EventType, RuntimeEvent, RuntimeFailure
 
 SUBSCRIBE = "/containerd.services.events.v1.Events/Subscribe"

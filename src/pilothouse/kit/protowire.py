@@ -1,4 +1,4 @@
-"""The protobuf wire format for the messages of CRI: driven by the tables in `generated/`. Pure.
+"""The protobuf wire format of gRPC services that are not the Kubernetes API (CRI, etcd), driven by tables. Pure.
 
 proto3 rules: a zero scalar is not written, unknown fields are skipped, a repeated scalar is read packed or not.
 """
