@@ -4,16 +4,58 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from pilothouse.api.types.core.v1 import Pod, PodStatus
+from pilothouse.api.time import format_time
+from pilothouse.api.types.core.v1 import Pod, PodCondition, PodIP, PodStatus
 from pilothouse.api.types.meta.v1 import DeleteOptions
-from pilothouse.apiserver.generic.strategy import Deletion, Status, Strategy, Write
-from pilothouse.apiserver.resources.core.podspec import defaults
+from pilothouse.apiserver.generic.strategy import Deletion, MetaUpdate, Status, Strategy, Write
+from pilothouse.apiserver.resources.core.podspec import defaults, spec, update
+from pilothouse.apiserver.resources.core.podspec.placement import merged_label_keys
+from pilothouse.semantics.requests import qos_class
 
 FINISHED = frozenset({"Succeeded", "Failed"})
 
 
+GATED = "Scheduling is blocked due to non-empty scheduling gates"
+
+
+def _positive_grace(obj: Pod) -> Pod:
+    """A negative period of termination means one second."""
+    seconds = obj.spec.termination_grace_period_seconds
+    if seconds is None or seconds >= 0:
+        return obj
+    return replace(obj, spec=replace(obj.spec, termination_grace_period_seconds=1))
+
+
 def prepare_create(obj: Pod, write: Write) -> Pod:
-    return replace(obj, status=PodStatus(phase="Pending"))
+    obj = _positive_grace(obj)
+    obj = replace(obj, spec=merged_label_keys(obj.spec, obj.metadata.labels))
+    status = PodStatus(phase="Pending", qos_class=qos_class(obj))
+    if obj.spec.scheduling_gates:
+        gated = PodCondition(
+            type="PodScheduled",
+            status="False",
+            reason="SchedulingGated",
+            message=GATED,
+            last_transition_time=format_time(write.now),
+        )
+        status = replace(status, conditions=(gated,))
+    return replace(obj, status=status)
+
+
+def prepare_update(new: Pod, old: Pod, write: Write) -> Pod:
+    return _positive_grace(new)
+
+
+def prepare_status(new: Pod, old: Pod, write: Write) -> Pod:
+    """The addresses agree in both forms, `podIP` first; a status without a QoS class keeps the old one."""
+    status = new.status
+    if status.pod_ip and (not status.pod_ips or status.pod_ips[0].ip != status.pod_ip):
+        status = replace(status, pod_ips=(PodIP(ip=status.pod_ip),))
+    elif status.pod_ips and not status.pod_ip:
+        status = replace(status, pod_ip=status.pod_ips[0].ip)
+    if not status.qos_class:
+        status = replace(status, qos_class=old.status.qos_class)
+    return new if status is new.status else replace(new, status=status)
 
 
 def grace(obj: Pod, options: DeleteOptions) -> int:
@@ -33,7 +75,11 @@ STRATEGY = Strategy(
     defaults=defaults.pod,
     generation=("spec",),
     prepare_create=prepare_create,
-    status=Status(),
+    prepare_update=prepare_update,
+    validate=spec.new_pod,
+    validate_update=update.validate,
+    meta_update=MetaUpdate(whole=1),
+    status=Status(keep=("spec", "metadata.owner_references"), prepare=prepare_status),
     own_field_labels=True,
     fields={
         "spec.nodeName": lambda o: o.spec.node_name,

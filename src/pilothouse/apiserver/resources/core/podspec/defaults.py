@@ -88,9 +88,14 @@ def _port(port: core.ContainerPort) -> core.ContainerPort:
 
 def _env(env: core.EnvVar) -> core.EnvVar:
     source = env.value_from
-    if source is None or source.field_ref is None or source.field_ref.api_version:
+    if source is None:
         return env
-    return replace(env, value_from=replace(source, field_ref=replace(source.field_ref, api_version="v1")))
+    field, file = source.field_ref, source.file_key_ref
+    if field is not None and not field.api_version:
+        field = replace(field, api_version="v1")
+    if file is not None and file.optional is None:
+        file = replace(file, optional=False)
+    return changed(env, value_from=changed(source, field_ref=field, file_key_ref=file))
 
 
 def container(found: C) -> C:

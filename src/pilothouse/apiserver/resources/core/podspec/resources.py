@@ -1,0 +1,214 @@
+"""Resource requests and limits of containers and pods. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from pilothouse.api import quantity
+from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, invalid, not_found, not_supported, required
+from pilothouse.api.quantity import Quantity
+from pilothouse.api.types.core import v1 as core
+from pilothouse.apiserver.resources.core.podspec import checks
+from pilothouse.semantics.validation.names import dns_label, dns_subdomain, qualified_name
+
+COMPUTE = frozenset({"cpu", "memory"})
+CONTAINER = frozenset({"cpu", "memory", "ephemeral-storage"})
+OBJECTS = frozenset(
+    {
+        "pods",
+        "resourcequotas",
+        "services",
+        "replicationcontrollers",
+        "secrets",
+        "configmaps",
+        "persistentvolumeclaims",
+        "services.nodeports",
+        "services.loadbalancers",
+    }
+)
+STANDARD = CONTAINER | OBJECTS | {
+    "requests.cpu",
+    "requests.memory",
+    "requests.ephemeral-storage",
+    "limits.cpu",
+    "limits.memory",
+    "limits.ephemeral-storage",
+    "storage",
+    "requests.storage",
+}  # fmt: skip
+_POD_LEVEL = ("cpu", "hugepages-", "memory")
+
+
+def is_huge_page(name: str) -> bool:
+    return name.startswith("hugepages-")
+
+
+def is_native(name: str) -> bool:
+    return "/" not in name or "kubernetes.io/" in name
+
+
+def is_extended(name: str) -> bool:
+    return not is_native(name) and not name.startswith("requests.") and not qualified_name(f"requests.{name}")
+
+
+def may_overcommit(name: str) -> bool:
+    return is_native(name) and not is_huge_page(name)
+
+
+def resource_name(path: str, name: str) -> FieldErrors:
+    """A name of a resource anywhere."""
+    found = checks.qualified(path, name)
+    if (
+        "/" not in name
+        and not found
+        and name not in STANDARD
+        and not name.startswith(("hugepages-", "requests.hugepages-"))
+    ):
+        found.append(invalid(path, name, "must be a standard resource type or fully qualified"))
+    return found
+
+
+def container_resource_name(path: str, name: str) -> FieldErrors:
+    found = resource_name(path, name)
+    if "/" not in name:
+        if name not in CONTAINER and not is_huge_page(name):
+            found.append(invalid(path, name, "must be a standard resource for containers"))
+    elif not is_native(name) and not is_extended(name):
+        found.append(invalid(path, name, "doesn't follow extended resource name standard"))
+    return found
+
+
+def amount(path: str, name: str, found: Quantity) -> FieldErrors:
+    """A resource's value: never negative, and whole where it counts things."""
+    errors = [invalid(path, found.text, checks.NON_NEGATIVE)] if found.value < 0 else []
+    if (name in OBJECTS or is_extended(name)) and found.value % 1:
+        errors.append(invalid(path, found.text, "must be an integer"))
+    return errors
+
+
+def _huge_page_amount(path: str, name: str, found: Quantity) -> FieldErrors:
+    try:
+        page = quantity.parse(name.removeprefix("hugepages-"))
+    except quantity.QuantityError:
+        return []
+    if not page or found.value % page.value == 0:
+        return []
+    detail = f"must be a positive integer multiple of page size {name.removeprefix('hugepages-')}"
+    return [invalid(path, found.text, detail)]
+
+
+def _list(path: str, amounts: Mapping[str, Quantity]) -> FieldErrors:
+    found: FieldErrors = []
+    for name, value in amounts.items():
+        at = f"{path}[{name}]"
+        if name not in CONTAINER:
+            found += container_resource_name(at, name)
+        if value.value < 0 or name not in CONTAINER:
+            found += amount(at, name, value)
+        if is_huge_page(name):
+            found += _huge_page_amount(at, name, value)
+    return found
+
+
+def requirements(path: str, wanted: core.ResourceRequirements, claims: Sequence[str]) -> FieldErrors:
+    """Requests and limits of a container; `claims` are the names of the pod's resource claims."""
+    if not wanted.limits and not wanted.requests and not wanted.claims:
+        return []
+    limits, requests = wanted.limits, wanted.requests
+    found = _list(f"{path}.limits", limits)
+    for name, value in requests.items():
+        found += _list(f"{path}.requests", {name: value})
+        limit = limits.get(name)
+        if limit is None:
+            if not may_overcommit(name):
+                found.append(required(f"{path}.limits", "Limit must be set for non overcommitable resources"))
+        elif value != limit and not may_overcommit(name):
+            found.append(invalid(f"{path}.requests", value.text, f"must be equal to {name} limit of {limit}"))
+        elif value > limit:
+            detail = f"must be less than or equal to {name} limit of {limit}"
+            found.append(invalid(f"{path}.requests", value.text, detail))
+    names = {*limits, *requests}
+    if any(map(is_huge_page, names)) and not names & COMPUTE:
+        found.append(forbidden(path, "HugePages require cpu or memory"))
+    return found + claim_names(f"{path}.claims", wanted.claims, claims)
+
+
+def claim_names(path: str, used: Sequence[core.ResourceClaim], known: Sequence[str]) -> FieldErrors:
+    found: FieldErrors = []
+    seen: set[tuple[str, str]] = set()
+    for index, claim in enumerate(used):
+        at = f"{path}[{index}]"
+        if not claim.name:
+            found.append(required(f"{at}.name"))
+            continue
+        key = (claim.name, claim.request)
+        if key in seen or (claim.name, "") in seen:
+            shown = f"{claim.name}/{claim.request}" if claim.request else claim.name
+            found.append(duplicate(at, shown))
+        elif claim.name not in known:
+            error = not_found(at, claim.name)
+            detail = "must be one of the names in pod.spec.resourceClaims"
+            detail += f": {', '.join(sorted(set(known)))}" if known else " which is empty"
+            found.append(error._replace(detail=detail))
+        seen.add(key)
+    return found
+
+
+def pod_claims(path: str, claims: Sequence[core.PodResourceClaim]) -> FieldErrors:
+    """spec.resourceClaims: each from an object or from a template."""
+    found: FieldErrors = []
+    seen: set[str] = set()
+    for index, claim in enumerate(claims):
+        at = f"{path}[{index}]"
+        if not claim.name:
+            found.append(required(f"{at}.name"))
+        elif claim.name in seen:
+            found.append(duplicate(f"{at}.name", claim.name))
+        else:
+            found += [invalid(f"{at}.name", claim.name, fault) for fault in dns_label(claim.name, False)]
+            seen.add(claim.name)
+        direct, template = claim.resource_claim_name, claim.resource_claim_template_name
+        if direct is not None and template is not None:
+            detail = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"
+            found.append(invalid(at, claim, detail))
+        if direct is None and template is None:
+            detail = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"
+            found.append(invalid(at, claim, detail))
+        for name, value in (("resourceClaimName", direct), ("resourceClaimTemplateName", template)):
+            if value is not None:
+                found += [invalid(f"{at}.{name}", value, fault) for fault in dns_subdomain(value, False)]
+    return found
+
+
+def pod_level(path: str, spec: core.PodSpec, claims: Sequence[str]) -> FieldErrors:
+    """Requests and limits of the pod as a whole, against those of its containers."""
+    wanted = spec.resources
+    if wanted is None:
+        return []
+    found: FieldErrors = []
+    for what, amounts in (("limits", wanted.limits), ("requests", wanted.requests)):
+        for name, value in amounts.items():
+            at = f"{path}.{what}[{name}]"
+            if name not in COMPUTE and not is_huge_page(name):
+                found.append(not_supported(at, name, _POD_LEVEL))
+            else:
+                found += amount(at, name, value)
+    for name, value in wanted.requests.items():
+        limit = wanted.limits.get(name)
+        if limit is not None and value > limit:
+            detail = f"must be less than or equal to {name} limit of {limit}"
+            found.append(invalid(f"{path}.requests", value.text, detail))
+    containers = spec.containers or ()
+    for name, value in wanted.requests.items():
+        total = sum((c.resources.requests[name].value for c in containers if name in c.resources.requests), Decimal(0))
+        if value.value < total:
+            detail = f"must be greater than or equal to aggregate container requests of {quantity.make(total)}"
+            found.append(invalid(f"{path}.requests[{name}]", value.text, detail))
+    for index, container in enumerate(containers):
+        for name, limit in container.resources.limits.items():
+            whole = wanted.limits.get(name)
+            if whole is not None and limit > whole:
+                at = f"spec.containers[{index}].resources.limits[{name}]"
+                found.append(invalid(at, limit.text, f"must be less than or equal to pod limits of {whole}"))
+    return found + claim_names(f"{path}.claims", wanted.claims, claims)

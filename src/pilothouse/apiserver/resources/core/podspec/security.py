@@ -1,0 +1,250 @@
+"""Security contexts of pods and containers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, invalid, not_supported, required
+from pilothouse.api.types.core import v1 as core
+from pilothouse.apiserver.resources.core.podspec import checks
+
+_ID_LIMIT = 2**31 - 1
+SECCOMP = ("Localhost", "RuntimeDefault", "Unconfined")
+APPARMOR = ("Localhost", "RuntimeDefault", "Unconfined")
+PROC_MOUNTS = ("Default", "Unmasked")
+CHANGE_POLICIES = ("Always", "OnRootMismatch")
+GROUP_POLICIES = ("Merge", "Strict")
+SELINUX_POLICIES = ("MountOption", "Recursive")
+_WINDOWS = "cannot be set for a windows pod"
+_SYSCTL = r"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
+
+
+def _identity(path: str, number: int | None) -> FieldErrors:
+    if number is None or 0 <= number <= _ID_LIMIT:
+        return []
+    return [invalid(path, number, checks.between(0, _ID_LIMIT))]
+
+
+def seccomp(path: str, profile: core.SeccompProfile | None) -> FieldErrors:
+    if profile is None:
+        return []
+    if not profile.type:
+        return [required(f"{path}.type", "type is required when seccompProfile is set")]
+    if profile.type not in SECCOMP:
+        return [not_supported(f"{path}.type", profile.type, SECCOMP)]
+    if profile.type == "Localhost":
+        if profile.localhost_profile is None:
+            return [required(f"{path}.localhostProfile", "must be set when seccomp type is Localhost")]
+        return checks.descending(f"{path}.localhostProfile", profile.localhost_profile)
+    if profile.localhost_profile is not None:
+        detail = "can only be set when seccomp type is Localhost"
+        return [invalid(f"{path}.localhostProfile", profile, detail)]
+    return []
+
+
+def apparmor(path: str, profile: core.AppArmorProfile | None) -> FieldErrors:
+    if profile is None:
+        return []
+    if not profile.type:
+        return [required(f"{path}.type", "type is required when appArmorProfile is set")]
+    if profile.type not in APPARMOR:
+        return [not_supported(f"{path}.type", profile.type, APPARMOR)]
+    name = profile.localhost_profile
+    if profile.type == "Localhost":
+        if name is None:
+            return [required(f"{path}.localhostProfile", "must be set when AppArmor type is Localhost")]
+        stripped = name.strip()
+        if stripped != name:
+            return [invalid(f"{path}.localhostProfile", name, "must not be padded with whitespace")]
+        if not stripped:
+            return [required(f"{path}.localhostProfile", "must be set when AppArmor type is Localhost")]
+    elif name is not None:
+        detail = "can only be set when AppArmor type is Localhost"
+        return [invalid(f"{path}.localhostProfile", name, detail)]
+    return []
+
+
+def windows_options(path: str, options: core.WindowsSecurityContextOptions | None) -> FieldErrors:
+    if options is None:
+        return []
+    found: FieldErrors = []
+    if (name := options.gmsa_credential_spec_name) is not None:
+        found += checks.subdomain(f"{path}.gmsaCredentialSpecName", name)
+    if (content := options.gmsa_credential_spec) is not None:
+        if not content:
+            found.append(invalid(f"{path}.gmsaCredentialSpec", content, "gmsaCredentialSpec cannot be an empty string"))
+        elif len(content) > 64 * 1024:
+            detail = f"gmsaCredentialSpec size must be under {64} KiB"
+            found.append(invalid(f"{path}.gmsaCredentialSpec", content, detail))
+    if (user := options.run_as_user_name) is not None and not user:
+        found.append(invalid(f"{path}.runAsUserName", user, "runAsUserName cannot be an empty string"))
+    return found
+
+
+def container_context(path: str, context: core.SecurityContext, host_users: bool | None) -> FieldErrors:
+    found = _identity(f"{path}.runAsUser", context.run_as_user)
+    found += _identity(f"{path}.runAsGroup", context.run_as_group)
+    if (mount := context.proc_mount) is not None:
+        if mount not in PROC_MOUNTS:
+            found.append(not_supported(f"{path}.procMount", mount, PROC_MOUNTS))
+        elif mount == "Unmasked" and host_users is not False:
+            found.append(invalid(f"{path}.procMount", mount, "`hostUsers` must be false to use `Unmasked`"))
+    found += seccomp(f"{path}.seccompProfile", context.seccomp_profile)
+    if context.allow_privilege_escalation is False:
+        prefix = "cannot set `allowPrivilegeEscalation` to false and "
+        if context.privileged:
+            found.append(invalid(path, context, prefix + "`privileged` to true"))
+        if context.capabilities is not None and "CAP_SYS_ADMIN" in context.capabilities.add:
+            found.append(invalid(path, context, prefix + "`capabilities.Add` CAP_SYS_ADMIN"))
+    found += windows_options(f"{path}.windowsOptions", context.windows_options)
+    return found + apparmor(f"{path}.appArmorProfile", context.app_armor_profile)
+
+
+def sysctls(path: str, found: Sequence[core.Sysctl], spec: core.PodSpec) -> FieldErrors:
+    import re
+
+    errors: FieldErrors = []
+    names: set[str] = set()
+    for index, sysctl in enumerate(found):
+        at, name = f"{path}[{index}]", sysctl.name
+        if not name:
+            errors.append(required(f"{at}.name"))
+        elif len(name) > 253 or not re.match(_SYSCTL, name):
+            detail = f"must have at most 253 characters and match regex {_SYSCTL}"
+            errors.append(invalid(f"{at}.name", name, detail))
+        elif name in names:
+            errors.append(duplicate(f"{at}.name", name))
+        names.add(name)
+        plain = name.replace("/", ".")
+        for prefix, shared, what in (
+            ("net.", spec.host_network, "hostNetwork"),
+            ("kernel.shm", spec.host_ipc, "hostIPC"),
+        ):
+            if shared and plain.startswith(prefix):
+                errors.append(invalid(f"{at}.name", name, f"may not be specified when '{what}' is true"))
+    return errors
+
+
+def pod_context(path: str, spec: core.PodSpec) -> FieldErrors:
+    """spec.securityContext and the namespaces that a pod shares with its node."""
+    found: FieldErrors = []
+    context = spec.security_context
+    if context is None:
+        return found
+    if spec.share_process_namespace and spec.host_pid:
+        where = f"{path}.shareProcessNamespace"
+        detail = "ShareProcessNamespace and HostPID cannot both be enabled"
+        found.append(invalid(where, spec.share_process_namespace, detail))
+    at = f"{path}.securityContext"
+    if context is not _EMPTY and context != _EMPTY:
+        found += _identity(f"{at}.fsGroup", context.fs_group)
+        found += _identity(f"{at}.runAsUser", context.run_as_user)
+        found += _identity(f"{at}.runAsGroup", context.run_as_group)
+        for index, group in enumerate(context.supplemental_groups):
+            found += _identity(f"{at}.supplementalGroups[{index}]", group)
+        if context.sysctls:
+            found += sysctls(f"{at}.sysctls", context.sysctls, spec)
+        for name, value, supported in (
+            ("fsGroupChangePolicy", context.fs_group_change_policy, CHANGE_POLICIES),
+            ("supplementalGroupsPolicy", context.supplemental_groups_policy, GROUP_POLICIES),
+            ("seLinuxChangePolicy", context.se_linux_change_policy, SELINUX_POLICIES),
+        ):
+            if value is not None and value not in supported:
+                found.append(not_supported(f"{at}.{name}", value, supported))
+        found += seccomp(f"{at}.seccompProfile", context.seccomp_profile)
+        found += windows_options(f"{at}.windowsOptions", context.windows_options)
+        found += apparmor(f"{at}.appArmorProfile", context.app_armor_profile)
+    return found
+
+
+_EMPTY = core.PodSecurityContext()
+
+
+def host_ports(path: str, spec: core.PodSpec) -> FieldErrors:
+    """In the host's network a port of a container is a port of the host."""
+    if not spec.host_network:
+        return []
+    detail = "must match `hostPort` when `hostNetwork` is true"
+    return [
+        invalid(f"{path}.containers[{i}].ports[{j}].containerPort", port.container_port, detail)
+        for i, container in enumerate(spec.containers or ())
+        for j, port in enumerate(container.ports)
+        if port.host_port not in (0, port.container_port)
+    ]
+
+
+def host_users(path: str, spec: core.PodSpec) -> FieldErrors:
+    """A pod with a user namespace of its own shares no other namespace with the node."""
+    if spec.host_users is not False:
+        return []
+    shared = (("hostNetwork", spec.host_network), ("hostPID", spec.host_pid), ("hostIPC", spec.host_ipc))
+    return [forbidden(f"{path}.{name}", "when `hostUsers` is false") for name, value in shared if value]
+
+
+def for_linux(path: str, spec: core.PodSpec) -> FieldErrors:
+    detail = "windows options cannot be set for a linux pod"
+    found: FieldErrors = []
+    if spec.security_context is not None and spec.security_context.windows_options is not None:
+        found.append(forbidden(f"{path}.securityContext.windowsOptions", detail))
+    for kind, containers in _containers(spec):
+        for index, container in enumerate(containers):
+            context = container.security_context
+            if context is not None and context.windows_options is not None:
+                found.append(forbidden(f"{path}.{kind}[{index}].securityContext.windowsOptions", detail))
+    return found
+
+
+def for_windows(path: str, spec: core.PodSpec) -> FieldErrors:
+    """What a Windows pod may not say, in the order that the API reports it."""
+    found: FieldErrors = []
+    shared = (("hostPID", spec.host_pid), ("hostIPC", spec.host_ipc), ("hostUsers", spec.host_users is not None))
+    found += [forbidden(f"{path}.{name}", _WINDOWS) for name, given in shared if given]
+    context = spec.security_context
+    if context is not None:
+        for name, value in (
+            ("appArmorProfile", context.app_armor_profile),
+            ("seLinuxOptions", context.se_linux_options),
+            ("seccompProfile", context.seccomp_profile),
+            ("fsGroup", context.fs_group),
+            ("fsGroupChangePolicy", context.fs_group_change_policy),
+            ("sysctls", context.sysctls or None),
+            ("shareProcessNamespace", spec.share_process_namespace),
+            ("runAsUser", context.run_as_user),
+            ("runAsGroup", context.run_as_group),
+            ("supplementalGroups", context.supplemental_groups or None),
+            ("supplementalGroupsPolicy", context.supplemental_groups_policy),
+        ):
+            if value is not None:
+                where = path if name == "shareProcessNamespace" else f"{path}.securityContext"
+                found.append(forbidden(f"{where}.{name}", _WINDOWS))
+    for kind, containers in _containers(spec):
+        for index, container in enumerate(containers):
+            if container.security_context is not None:
+                found += _windows_container(f"{path}.{kind}[{index}].securityContext", container.security_context)
+    return found
+
+
+def _windows_container(path: str, context: core.SecurityContext) -> FieldErrors:
+    values = (
+        ("appArmorProfile", context.app_armor_profile),
+        ("seLinuxOptions", context.se_linux_options),
+        ("seccompProfile", context.seccomp_profile),
+        ("capabilities", context.capabilities),
+        ("readOnlyRootFilesystem", context.read_only_root_filesystem),
+        ("privileged", context.privileged),
+        ("allowPrivilegeEscalation", context.allow_privilege_escalation),
+        ("procMount", context.proc_mount),
+        ("runAsUser", context.run_as_user),
+        ("runAsGroup", context.run_as_group),
+    )
+    return [forbidden(f"{path}.{name}", _WINDOWS) for name, value in values if value is not None]
+
+
+def _containers(
+    spec: core.PodSpec,
+) -> Sequence[tuple[str, Sequence[core.Container | core.EphemeralContainer]]]:
+    return (
+        ("containers", spec.containers or ()),
+        ("initContainers", spec.init_containers),
+        ("ephemeralContainers", spec.ephemeral_containers),
+    )
