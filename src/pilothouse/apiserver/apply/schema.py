@@ -1,0 +1,162 @@
+"""What server-side apply knows of types: which parts merge and which are owned whole. Made from shapes. Pure."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from pilothouse.api import scheme
+from pilothouse.api.shapes import FieldShape, Shape, shape_of
+
+# any: owned whole, whatever it holds. deduced: a map merges, all else is owned whole.
+NodeKind = Literal["scalar", "any", "deduced", "map", "list"]
+ScalarKind = Literal["string", "numeric", "boolean", "untyped"]
+
+
+class ElementError(ValueError):
+    """An item that has no path element."""
+
+
+class TypeNode:
+    """A type. A struct is a map with `fields`; a map of values has `element`; an associative list has `keys`, or is a
+    set if it has none. `defaults` are those of key fields."""
+
+    __slots__ = ("_fields", "_make_fields", "atomic", "defaults", "element", "keys", "kind", "scalar")
+
+    def __init__(
+        self,
+        kind: NodeKind,
+        *,
+        scalar: ScalarKind = "untyped",
+        atomic: bool = False,
+        element: TypeNode | None = None,
+        keys: tuple[str, ...] = (),
+        fields: Callable[[], dict[str, TypeNode]] | None = None,
+    ) -> None:
+        self.kind, self.scalar, self.atomic, self.element, self.keys = kind, scalar, atomic, element, keys
+        self.defaults: dict[str, Any] = {}
+        self._make_fields = fields
+        self._fields: dict[str, TypeNode] | None = None
+
+    @property
+    def fields(self) -> dict[str, TypeNode] | None:
+        """The fields of a struct by JSON name; None for a map of values."""
+        if self._fields is None and self._make_fields is not None:
+            self._fields = self._make_fields()
+        return self._fields
+
+    @property
+    def leaf(self) -> bool:
+        """Owned whole."""
+        return self.atomic or self.kind in ("scalar", "any")
+
+    def child(self, key: str) -> TypeNode | None:
+        """The type of a member; None if the type has no such member."""
+        fields = self.fields
+        if fields is not None and key in fields:
+            return fields[key]
+        return self if self.kind == "deduced" else self.element
+
+    def item(self, value: Any) -> str:
+        """The path element of an item of an associative list. Raises ElementError."""
+        if not self.keys:
+            if isinstance(value, dict | list):
+                kind = "map" if isinstance(value, dict) else "list"
+                raise ElementError(f"associative list without keys has an element that's a {kind} type")
+            return "v:" + _encoded(value)
+        if value is None:
+            raise ElementError("associative list with keys may not have a null element")
+        if not isinstance(value, dict):
+            raise ElementError("associative list with keys may not have non-map elements")
+        found: dict[str, Any] = {}
+        for key in self.keys:
+            if key in value:
+                found[key] = value[key]
+            elif key in self.defaults:
+                found[key] = self.defaults[key]
+            else:
+                raise ElementError(
+                    f'associative list with keys has an element that omits key field "{key}" (and doesn\'t have '
+                    "default value)"
+                )
+        return "k:" + _encoded(found)
+
+
+def _encoded(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+ANY = TypeNode("any", atomic=True)
+_SCALARS: dict[str, TypeNode] = {
+    "string": TypeNode("scalar", scalar="string"),
+    "bytes": TypeNode("scalar", scalar="string"),
+    "duration": TypeNode("scalar", scalar="string"),
+    "bool": TypeNode("scalar", scalar="boolean"),
+    "int": TypeNode("scalar", scalar="numeric"),
+    "float": TypeNode("scalar", scalar="numeric"),
+    "time": TypeNode("scalar"),
+    "micro_time": TypeNode("scalar"),
+    "quantity": TypeNode("scalar"),
+    "int_or_string": TypeNode("scalar"),
+    "raw": ANY,
+}
+
+
+def _node_of(kind: Any) -> TypeNode:
+    """The type of a generated Struct."""
+    return _struct(shape_of(kind), "")
+
+
+node_of: Callable[[Any], TypeNode] = functools.cache(_node_of)
+
+
+def _atomic(struct: Any) -> bool:
+    return scheme.facts_of(struct).atomic
+
+
+def _make_struct(shape: Shape, map_type: str) -> TypeNode:
+    struct = shape.struct
+    assert struct is not None
+    atomic = map_type == "atomic" or (map_type != "granular" and _atomic(struct))
+    return TypeNode("map", atomic=atomic, fields=lambda: {name: _field(field) for name, field in shape.fields.items()})
+
+
+_struct: Callable[[Shape, str], TypeNode] = functools.cache(_make_struct)
+
+
+def _field(field: FieldShape) -> TypeNode:
+    return _of_shape(field.shape, field)
+
+
+def _of_shape(shape: Shape, field: FieldShape | None) -> TypeNode:
+    if shape.kind == "struct":
+        return _struct(shape_of(shape.struct), field.fact.map_type if field is not None else "")
+    if shape.kind == "map":
+        assert shape.element is not None
+        atomic = field is not None and field.fact.map_type == "atomic"
+        return TypeNode("map", atomic=atomic, element=_of_shape(shape.element, None))
+    if shape.kind == "list":
+        assert shape.element is not None
+        element = _of_shape(shape.element, None)
+        kind = field.fact.list_type if field is not None else ""
+        if kind not in ("set", "map"):
+            return TypeNode("list", atomic=True, element=element)
+        assert field is not None
+        keys = tuple(sorted(field.fact.list_map_keys)) if kind == "map" else ()
+        node = TypeNode("list", element=element, keys=keys)
+        node.defaults = {key: value for key in keys if (value := _default(shape.element.fields[key])) is not None}
+        return node
+    return _SCALARS[shape.kind]
+
+
+def _default(field: FieldShape) -> Any:
+    """The value a key has when it is left out: that of the facts, or zero where Go always writes one."""
+    if field.fact.default:
+        return json.loads(field.fact.default)
+    if field.fact.omit_empty or field.shape.nullable:
+        return None
+    return 0 if field.shape.kind == "int" else False if field.shape.kind == "bool" else ""
