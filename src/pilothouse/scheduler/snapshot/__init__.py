@@ -1,0 +1,20 @@
+"""The cluster as the scheduler sees it: numpy columns over nodes that are updated, never rebuilt. Pure."""
+
+from pilothouse.scheduler.snapshot.columns import Columns
+from pilothouse.scheduler.snapshot.pods import PodInfo, Profile, Profiles
+from pilothouse.scheduler.snapshot.snapshot import NodeRecord, Snapshot
+from pilothouse.scheduler.snapshot.view import BoolColumn, FloatColumn, IntColumn, Rows, View
+
+__all__ = [
+    "BoolColumn",
+    "Columns",
+    "FloatColumn",
+    "IntColumn",
+    "NodeRecord",
+    "PodInfo",
+    "Profile",
+    "Profiles",
+    "Rows",
+    "Snapshot",
+    "View",
+]
