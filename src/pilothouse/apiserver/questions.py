@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from msgspec import Struct
@@ -24,10 +23,15 @@ def action_of(review: Review, admission: Admission) -> Action:
     body = _body(resource, subresource)
 
     async def run(obj: Any, call: Call) -> Struct:
-        admitted = _admitted(admission, resource, body, call)
-        answer: Struct = await review.create(
-            review.defaults(obj), ReviewCall(call.user, call.namespace, call.name, admitted)
-        )
+        attributes = _attributes(resource, body, call, review.defaults(obj))
+        await admission.admit(attributes)
+
+        async def admitted(final: Any) -> None:
+            attributes.obj = final
+            await admission.validate(attributes)
+
+        question = ReviewCall(call.user, call.namespace, call.name, admitted)
+        answer: Struct = await review.create(attributes.obj, question)
         return answer
 
     return Action(
@@ -47,25 +51,19 @@ def _body(resource: Resource, subresource: str) -> type[Any]:
     return type_of(found.group, found.version, found.kind)
 
 
-def _admitted(
-    admission: Admission, resource: Resource, body: type[Any], call: Call
-) -> Callable[[Any], Awaitable[None]]:
-    async def admitted(obj: Any) -> None:
-        attributes = Attributes(
-            operation="CREATE",
-            group=resource.group,
-            version=resource.version,
-            resource=resource.resource,
-            kind=body().kind,
-            user=call.user,
-            subresource=call.subresource,
-            namespace=call.namespace,
-            name=call.name,
-            obj=obj,
-            options=call.options,
-            dry_run=call.dry_run,
-            warnings=call.warnings,
-        )
-        await admission.validate(attributes)
-
-    return admitted
+def _attributes(resource: Resource, body: type[Any], call: Call, obj: Any) -> Attributes:
+    return Attributes(
+        operation="CREATE",
+        group=resource.group,
+        version=resource.version,
+        resource=resource.resource,
+        kind=body().kind,
+        user=call.user,
+        subresource=call.subresource,
+        namespace=call.namespace,
+        name=call.name,
+        obj=obj,
+        options=call.options,
+        dry_run=call.dry_run,
+        warnings=call.warnings,
+    )
