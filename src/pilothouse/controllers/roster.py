@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pilothouse.controllers import deployment, namespace, replicas, root_ca, service_accounts
+from pilothouse.controllers import deployment, garbage, namespace, replicas, root_ca, service_accounts
 from pilothouse.controllers.endpoints import mirroring, objects, slices
 from pilothouse.controllers.environment import Environment
 
@@ -30,6 +30,7 @@ ROSTER: tuple[Entry, ...] = (
     Entry("replicaset-controller", replicas.build_replica_sets),
     Entry("replicationcontroller-controller", replicas.build_replication_controllers),
     Entry("deployment-controller", deployment.build),
+    Entry("garbage-collector-controller", garbage.build),
     Entry("endpointslice-controller", slices.build),
     Entry("endpoints-controller", objects.build),
     Entry("endpointslice-mirroring-controller", mirroring.build),

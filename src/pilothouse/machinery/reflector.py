@@ -7,15 +7,17 @@ one revision, so the sink never sees a mixture.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Generic, Protocol, TypeVar
 
 from pilothouse.api.errors import StatusError
+from pilothouse.api.facts import Resource
 from pilothouse.api.object import Object
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
 from pilothouse.machinery.backoff import Backoff
-from pilothouse.machinery.client.interface import CLIENT_ERRORS, Client, ListPage, TransportError, WatchEvent
+from pilothouse.machinery.client.interface import CLIENT_ERRORS, ListPage, MetadataClient, TransportError, WatchEvent
 
 K = TypeVar("K", bound=Object)
 log = logging.getLogger(__name__)
@@ -38,12 +40,56 @@ class Sink(Protocol[K]):
         ...
 
 
+class Source(Protocol):
+    """The part of a client that a reflector needs."""
+
+    async def list(
+        self,
+        kind: type[K],
+        namespace: str = "",
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        limit: int = 0,
+        continue_token: str = "",
+    ) -> ListPage[K]: ...
+
+    def watch(
+        self,
+        kind: type[K],
+        namespace: str = "",
+        *,
+        resource_version: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        timeout_seconds: int | None = None,
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent[K]]]: ...
+
+
+class MetadataSource:
+    """A source of the metadata of one resource, which need not be of a known kind."""
+
+    def __init__(self, client: MetadataClient, resource: Resource) -> None:
+        self._client = client
+        self._resource = resource
+
+    async def list(
+        self, kind: type[Any], namespace: str = "", *, limit: int = 0, continue_token: str = "", **_: str
+    ) -> ListPage[Any]:
+        return await self._client.list(self._resource, namespace, limit=limit, continue_token=continue_token)
+
+    def watch(
+        self, kind: type[Any], namespace: str = "", *, resource_version: str = "", **_: Any
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent[Any]]]:
+        return self._client.watch(self._resource, namespace, resource_version=resource_version)
+
+
 class Reflector(Generic[K]):
     """Mirrors the objects of `kind` (in `namespace`, or all) that the selectors choose into `sink`."""
 
     def __init__(
         self,
-        client: Client,
+        client: Source,
         kind: type[K],
         sink: Sink[K],
         clock: Clock,
