@@ -103,6 +103,8 @@ class DefaultPreemption:
         return found, counts
 
     async def _evict(self, victim: PodInfo, pod: PodInfo, node: str) -> None:
+        if victim.terminating:
+            return
         try:
             await self._client.patch(
                 Pod, victim.name, victim.namespace, StrategicMergePatch(self._condition()), subresource="status"
