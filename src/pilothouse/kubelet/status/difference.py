@@ -25,7 +25,8 @@ def difference(old: PodStatus, new: PodStatus) -> dict[str, Any]:
             # An item is merged too: what it no longer has must be said.
             found[name] = [{**dict.fromkeys(known.get(item[MERGED_BY[name]], ())), **item} for item in changed]
         elif name in ("podIPs", "hostIPs"):
-            found[name] = [*value, {"$patch": "replace"}] if held else value
+            gone = [item for item in held or () if item not in value]
+            found[name] = [*value, *({**item, "$patch": "delete"} for item in gone)]
         else:
             found[name] = value
     return found

@@ -20,10 +20,10 @@ from pilothouse.seams.runtime import (
     Container,
     ContainerState,
     EventType,
-    NotFound,
     RuntimeEvent,
     RuntimeFailure,
     Sandbox,
+    SandboxState,
 )
 from pilothouse.semantics.pods import is_terminal
 
@@ -177,8 +177,7 @@ class PodSet:
         if worker is None:
             return
         if event.id in worker.machine.state.sandboxes:
-            with suppress(NotFound):
-                worker.post(events.SandboxSeen(await self.shop.runtime.sandbox(event.id)))
+            await self._look_at_sandbox(worker, event.id)
             return
         found = await worker.actions.look(event.id)
         for delay in SETTLING:
@@ -188,6 +187,15 @@ class PodSet:
             await self.shop.clock.sleep(delay)
             found = await worker.actions.look(event.id)
         worker.post(events.ContainerStopped(event.id, None) if found is None else events.ContainerSeen(found))
+
+    async def _look_at_sandbox(self, worker: PodWorker, sandbox_id: str) -> None:
+        for delay in SETTLING:
+            with suppress(RuntimeFailure):
+                found = await self.shop.runtime.sandbox(sandbox_id)
+                if found.state is SandboxState.NOT_READY:
+                    worker.post(events.SandboxSeen(found))
+                    return
+            await self.shop.clock.sleep(delay)
 
     async def _relist(self) -> None:
         """Events were missed: compare everything, those that are busy a little later."""
