@@ -9,6 +9,7 @@ await server.close()
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,11 +17,17 @@ from typing import Any
 from pilothouse.api.errors import StatusError
 from pilothouse.api.facts import Resource
 from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.api.types.core.v1 import Service
 from pilothouse.api.types.resources import SERVED
 from pilothouse.apiserver.actions.roster import actions
 from pilothouse.apiserver.admission import registry as admission_plugins
 from pilothouse.apiserver.admission.interface import Admission
 from pilothouse.apiserver.admission.surroundings import Surroundings as AdmissionSurroundings
+from pilothouse.apiserver.allocation import repair
+from pilothouse.apiserver.allocation.addresses import AddressBook
+from pilothouse.apiserver.allocation.node_ports import PortBook
+from pilothouse.apiserver.allocation.pools import ports
+from pilothouse.apiserver.allocation.services import ServiceHooks
 from pilothouse.apiserver.authn import build as authn
 from pilothouse.apiserver.authn.impersonation import Impersonation, wanted
 from pilothouse.apiserver.authn.serviceaccounts import TokenIssuer
@@ -48,7 +55,7 @@ from pilothouse.apiserver.generic.call import NoTracker, Tracker
 from pilothouse.apiserver.generic.desk import Surroundings
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import KindBytes
-from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.apiserver.generic.strategy import Hooks, Strategy
 from pilothouse.apiserver.local import LocalClient
 from pilothouse.apiserver.questions import action_of
 from pilothouse.apiserver.resources.roster import strategies
@@ -77,6 +84,7 @@ class Parts:
     authn: authn.Settings
     signer: jwt.Signer
     tracker: Tracker = field(default_factory=NoTracker)
+    service_range: str = "10.96.0.0/16"
     address: Callable[[], str] = lambda: ""
     """The host and port that clients reach it at."""
 
@@ -102,7 +110,10 @@ class ApiServer:
         self._impersonation = Impersonation(self.authz.authorizer)
         self.admission = self._admission()
         surroundings = Surroundings(parts.clock, parts.chance, self.admission, parts.tracker)
-        registries = {kind: Registry(strategy, cache, surroundings) for kind, (strategy, cache) in kinds.items()}
+        hooks = self._hooks()
+        registries = {
+            kind: Registry(strategy, cache, surroundings, hooks.get(kind)) for kind, (strategy, cache) in kinds.items()
+        }
         for registry in registries.values():
             self._serve(registry)
         for resource in SERVED:
@@ -123,6 +134,13 @@ class ApiServer:
         return admission_plugins.build(
             AdmissionSurroundings(self.reader, client, self.authz.authorizer, self.authz.rbac, p.clock, p.chance)
         )
+
+    def _hooks(self) -> dict[type[Any], Hooks]:
+        """The kinds whose writes have side effects."""
+        p = self.parts
+        network = ipaddress.ip_network(p.service_range)
+        book = AddressBook(network, self.reader, lambda: self.client(MASTER), p.chance)
+        return {Service: ServiceHooks(book, PortBook(ports(), self.reader, p.chance), self._scope.spawn)}
 
     def _reviews(self) -> Iterable[Review]:
         p = self.parts
@@ -178,6 +196,9 @@ class ApiServer:
         await bootstrap.namespaces(client)
         await bootstrap.priorities(client)
         await roles.reconcile(client, self.reader)
+        await bootstrap.service_range(client, self.parts.service_range)
+        await repair.repair(self.reader, client, self.parts.clock.now())
+        self._scope.spawn(repair.repair_for_ever(self.reader, client, self.parts.clock), "repair")
 
     async def close(self) -> None:
         await self._scope.close()

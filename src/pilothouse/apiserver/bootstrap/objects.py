@@ -8,6 +8,7 @@ from typing import Any
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.core.v1 import Namespace
 from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.api.types.networking.v1 import ServiceCIDR, ServiceCIDRSpec
 from pilothouse.api.types.scheduling.v1 import PriorityClass
 from pilothouse.machinery.client import Client
 
@@ -48,3 +49,9 @@ async def namespaces(client: Client) -> None:
 
 async def priorities(client: Client) -> None:
     await ensure(client, PRIORITIES)
+
+
+async def service_range(client: Client, cidr: str) -> None:
+    """The ServiceCIDR that stands for the server's own range."""
+    meta = ObjectMeta(name="kubernetes", finalizers=("networking.k8s.io/service-cidr-finalizer",))
+    await ensure(client, [ServiceCIDR(metadata=meta, spec=ServiceCIDRSpec(cidrs=(cidr,)))])

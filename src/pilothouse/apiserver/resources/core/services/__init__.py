@@ -1,0 +1,1 @@
+"""The parts of Service: what each type needs, its defaults, its transitions, its rules."""
