@@ -12,6 +12,7 @@ from pilothouse.kit import tls
 NODES_GROUP = "system:nodes"
 MASTERS_GROUP = "system:masters"
 KUBELET_CLIENT = "kube-apiserver-kubelet-client"
+PROXY, DNS = "proxy", "dns"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class PKI:
         for name, user, groups in (
             ("admin", "kubernetes-admin", (MASTERS_GROUP,)),
             (KUBELET_CLIENT, KUBELET_CLIENT, (MASTERS_GROUP,)),
+            (PROXY, "system:kube-proxy", ()),
+            (DNS, "pilothouse:cluster-dns", ()),
         ):
             if not self._has(name):
                 self._keep(name, self.authority.issue_client(user, groups, now=now))

@@ -1,17 +1,88 @@
-"""The bodies of a cluster's own processes, by name."""
+"""The bodies of a cluster's own processes, and what they share: logs, the loop, the signal that ends them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
+from pilothouse.house import spec as specs
+from pilothouse.house.daemon import Herald
+from pilothouse.house.members import CONTROL_PLANE
+from pilothouse.house.paths import Paths
+from pilothouse.house.spec import ClusterSpec
+from pilothouse.kit import logs
+from pilothouse.kit.tasks import TaskScope
 from pilothouse.seams.house import HouseError
+from pilothouse.seams.runtime import RuntimeFailure
+from pilothouse.seams.store import StoreError
 
-BODIES: dict[str, Callable[[Sequence[str]], int]] = {}
+log = logging.getLogger(__name__)
+Failures = (HouseError, StoreError, RuntimeFailure, OSError)
+Body = Callable[[TaskScope], Awaitable[None]]
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the process that `arguments` names until it is told to end; its exit code."""
-    body = BODIES.get(arguments[0] if arguments else "")
-    if body is None:
+    if len(arguments) < 2:
         raise HouseError(f"there is no process {' '.join(arguments)!r}")
-    return body(arguments[1:])
+    kind, name, *rest = arguments
+    logs.set_up()
+    paths = Paths.of(name)
+    spec = specs.load(paths)
+    if spec is None:
+        raise HouseError(f"there is no cluster {name}")
+    component = rest[0] if rest else CONTROL_PLANE
+    herald = Herald(paths.lock(component))
+    try:
+        _loop_runner()(_until_told(component, _body(kind, paths, spec, component), herald))
+    except Failures as error:
+        log.error("%s ends: %s", component, error)
+        herald.failed(str(error), getattr(error, "advice", ""))
+        return 1
+    return 0
+
+
+def _body(kind: str, paths: Paths, spec: ClusterSpec, component: str) -> Body:
+    if kind == CONTROL_PLANE:
+        from pilothouse.house.control_plane import start
+
+        return lambda scope: start(paths, spec, scope)
+    from pilothouse.house.node import start_node
+
+    member = next((node for node in spec.nodes if node.name == component), None)
+    if member is None:
+        raise HouseError(f"cluster {spec.name} has no node {component}")
+    return lambda scope: start_node(paths, spec, member, scope)
+
+
+def _loop_runner() -> Callable[[Coroutine[Any, Any, None]], None]:
+    """uvloop where there is one; everything works without."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run
+    return uvloop.run
+
+
+async def _until_told(component: str, body: Body, herald: Herald) -> None:
+    """Start `body`, say that it is ready, and end it on SIGTERM or SIGINT or when a part of it fails."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    async with TaskScope(component) as scope:
+        failing = scope.spawn(scope.wait_failed(), "failures")
+        starting = scope.spawn(_started(body, scope, herald), "start")
+        ending = scope.spawn(told.wait(), "signal")
+        await asyncio.wait({starting, ending, failing}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and not told.is_set() and not failing.done():
+            await asyncio.wait({ending, failing}, return_when=asyncio.FIRST_COMPLETED)
+        log.info("%s ends: %s", component, "told to" if told.is_set() else "a part of it failed")
+
+
+async def _started(body: Body, scope: TaskScope, herald: Herald) -> None:
+    await body(scope)
+    herald.ready()

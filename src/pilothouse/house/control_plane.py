@@ -1,0 +1,152 @@
+"""The control plane: store, API server, controllers and scheduler in one process and one loop.
+
+On a simulated cluster its nodes live here too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.api.types.core.v1 import ServiceAccount
+from pilothouse.apiserver.authn.build import Settings as AuthnSettings
+from pilothouse.apiserver.server import ApiServer, Parts
+from pilothouse.controllers import roster
+from pilothouse.controllers.environment import Environment, Settings
+from pilothouse.house.bootstrap import cluster_objects
+from pilothouse.house.paths import Paths
+from pilothouse.house.pki import PKI
+from pilothouse.house.spec import ClusterSpec
+from pilothouse.kit import jwt, memory, tls
+from pilothouse.kit.clock import Clock, SystemClock
+from pilothouse.kit.http.server import Server
+from pilothouse.kit.lag import LagGuard
+from pilothouse.kit.metrics import Registry
+from pilothouse.kit.random import Chance
+from pilothouse.kit.tasks import TaskScope
+from pilothouse.machinery.client import Client
+from pilothouse.machinery.events import Recorder
+from pilothouse.machinery.informer import Informers
+from pilothouse.scheduler.runner import Scheduler
+from pilothouse.store.compactor import compact_for_ever
+from pilothouse.store.sqlite import SQLiteStore
+
+log = logging.getLogger(__name__)
+AUTHENTICATED = "system:authenticated"
+MASTER = UserInfo(username="system:apiserver", groups=("system:masters", AUTHENTICATED))
+CONTROLLER_MANAGER = UserInfo(username="system:kube-controller-manager", groups=(AUTHENTICATED,))
+SCHEDULER = UserInfo(username="system:kube-scheduler", groups=(AUTHENTICATED,))
+
+
+def controller_identity(name: str) -> UserInfo:
+    """A controller acts as a service account of its own, which the bootstrap roles name."""
+    return UserInfo(
+        username=f"system:serviceaccount:kube-system:{name}",
+        groups=("system:serviceaccounts", "system:serviceaccounts:kube-system", AUTHENTICATED),
+    )
+
+
+@dataclass(frozen=True)
+class Heart:
+    """What the parts of the control plane share."""
+
+    server: ApiServer
+    clock: Clock
+    chance: Chance
+    scope: TaskScope
+
+    def client(self, user: UserInfo) -> Client:
+        return self.server.client(user)
+
+
+async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
+    """Bring everything up in `scope`; returns once requests are answered and the `default` account exists."""
+    clock, chance = SystemClock(), Chance()
+    pki = PKI(paths.pki)
+    store = await SQLiteStore.open(paths.store)
+    scope.spawn(_closing(store), "store")
+    signer = jwt.Signer(pki.service_account_key)
+    server = ApiServer(
+        Parts(
+            store=store,
+            clock=clock,
+            chance=chance,
+            authn=AuthnSettings(keys=(signer.key,)),
+            signer=signer,
+            address=lambda: f"{spec.advertise_address}:{spec.api_port}",
+        )
+    )
+    await server.start()
+    heart = Heart(server, clock, chance, scope)
+    await _listen(heart, pki, spec)
+    scope.spawn(compact_for_ever(store, clock), "compaction")
+    scope.spawn(LagGuard(clock, Registry()).run(), "lag")
+    await cluster_objects(heart.client(MASTER), spec)
+    _run_controllers(heart, pki, spec)
+    _run_scheduler(heart)
+    if spec.runtime == "simulated":
+        from pilothouse.house.simulated_nodes import start_nodes
+
+        await start_nodes(paths, spec, heart)
+    await _default_account(heart)
+    memory.settle()
+    log.info("the control plane of %s is ready at %s", spec.name, spec.server)
+
+
+async def _closing(store: SQLiteStore) -> None:
+    """Hold the store until the process ends, then close it."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await store.close()
+
+
+async def _listen(heart: Heart, pki: PKI, spec: ClusterSpec) -> None:
+    http = Server(heart.server.handle, heart.clock, name="https")
+    context = tls.server_context(pki.pair("apiserver"), pki.pair("ca").certificate)
+    addresses = ["127.0.0.1"] if spec.runtime == "simulated" else ["127.0.0.1", spec.gateway]
+    for address in addresses:
+        await http.listen(address, spec.api_port, context)
+
+
+def _run_controllers(heart: Heart, pki: PKI, spec: ClusterSpec) -> None:
+    authority = pki.pair("ca")
+    informers = Informers(heart.client(CONTROLLER_MANAGER), heart.clock, heart.chance, heart.scope)
+    environment = Environment(
+        client_for=lambda name: heart.client(controller_identity(name)),
+        informers=informers,
+        clock=heart.clock,
+        chance=heart.chance,
+        scope=heart.scope,
+        settings=Settings(
+            cluster_authority=authority.certificate.decode(),
+            service_range=spec.service_cidr,
+            signing_pair=(authority.certificate, authority.key),
+        ),
+    )
+    roster.start(environment)
+
+
+def _run_scheduler(heart: Heart) -> None:
+    client = heart.client(SCHEDULER)
+    informers = Informers(client, heart.clock, heart.chance, heart.scope)
+    recorder = Recorder("default-scheduler", client, heart.clock, heart.scope)
+    scheduler = Scheduler(client, informers, heart.clock, heart.chance, recorder)
+    heart.scope.spawn(scheduler.run(), "scheduler")
+
+
+async def _default_account(heart: Heart) -> None:
+    """Wait until namespace `default` has its account: then pods can be made."""
+    client = heart.client(MASTER)
+    selector = "metadata.name=default"
+    page = await client.list(ServiceAccount, "default", field_selector=selector)
+    if page.items:
+        return
+    async with client.watch(
+        ServiceAccount, "default", resource_version=page.resource_version, field_selector=selector
+    ) as events:
+        async for event in events:
+            if event.type == "ADDED":
+                return

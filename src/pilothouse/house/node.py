@@ -1,0 +1,120 @@
+"""A real node: kubelet, service proxy and DNS in one process, inside the node's network namespace."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pathlib
+
+from pilothouse.api.types.core.v1 import Node, Service
+from pilothouse.dns.runner import ClusterDNS
+from pilothouse.house import machine
+from pilothouse.house.paths import Paths
+from pilothouse.house.pki import DNS, PKI, PROXY
+from pilothouse.house.spec import ClusterSpec, NodeSpec
+from pilothouse.kit import memory
+from pilothouse.kit.clock import SystemClock
+from pilothouse.kit.random import Chance
+from pilothouse.kit.tasks import TaskScope
+from pilothouse.kubelet.kubelet import Kubelet
+from pilothouse.kubelet.options import NodeOptions
+from pilothouse.kubelet.place import DiskPlace
+from pilothouse.kubeproxy.backends.kernel import NftKernel
+from pilothouse.kubeproxy.model import Place
+from pilothouse.kubeproxy.runner import ServiceProxy
+from pilothouse.machinery.client.access import Access
+from pilothouse.machinery.client.connection import Connection
+from pilothouse.machinery.client.https import HTTPSClient
+from pilothouse.machinery.informer import Informers
+from pilothouse.runtime.containerd.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+READY_POLL_SECONDS = 0.02
+
+
+class Identity:
+    """One component's client and informers."""
+
+    def __init__(self, spec: ClusterSpec, pki: PKI, pair: str, scope: TaskScope) -> None:
+        clock = SystemClock()
+        keys = pki.pair(pair)
+        access = Access(
+            server=f"https://{spec.gateway}:{spec.api_port}",
+            authority=pki.pair("ca").certificate,
+            certificate=keys.certificate,
+            key=keys.key,
+        )
+        self.client = HTTPSClient(Connection(access, clock, user_agent=f"pilothouse/{pair}"))
+        self.informers = Informers(self.client, clock, Chance(), scope)
+        scope.spawn(self._closing(), f"client/{pair}")
+
+    async def _closing(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.client.close()
+
+
+def options_of(paths: Paths, spec: ClusterSpec, member: NodeSpec, resolv_conf: pathlib.Path) -> NodeOptions:
+    return NodeOptions(
+        name=member.name,
+        address=spec.node_address(member),
+        root=paths.node_state(member.name) / "kubelet",
+        cgroup_parent=machine.cgroup_parent(spec, member),
+        pod_cidr=spec.node_pod_cidr(member),
+        cluster_dns=spec.dns_address,
+        cluster_domain=spec.cluster_domain,
+        resolv_conf=resolv_conf,
+    )
+
+
+async def start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, scope: TaskScope) -> None:
+    """Bring the node up in `scope`; returns once its Node is Ready and its Services and names are served."""
+    clock, chance = SystemClock(), Chance()
+    pki = PKI(paths.pki)
+    supervisor = Supervisor(machine.containerd_paths(paths, member), machine.cgroup_parent(spec, member), clock)
+    starting = scope.spawn(supervisor.start(), "containerd-start")
+    proxy = Identity(spec, pki, PROXY, scope)
+    dns = Identity(spec, pki, DNS, scope)
+    own = Identity(spec, pki, f"node-{member.name}", scope)
+    place = Place(member.name, pod_cidrs=(spec.pod_cidr,), own_addresses=frozenset({spec.dns_address}))
+    service_proxy = ServiceProxy(proxy.informers, NftKernel(), clock, place)
+    cluster_dns = ClusterDNS(dns.informers, clock, chance, [spec.dns_address], domain=spec.cluster_domain)
+    scope.spawn(service_proxy.run(), "proxy")
+    scope.spawn(cluster_dns.run(), "dns")
+    options = options_of(paths, spec, member, pathlib.Path("/etc/resolv.conf"))
+    await starting
+    scope.spawn(supervisor.watch(), "containerd")
+    services = own.informers.of(Service)
+    kubelet = Kubelet(
+        options,
+        own.client,
+        supervisor.runtime,
+        DiskPlace(options, clock),
+        clock,
+        chance,
+        scope,
+        services=lambda: tuple(services.list()),
+    )
+    await kubelet.start()
+    await service_proxy.wait_ready()
+    await cluster_dns.wait_ready()
+    await _ready(own, member.name)
+    memory.settle()
+    log.info("node %s of %s is ready at %s", member.name, spec.name, options.address)
+
+
+async def _ready(own: Identity, name: str) -> None:
+    """Return when the API server shows this node Ready."""
+
+    def ready(node: Node) -> bool:
+        return any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
+
+    selector = f"metadata.name={name}"
+    page = await own.client.list(Node, field_selector=selector)
+    if any(map(ready, page.items)):
+        return
+    async with own.client.watch(Node, resource_version=page.resource_version, field_selector=selector) as events:
+        async for event in events:
+            if event.type in ("ADDED", "MODIFIED") and ready(event.object):
+                return
