@@ -16,7 +16,6 @@ from pilothouse.api.facts import Resource
 from pilothouse.api.object import Object
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.meta.v1 import DeleteOptions, ListOptions, PartialObjectMetadata, Preconditions
-from pilothouse.apiserver.authz.access import narrowed
 from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint, too_large
 from pilothouse.apiserver.generic.call import Call
@@ -60,14 +59,6 @@ class LocalClient:
         r = endpoint.resource
         self.server.authorize(Access(self._user, verb, r.group, r.version, r.resource, subresource, namespace, name))
 
-    def authorize_all(self, verb: str, endpoint: ResourceEndpoint, namespace: str, options: ListOptions) -> None:
-        """The same for what is about many objects: its selectors may narrow what is asked for."""
-        r = endpoint.resource
-        access = Access(self._user, verb, r.group, r.version, r.resource, "", namespace)
-        if options.field_selector or options.label_selector:
-            access = narrowed(access, options.field_selector, options.label_selector)
-        self.server.authorize(access)
-
     def call(
         self, endpoint: ResourceEndpoint, namespace: str, name: str, subresource: str = "", dry_run: bool = False
     ) -> Call:
@@ -98,6 +89,7 @@ class LocalClient:
         resource_version: str = "",
     ) -> ListPage[K]:
         endpoint = self.server.endpoints[kind]
+        self.authorize("list", endpoint, namespace, "")
         options = ListOptions(
             label_selector=label_selector,
             field_selector=field_selector,
@@ -105,7 +97,6 @@ class LocalClient:
             continue_=continue_token,
             resource_version=resource_version,
         )
-        self.authorize_all("list", endpoint, namespace, options)
         return await self.page(endpoint, namespace, options)
 
     async def page(self, endpoint: ResourceEndpoint, namespace: str, options: ListOptions) -> ListPage[Any]:
@@ -126,8 +117,8 @@ class LocalClient:
         timeout_seconds: int | None = None,
     ) -> AsyncIterator[AsyncIterator[WatchEvent[K]]]:
         endpoint = self.server.endpoints[kind]
+        self.authorize("watch", endpoint, namespace, "")
         options = ListOptions(label_selector=label_selector, field_selector=field_selector)
-        self.authorize_all("watch", endpoint, namespace, options)
         interest = endpoint.selected(namespace, "", options)
         events = self._events(endpoint, interest, resource_version, timeout_seconds)
         try:
@@ -228,7 +219,7 @@ class LocalClient:
         await self.remove_all(self.server.endpoints[kind], namespace, options)
 
     async def remove_all(self, endpoint: ResourceEndpoint, namespace: str, options: ListOptions) -> None:
-        self.authorize_all("deletecollection", endpoint, namespace, options)
+        self.authorize("deletecollection", endpoint, namespace, "")
         page = await endpoint.page(endpoint.selected(namespace, "", options), options)
         for item in page.items:
             meta = item.obj.metadata

@@ -21,7 +21,7 @@ from pilothouse.seams.house import HouseError
 READY_FD = "PILOTHOUSE_READY_FD"
 STOP_SECONDS = 15.0
 CLOCK = SystemClock()
-_TAIL_LINES = 12
+_TAIL_LINES = 25
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,10 @@ class Daemon:
             if (chunk := _read_until(pipe, deadline)) is None:
                 self.stop()
                 process.wait()
-                raise HouseError(f"{self.name} was not ready after {seconds:.0f} s", f"its log: {self.log}")
+                raise HouseError(f"{self.name} was not ready after {seconds:.0f} s: {self.log_tail()}")
             if not chunk:
                 code = process.wait()
-                raise HouseError(f"{self.name} ended with exit code {code}: {self.log_tail()}", f"its log: {self.log}")
+                raise HouseError(f"{self.name} ended with exit code {code}: {self.log_tail()}")
             pending += chunk
 
     def log_tail(self) -> str:

@@ -47,13 +47,6 @@ def of_request(user: UserInfo, info: RequestInfo, query: Mapping[str, Sequence[s
     )
 
 
-def narrowed(access: Access, field_selector: str, label_selector: str) -> Access:
-    """A list, watch or deletecollection with its selectors; one that pins a single name is about that name."""
-    fields = _fields(field_selector)
-    name = next((f.values[0] for f in fields if f.key == "metadata.name" and f.operator == "In"), access.name)
-    return access._replace(name=name, field_selector=fields, label_selector=_labels(label_selector))
-
-
 def _fields(text: str) -> FieldTerms:
     try:
         return _field_terms(text)

@@ -77,11 +77,13 @@ class NftKernel:
 
     async def _run(self, command: Sequence[str], fed: str = "") -> tuple[int, str]:
         pipe = asyncio.subprocess.PIPE
+        # A command that reads nothing may be gone before an empty input could be closed.
+        feed = pipe if fed else asyncio.subprocess.DEVNULL
         try:
             process = await asyncio.create_subprocess_exec(
-                *self._prefix, *command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT
+                *self._prefix, *command, stdin=feed, stdout=pipe, stderr=asyncio.subprocess.STDOUT
             )
         except OSError as error:
             raise KernelRefused(f"{command[0]}: {error}") from error
-        said, _ = await process.communicate(fed.encode())
+        said, _ = await process.communicate(fed.encode() if fed else None)
         return process.returncode or 0, said.decode(errors="replace")
