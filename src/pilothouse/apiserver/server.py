@@ -37,6 +37,7 @@ from pilothouse.apiserver.authz.bootstrap import reconcile as roles
 from pilothouse.apiserver.authz.forbidden import forbidden
 from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.bootstrap import objects as bootstrap
+from pilothouse.apiserver.bootstrap.kubernetes_service import KubernetesService, split_address
 from pilothouse.apiserver.cached_reader import CachedReader
 from pilothouse.apiserver.cacher.cache import WatchCache
 from pilothouse.apiserver.cacher.caches import Caches
@@ -198,6 +199,10 @@ class ApiServer:
         await roles.reconcile(client, self.reader)
         await bootstrap.service_range(client, self.parts.service_range)
         await repair.repair(self.reader, client, self.parts.clock.now())
+        own = KubernetesService(self.reader, client, self.parts.service_range)
+        host, port = split_address(self.parts.address())
+        await own.publish(host, port)
+        self._scope.spawn(own.publish_for_ever(host, port, self.parts.clock), "kubernetes-service")
         self._scope.spawn(repair.repair_for_ever(self.reader, client, self.parts.clock), "repair")
 
     async def close(self) -> None:
