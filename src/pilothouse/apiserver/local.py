@@ -16,7 +16,6 @@ from pilothouse.api.facts import Resource
 from pilothouse.api.object import Object
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.meta.v1 import DeleteOptions, ListOptions, PartialObjectMetadata, Preconditions
-from pilothouse.apiserver.authz.access import fields_of_text
 from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint, too_large
 from pilothouse.apiserver.generic.call import Call
@@ -54,12 +53,11 @@ class LocalClient:
         return self._metadata
 
     def authorize(
-        self, verb: str, endpoint: ResourceEndpoint, namespace: str, name: str, subresource: str = "", fields: str = ""
+        self, verb: str, endpoint: ResourceEndpoint, namespace: str, name: str, subresource: str = ""
     ) -> None:
-        """Raises StatusError (403). `fields` is the field selector of a list or watch."""
+        """Raises StatusError (403)."""
         r = endpoint.resource
-        access = Access(self._user, verb, r.group, r.version, r.resource, subresource, namespace, name)
-        self.server.authorize(access._replace(field_selector=fields_of_text(fields)) if fields else access)
+        self.server.authorize(Access(self._user, verb, r.group, r.version, r.resource, subresource, namespace, name))
 
     def call(
         self, endpoint: ResourceEndpoint, namespace: str, name: str, subresource: str = "", dry_run: bool = False
@@ -91,7 +89,7 @@ class LocalClient:
         resource_version: str = "",
     ) -> ListPage[K]:
         endpoint = self.server.endpoints[kind]
-        self.authorize("list", endpoint, namespace, "", fields=field_selector)
+        self.authorize("list", endpoint, namespace, "")
         options = ListOptions(
             label_selector=label_selector,
             field_selector=field_selector,
@@ -119,7 +117,7 @@ class LocalClient:
         timeout_seconds: int | None = None,
     ) -> AsyncIterator[AsyncIterator[WatchEvent[K]]]:
         endpoint = self.server.endpoints[kind]
-        self.authorize("watch", endpoint, namespace, "", fields=field_selector)
+        self.authorize("watch", endpoint, namespace, "")
         options = ListOptions(label_selector=label_selector, field_selector=field_selector)
         interest = endpoint.selected(namespace, "", options)
         events = self._events(endpoint, interest, resource_version, timeout_seconds)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse.api.errors import StatusError
@@ -28,7 +28,6 @@ from pilothouse.apiserver.allocation.addresses import AddressBook
 from pilothouse.apiserver.allocation.node_ports import PortBook
 from pilothouse.apiserver.allocation.pools import ports
 from pilothouse.apiserver.allocation.services import ServiceHooks
-from pilothouse.apiserver.apply.tracker import FieldTracker
 from pilothouse.apiserver.authn import build as authn
 from pilothouse.apiserver.authn.impersonation import Impersonation, wanted
 from pilothouse.apiserver.authn.serviceaccounts import TokenIssuer
@@ -38,7 +37,6 @@ from pilothouse.apiserver.authz.bootstrap import reconcile as roles
 from pilothouse.apiserver.authz.forbidden import forbidden
 from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.bootstrap import objects as bootstrap
-from pilothouse.apiserver.bootstrap.kubernetes_service import KubernetesService, split_address
 from pilothouse.apiserver.cached_reader import CachedReader
 from pilothouse.apiserver.cacher.cache import WatchCache
 from pilothouse.apiserver.cacher.caches import Caches
@@ -51,8 +49,11 @@ from pilothouse.apiserver.endpoints.patcher import ObjectPatcher
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
 from pilothouse.apiserver.endpoints.router import Route, Router, missing, not_allowed
 from pilothouse.apiserver.filters import request_info
+from pilothouse.apiserver.filters.priority import bootstrap as flows
+from pilothouse.apiserver.filters.priority.gate import Gate, TooMany
 from pilothouse.apiserver.filters.request_info import RequestInfo
 from pilothouse.apiserver.generic.actions import Action
+from pilothouse.apiserver.generic.call import NoTracker, Tracker
 from pilothouse.apiserver.generic.desk import Surroundings
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import KindBytes
@@ -65,7 +66,7 @@ from pilothouse.apiserver.reviews.interface import Review
 from pilothouse.apiserver.reviews.registry import Answering
 from pilothouse.kit import jwt
 from pilothouse.kit.clock import Clock
-from pilothouse.kit.http.messages import Answer, Request
+from pilothouse.kit.http.messages import Answer, Header, Request, Response
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.machinery.client import Client
@@ -84,6 +85,7 @@ class Parts:
     chance: Chance
     authn: authn.Settings
     signer: jwt.Signer
+    tracker: Tracker = field(default_factory=NoTracker)
     service_range: str = "10.96.0.0/16"
     address: Callable[[], str] = lambda: ""
     """The host and port that clients reach it at."""
@@ -100,18 +102,17 @@ class ApiServer:
         self.actions: dict[tuple[str, str, str], Action] = {}
         """By group, resource and subresource."""
         self.documents = Documents(self.router, parts.address)
-        declared = strategies()
-        tracker = FieldTracker(declared, parts.clock)
-        self.patcher = ObjectPatcher(tracker)
+        self.patcher = ObjectPatcher(parts.tracker)
         self._scope = TaskScope("apiserver")
         self._caches = Caches(parts.store, parts.clock, self._scope)
-        kinds = {strategy.type: (strategy, self._cache(strategy)) for strategy in declared}
+        kinds = {strategy.type: (strategy, self._cache(strategy)) for strategy in strategies()}
         self.reader = CachedReader(kinds)
         self.authz = authz.build(self.reader)
         self.authn = authn.build(parts.authn, self.reader, parts.clock)
+        self.gate = Gate(self.reader, parts.clock)
         self._impersonation = Impersonation(self.authz.authorizer)
         self.admission = self._admission()
-        surroundings = Surroundings(parts.clock, parts.chance, self.admission, tracker)
+        surroundings = Surroundings(parts.clock, parts.chance, self.admission, parts.tracker)
         hooks = self._hooks()
         registries = {
             kind: Registry(strategy, cache, surroundings, hooks.get(kind)) for kind, (strategy, cache) in kinds.items()
@@ -197,13 +198,10 @@ class ApiServer:
         client = self.client(MASTER)
         await bootstrap.namespaces(client)
         await bootstrap.priorities(client)
+        await bootstrap.ensure(client, [*flows.priority_levels(), *flows.flow_schemas()])
         await roles.reconcile(client, self.reader)
         await bootstrap.service_range(client, self.parts.service_range)
         await repair.repair(self.reader, client, self.parts.clock.now())
-        own = KubernetesService(self.reader, client, self.parts.service_range)
-        host, port = split_address(self.parts.address())
-        await own.publish(host, port)
-        self._scope.spawn(own.publish_for_ever(host, port, self.parts.clock), "kubernetes-service")
         self._scope.spawn(repair.repair_for_ever(self.reader, client, self.parts.clock), "repair")
 
     async def close(self) -> None:
@@ -224,15 +222,18 @@ class ApiServer:
             warnings += found.warnings
             path, parameters = query.split(request.target)
             info = request_info.read(request.method, path, parameters)
-            user = self._authorized(request, found.user, info, parameters)
-            context = Context(request, info, user, parameters, self.parts.clock, warnings=warnings)
+            access = self._acting(request, of_request(found.user, info, parameters))
+            context = Context(request, info, access.user, parameters, self.parts.clock, warnings=warnings)
             if info.is_resource and (warning := self.router.warning(info)):
                 warnings.append(warning)
-            handler = self._handler(request.method, info)
-            if handler is None:
-                return await self.documents.answer(context)
-            made = handler(context)
-            return await made if isinstance(made, Awaitable) else made
+            ticket = await self.gate.enter(access, self._expected(info, parameters))
+            try:
+                self.authorize(access)
+                return with_headers(await self._handled(context), ticket.headers)
+            finally:
+                ticket.done()
+        except TooMany as refusal:
+            return refusal.answer()
         except StatusError as error:
             if context is not None:
                 media = context.media.type
@@ -250,18 +251,38 @@ class ApiServer:
     async def _unknown_group(self, context: Context) -> Answer:
         return answers.text(404, "404 page not found\n")
 
-    def _authorized(self, request: Request, user: UserInfo, info: RequestInfo, parameters: query.Query) -> UserInfo:
-        """Whom the request acts as. Raises StatusError (400, 403)."""
-        access = of_request(user, info, parameters)
+    async def _handled(self, context: Context) -> Answer:
+        handler = self._handler(context.request.method, context.info)
+        if handler is None:
+            return await self.documents.answer(context)
+        made = handler(context)
+        return await made if isinstance(made, Awaitable) else made
+
+    def _expected(self, info: RequestInfo, parameters: query.Query) -> int:
+        """How many objects the request will answer, roughly."""
+        if info.verb != "list":
+            return 0
+        endpoint = self.by_resource.get((info.group, info.version, info.resource))
+        known = len(endpoint.registry.cache) if endpoint is not None else 0
+        limit = parameters.get("limit", ("",))[0]
+        return min(known, int(limit)) if limit.isdecimal() and limit != "0" else known
+
+    def _acting(self, request: Request, access: Access) -> Access:
+        """The access as the user whom the request acts as. Raises StatusError (400, 403)."""
         asked = wanted(request)
-        if asked is not None:
-            user = self._impersonation.impersonate(asked, access)
-            access = access._replace(user=user)
-        self.authorize(access)
-        return user
+        return access if asked is None else access._replace(user=self._impersonation.impersonate(asked, access))
 
     def authorize(self, access: Access) -> None:
         """Raises StatusError (403)."""
         verdict = self.authz.authorizer.authorize(access)
         if not verdict.allowed:
             raise forbidden(access, verdict.reason)
+
+
+def with_headers(answer: Answer, headers: Sequence[Header]) -> Answer:
+    """The answer with more headers; it may itself be shared, so it is not changed."""
+    if not headers or not isinstance(answer, Response):
+        return answer
+    return Response(
+        answer.status, answer.body, answer.content_type, (*answer.headers, *headers), answer.close, answer.trailers
+    )

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,27 +8,12 @@ import pytest_asyncio
 
 from pilothouse.seams.store import Store
 
-from .engines import Engine, EtcdEngine, EtcdServer, MemoryEngine, SQLiteEngine
+from .engines import Engine, MemoryEngine, SQLiteEngine
 
 
-@pytest.fixture(scope="session")
-def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdServer]:
-    if shutil.which("etcd") is None:
-        pytest.skip("no etcd here (Debian: etcd-server)")
-    server = EtcdServer(tmp_path_factory.mktemp("etcd"))
-    yield server
-    server.stop()
-
-
-@pytest_asyncio.fixture(params=["memory", "sqlite", "etcd"])
+@pytest_asyncio.fixture(params=["memory", "sqlite"])
 async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
-    made: Engine
-    if request.param == "memory":
-        made = MemoryEngine()
-    elif request.param == "sqlite":
-        made = SQLiteEngine(tmp_path)
-    else:
-        made = EtcdEngine(request.getfixturevalue("etcd"))
+    made: Engine = MemoryEngine() if request.param == "memory" else SQLiteEngine(tmp_path)
     yield made
     await made.stop()
 

@@ -219,6 +219,10 @@ class Cache(Protocol):
         """The revision up to which the cache has seen everything."""
         ...
 
+    def __len__(self) -> int:
+        """How many objects the cache has now."""
+        ...
+
     def peek(self, key: str) -> Stored | None:
         """What the cache has now, perhaps a moment old."""
         ...

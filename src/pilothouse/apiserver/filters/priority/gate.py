@@ -1,0 +1,178 @@
+"""The gate in front of the handlers: lets requests through by priority and fairness, or refuses them with 429."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pilothouse.api.types.flowcontrol.v1 import FlowSchema, PriorityLevelConfiguration
+from pilothouse.apiserver.authz.interface import Access
+from pilothouse.apiserver.filters.priority.classify import Classifier, Flow
+from pilothouse.apiserver.filters.priority.queues import Full, Level, Seats
+from pilothouse.apiserver.reader import Reader
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.http.messages import Header, Response
+
+TOTAL_SEATS = 240
+"""What all levels share. One loop serves all requests, so more at once would only make each of them slower; the
+figure leaves short requests plenty and keeps few long lists running at a time."""
+LONGEST_WAIT = 1.0
+"""Seconds in a queue after which a client is better told to come back."""
+LIST_SEATS = 10
+"""The seats of the largest lists; a list takes one seat for each hundred objects, as upstream counts."""
+LONG_LIST_SLOTS = 4
+"""How many long lists are made at a time, whoever asks: so long may a lease renewal have to wait for the loop."""
+RETRY_AFTER = 1
+_UNSEATED = frozenset({"watch", "proxy", "connect"})
+_STREAMS = frozenset({"exec", "attach", "portforward", "proxy", "log"})
+
+
+class TooMany(Exception):
+    """The request is refused for now."""
+
+    def __init__(self, headers: tuple[Header, ...]) -> None:
+        super().__init__("too many requests")
+        self.headers = headers
+
+    def answer(self) -> Response:
+        """The 429 that upstream sends, in plain text."""
+        return Response(
+            429,
+            b"Too many requests, please try again later.\n",
+            b"text/plain; charset=utf-8",
+            (
+                (b"retry-after", str(RETRY_AFTER).encode()),
+                (b"x-content-type-options", b"nosniff"),
+                *self.headers,
+            ),
+        )
+
+
+class Ticket:
+    """A request that has been let through; `done` gives its seats back, and must be called once."""
+
+    __slots__ = ("_gate", "_level", "_slot", "_width", "headers")
+
+    def __init__(self, gate: Gate, level: Level | None, width: int, slot: bool, headers: tuple[Header, ...]) -> None:
+        self._gate, self._level, self._width, self._slot = gate, level, width, slot
+        self.headers = headers
+
+    def done(self) -> None:
+        self._gate.leave(self._level, self._width, self._slot)
+
+
+class Gate:
+    """Follows the flow schemas and priority levels that `reader` tells of."""
+
+    def __init__(self, reader: Reader, clock: Clock, total: int = TOTAL_SEATS) -> None:
+        self._clock = clock
+        self._schemas: dict[str, FlowSchema] = {}
+        self._levels: dict[str, PriorityLevelConfiguration] = {}
+        self._classifier = Classifier(())
+        self._seats = Seats(total)
+        self._slots = asyncio.Semaphore(LONG_LIST_SLOTS)
+        self._headers: dict[tuple[str, str], tuple[Header, ...]] = {}
+        reader.observe(FlowSchema, self._schema_changed)
+        reader.observe(PriorityLevelConfiguration, self._level_changed)
+
+    @property
+    def seats(self) -> Seats:
+        """The levels as they stand, for metrics."""
+        return self._seats
+
+    async def enter(self, access: Access, objects: int = 0) -> Ticket:
+        """Wait for the request's turn. `objects` is how many a list will answer, roughly. Raises TooMany."""
+        flow = self._classifier.classify(access)
+        headers = self._headers_of(flow)
+        if access.verb in _UNSEATED or access.subresource in _STREAMS:
+            return Ticket(self, None, 0, False, headers)
+        width = min(LIST_SEATS, max(1, objects // 100))
+        level = self._level_of(flow)
+        if level is not None:
+            await self._seat(level, flow, width, headers)
+        slot = width > 1
+        if slot:
+            try:
+                await self._slots.acquire()
+            except asyncio.CancelledError:
+                self.leave(level, width, False)
+                raise
+        return Ticket(self, level, width, slot, headers)
+
+    def leave(self, level: Level | None, width: int, slot: bool) -> None:
+        if slot:
+            self._slots.release()
+        if level is not None:
+            self._seats.finish(level, width)
+
+    def _level_of(self, flow: Flow | None) -> Level | None:
+        """None for those who are exempt. A request that no schema matches, or whose level is not there, is caught."""
+        if flow is not None:
+            level = self._levels.get(flow.level)
+            if level is not None and level.spec.type == "Exempt":
+                return None
+            if flow.level in self._seats.levels:
+                return self._seats.levels[flow.level]
+        return self._seats.levels.get("catch-all")
+
+    async def _seat(self, level: Level, flow: Flow | None, width: int, headers: tuple[Header, ...]) -> None:
+        if not level.waiting and self._seats.has_room(level, width):
+            self._seats.start(level, width)
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def start() -> bool:
+            if turn.done():
+                return False
+            turn.set_result(None)
+            return True
+
+        name = f"{flow.schema.metadata.name}\0{flow.distinguisher}" if flow is not None else ""
+        try:
+            waiting = level.enqueue(name, width, start)
+        except Full:
+            raise TooMany(headers) from None
+        self._seats.dispatch(level)
+        try:
+            async with self._clock.timeout(LONGEST_WAIT):
+                await turn
+        except TimeoutError:
+            if turn.done() and not turn.cancelled():
+                return
+            level.forget(waiting)
+            raise TooMany(headers) from None
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._seats.finish(level, width)
+            else:
+                level.forget(waiting)
+            raise
+
+    def _headers_of(self, flow: Flow | None) -> tuple[Header, ...]:
+        if flow is None:
+            return ()
+        key = (flow.schema.metadata.uid, flow.level)
+        found = self._headers.get(key)
+        if found is None:
+            level = self._levels.get(flow.level)
+            level_uid = level.metadata.uid if level is not None else ""
+            found = self._headers[key] = (
+                (b"x-kubernetes-pf-flowschema-uid", flow.schema.metadata.uid.encode()),
+                (b"x-kubernetes-pf-prioritylevel-uid", level_uid.encode()),
+            )
+        return found
+
+    def _schema_changed(self, old: FlowSchema | None, new: FlowSchema | None) -> None:
+        if new is not None:
+            self._schemas[new.metadata.name] = new
+        elif old is not None:
+            self._schemas.pop(old.metadata.name, None)
+        self._headers.clear()
+        self._classifier = Classifier(self._schemas.values())
+
+    def _level_changed(self, old: PriorityLevelConfiguration | None, new: PriorityLevelConfiguration | None) -> None:
+        if new is not None:
+            self._levels[new.metadata.name] = new
+        elif old is not None:
+            self._levels.pop(old.metadata.name, None)
+        self._headers.clear()
+        self._seats.configure(self._levels.values())
