@@ -122,8 +122,9 @@ class Kubelet:
         self._info = facts.system_info(await self.runtime.version())
         await self.pods.inventory()
         self._scope.spawn(self.pods.watch_runtime(), "runtime-events")
-        self.recorder.node("Normal", "Starting", "Starting kubelet.")
         await self.registrar.register()
+        # Told after the first answer of the API server: an event that cannot be sent holds up those behind it.
+        self.recorder.node("Normal", "Starting", "Starting kubelet.")
         self._scope.spawn(self.registrar.keep_lease(), "lease")
         self._scope.spawn(self.registrar.keep_status(), "node-status")
         mine = f"spec.nodeName={options.name}"
