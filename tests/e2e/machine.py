@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import pathlib
+import signal
 import subprocess
+
+from tests.e2e.cluster import Cluster
 
 
 def _run(*command: str) -> str:
@@ -57,3 +62,23 @@ def snapshot(home: pathlib.Path) -> dict[str, set[str]]:
 def added(before: dict[str, set[str]], after: dict[str, set[str]]) -> dict[str, list[str]]:
     """What is there after and was not before."""
     return {sort: sorted(after[sort] - before[sort]) for sort in after if after[sort] - before[sort]}
+
+
+def kill_node(cluster: Cluster, node: str) -> None:
+    """The end of a node: its process, containerd, shims and all containers die at once, with nobody told."""
+    marks = (f"--daemon node {cluster.name} {node}", str(cluster.home / "run" / cluster.name / node))
+    victims = set()
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+            continue
+        try:
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            groups = (entry / "cgroup").read_text()
+        except OSError:
+            continue
+        if any(mark in line for mark in marks) or f"/pilothouse-{cluster.name}-{node}/" in groups:
+            victims.add(int(entry.name))
+    assert len(victims) > 2, victims
+    for pid in victims:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e import web
 from tests.e2e.cluster import Cluster, eventually, fetch, load
+from tests.e2e.machine import kill_node
 
 pytestmark = pytest.mark.e2e
 NODES = ("node-1", "node-2")
@@ -176,7 +177,7 @@ def test_a_kubelet_survives_kill_9(app: Cluster) -> None:
 def test_a_dead_nodes_pods_are_replaced_on_the_other(app: Cluster) -> None:
     lost = {pod["metadata"]["name"] for pod in app.pods("app=web") if pod["spec"]["nodeName"] == "node-2"}
     assert lost
-    app.pilothouse("node", "kill", "node-2")
+    kill_node(app, "node-2")
 
     def tainted() -> bool:
         taints = app.get("node", "node-2")["spec"].get("taints") or []
