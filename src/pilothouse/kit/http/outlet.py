@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import cast
 
 from pilothouse.kit.http.messages import ConnectionClosed
 
@@ -111,9 +112,20 @@ class ConnectionStream:
     async def write(self, data: bytes) -> None:
         await self._outlet.write(data)
 
+    async def close_write(self) -> None:
+        """No more from this side, where the transport can say so (TLS cannot); reading goes on."""
+        transport = self._outlet.transport
+        if not self._outlet.lost and not transport.is_closing() and transport.can_write_eof():
+            transport.write_eof()
+
     async def close(self) -> None:
         self.feed_end()
         self._outlet.transport.close()
+
+    def abort(self) -> None:
+        """Close at once: what is still to be sent is dropped."""
+        self.feed_end()
+        self._outlet.transport.abort()
 
     def feed(self, data: bytes) -> None:
         """Bytes have arrived."""
@@ -132,3 +144,30 @@ class ConnectionStream:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+class Dialed(asyncio.Protocol):
+    """The protocol of a connection that we have opened: all of it is `stream`."""
+
+    stream: ConnectionStream
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._outlet = Outlet(cast(asyncio.Transport, transport))
+        self.stream = ConnectionStream(self._outlet)
+
+    def data_received(self, data: bytes) -> None:
+        self.stream.feed(data)
+
+    def eof_received(self) -> bool:
+        self.stream.feed_end()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._outlet.set_lost()
+        self.stream.feed_end()
+
+    def pause_writing(self) -> None:
+        self._outlet.set_full(True)
+
+    def resume_writing(self) -> None:
+        self._outlet.set_full(False)
