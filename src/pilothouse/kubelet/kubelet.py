@@ -50,6 +50,10 @@ class NodeRecorder:
     def node(self, type_: str, reason: str, message: str) -> None:
         self._sender.event(self._about, type_, reason, message)
 
+    async def drained(self) -> None:
+        """Return when the API has all that was told so far."""
+        await self._sender.drained()
+
 
 class Kubelet:
     """Everything of one node but its proxy and DNS. `services` are all Services, as the node's mirror has them;

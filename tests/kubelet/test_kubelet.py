@@ -1,0 +1,185 @@
+"""The kubelet as a whole, on virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from pilothouse.api.errors import StatusError
+from pilothouse.api.types.coordination.v1 import Lease
+from pilothouse.api.types.core.v1 import Node, Pod
+from pilothouse.semantics.pods import is_ready
+from pilothouse.testing.clock import VirtualClock
+from tests.kubelet.world import machine, running, simulated_pod, world
+
+AFTER, CODE = "pilothouse.io/simulate-exit-after", "pilothouse.io/simulate-exit-code"
+
+
+def waits_for(why: str) -> Callable[[Pod], bool]:
+    """Whether a container of the pod waits for this reason."""
+
+    def check(pod: Pod) -> bool:
+        return any(s.state.waiting is not None and s.state.waiting.reason == why for s in pod.status.container_statuses)
+
+    return check
+
+
+async def test_a_node_registers_ready_and_renews_its_lease(clock: VirtualClock) -> None:
+    async with world(clock) as one:
+        node = await one.client.get(Node, "n1")
+        conditions = {c.type: (c.status, c.reason) for c in node.status.conditions}
+        assert conditions["Ready"] == ("True", "KubeletReady")
+        assert conditions["MemoryPressure"] == ("False", "KubeletHasSufficientMemory")
+        assert [(a.type, a.address) for a in node.status.addresses] == [("InternalIP", "192.0.2.1"), ("Hostname", "n1")]
+        assert str(node.status.capacity["cpu"]) == "2"
+        await clock.sleep(1)
+        first = await one.client.get(Lease, "n1", "kube-node-lease")
+        await clock.sleep(10.5)
+        second = await one.client.get(Lease, "n1", "kube-node-lease")
+        assert (second.spec.renew_time or "") > (first.spec.renew_time or "")
+        assert second.spec.holder_identity == "n1"
+
+
+async def test_status_is_told_every_five_minutes_if_nothing_changes(clock: VirtualClock) -> None:
+    async with world(clock) as one:
+        await clock.sleep(100)
+        before = (await one.client.get(Node, "n1")).metadata.resource_version
+        await clock.sleep(150)
+        assert (await one.client.get(Node, "n1")).metadata.resource_version == before
+        await clock.sleep(100)
+        assert (await one.client.get(Node, "n1")).metadata.resource_version != before
+
+
+async def test_a_pod_becomes_ready(clock: VirtualClock) -> None:
+    async with world(clock) as one:
+        await one.client.create(simulated_pod())
+        found = await one.until(is_ready)
+        assert found.status.phase == "Running"
+        assert found.status.pod_ip == "10.1.1.2"
+        assert found.status.host_ip == "192.0.2.1"
+        assert found.status.qos_class == "BestEffort"
+        told = found.status.container_statuses[0]
+        assert (told.ready, told.started, told.restart_count) == (True, True, 0)
+        assert await one.reasons() == ["Pulled", "Created", "Started"]
+
+
+async def test_a_job_succeeds_and_its_container_stays_for_its_log(clock: VirtualClock) -> None:
+    async with world(clock) as one:
+        await one.client.create(simulated_pod(annotations={AFTER: "5"}, restartPolicy="Never"))
+        found = await one.until(lambda p: p.status.phase == "Succeeded")
+        ended = found.status.container_statuses[0].state.terminated
+        assert ended is not None
+        assert (ended.exit_code, ended.reason) == (0, "Completed")
+        assert {c.type: c.reason for c in found.status.conditions if c.status == "False"} == {
+            "PodReadyToStartContainers": "",
+            "Ready": "PodCompleted",
+            "ContainersReady": "PodCompleted",
+        }
+        assert len(await one.runtime.containers()) == 1
+
+
+async def test_a_crashing_container_backs_off(clock: VirtualClock) -> None:
+    async with world(clock) as one:
+        await one.client.create(simulated_pod(annotations={AFTER: "1", CODE: "3"}))
+        found = await one.until(
+            lambda p: p.status.container_statuses[0].restart_count == 3 if p.status.container_statuses else False
+        )
+        last = found.status.container_statuses[0].last_state.terminated
+        assert last is not None
+        assert (last.exit_code, last.reason) == (3, "Error")
+        waiting = await one.until(lambda p: p.status.container_statuses[0].state.waiting is not None)
+        state = waiting.status.container_statuses[0].state.waiting
+        assert state is not None
+        assert state.reason == "CrashLoopBackOff"
+        assert state.message.startswith("back-off 40s restarting failed container=c pod=web_default(")
+        assert waiting.status.phase == "Running"
+
+
+async def test_deletion_with_grace_removes_everything(clock: VirtualClock) -> None:
+    async with world(clock) as one:
+        await one.client.create(simulated_pod())
+        await one.until(is_ready)
+        await one.client.delete(Pod, "web", "default")
+        await clock.sleep(1)
+        with pytest.raises(StatusError):
+            await one.pod()
+        assert await one.runtime.sandboxes() == []
+        assert await one.runtime.containers() == []
+        assert one.kubelet.pods.workers == {}
+        assert (await one.reasons())[-1] == "Killing"
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason", "events"),
+    [
+        ("Never", "ErrImageNeverPull", ["ErrImageNeverPull", "Failed"]),
+        ("Always", "ErrImagePull", ["Pulling", "Failed", "Failed"]),
+    ],
+)
+async def test_an_image_that_is_not_there(clock: VirtualClock, policy: str, reason: str, events: list[str]) -> None:
+    async with world(clock) as one:
+        bad = {"name": "c", "image": "nowhere.invalid/app:1", "imagePullPolicy": policy}
+        await one.client.create(simulated_pod(containers=[bad]))
+
+        found = await one.until(waits_for(reason))
+        assert found.status.phase == "Pending"
+        assert (await one.reasons())[: len(events)] == events
+        if policy == "Always":
+            await one.until(waits_for("ImagePullBackOff"))
+
+
+async def test_pods_that_do_not_fit_are_refused(clock: VirtualClock) -> None:
+    async with world(clock) as one:
+        big = {"name": "c", "image": "app:1", "resources": {"requests": {"cpu": "3"}}}
+        await one.client.create(simulated_pod(containers=[big]))
+        found = await one.until(lambda p: p.status.phase == "Failed")
+        assert found.status.reason == "OutOfcpu"
+        assert found.status.message == (
+            "Pod was rejected: Node didn't have enough resource: cpu, requested: 3000, used: 0, capacity: 2000"
+        )
+
+
+async def test_a_new_process_takes_over_without_a_trace(clock: VirtualClock) -> None:
+    async with machine(clock) as (client, runtime):
+        async with running(clock, client, runtime) as one:
+            await client.create(simulated_pod())
+            await one.until(is_ready)
+            await clock.sleep(1)
+        before, containers = await one.pod(), await runtime.containers()
+        async with running(clock, client, runtime) as other:
+            await clock.sleep(5)
+            assert await other.pod() == before
+            assert await runtime.containers() == containers
+            await client.delete(Pod, "web", "default")
+            await clock.sleep(2)
+            assert await runtime.containers() == []
+
+
+async def test_what_happened_while_nobody_looked_is_made_good(clock: VirtualClock) -> None:
+    async with machine(clock) as (client, runtime):
+        async with running(clock, client, runtime) as one:
+            for name in ("gone", "dead", "stays"):
+                await client.create(simulated_pod(name))
+                await one.until(is_ready, name)
+        await client.delete(Pod, "gone", "default", grace_period_seconds=0)
+        dead = next(c for c in await runtime.containers() if c.labels["io.kubernetes.pod.name"] == "dead")
+        await runtime.stop_container(dead.id, 0)
+        async with running(clock, client, runtime) as other:
+            await clock.sleep(3)
+            names = sorted(s.name for s in await runtime.sandboxes())
+            assert names == ["dead", "stays"]
+            assert (await other.pod("dead")).status.container_statuses[0].restart_count == 1
+            assert (await other.pod("stays")).status.container_statuses[0].restart_count == 0
+
+
+async def test_a_status_that_somebody_else_changed_is_put_right(clock: VirtualClock) -> None:
+    async with world(clock) as one:
+        await one.client.create(simulated_pod())
+        found = await one.until(is_ready)
+        unready = tuple(msgspec.structs.replace(c, status="False") for c in found.status.conditions)
+        status = msgspec.structs.replace(found.status, conditions=unready)
+        await one.client.update(msgspec.structs.replace(found, status=status), subresource="status")
+        assert not is_ready(await one.pod())
+        await one.until(is_ready)
