@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.kubelet.pods import container, pod
 
 from pilothouse.api.quantity import parse
 from pilothouse.kubelet.configs import NodeView, sandbox_config
@@ -15,6 +14,7 @@ from pilothouse.kubelet.options import NodeOptions
 from pilothouse.kubelet.resources import container_resources, pod_resources
 from pilothouse.kubelet.security import container_security
 from pilothouse.seams.runtime import DNSConfig, Image, NamespaceMode, SeccompProfile
+from tests.kubelet.pods import container, pod
 
 NODE = NodeView(
     NodeOptions(name="n1", address="192.0.2.1", root=Path("/r"), cgroup_parent="/top"), DNSConfig(), {}, False

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.kubelet.pods import container, pod
 
 from pilothouse.api.codec.json import from_builtins
 from pilothouse.api.quantity import parse
 from pilothouse.api.types.core.v1 import ConfigMap, Pod, Secret, Service
 from pilothouse.kubelet.environment import ConfigError, Surroundings, environment, references
+from tests.kubelet.pods import container, pod
 
 
 def service(name: str, namespace: str, ip: str, *ports: tuple[str, int]) -> Service:

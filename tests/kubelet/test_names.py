@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.kubelet.pods import pod
 
 from pilothouse.kubelet.names import dns_config, hostname, hosts_file, parse_resolv_conf
 from pilothouse.seams.runtime import DNSConfig
+from tests.kubelet.pods import pod
 
 HOST = DNSConfig(("192.0.2.53",), ("corp.example",), ("timeout:1",))
 CLUSTER = ("default.svc.cluster.local", "svc.cluster.local", "cluster.local")

@@ -7,12 +7,12 @@ import stat
 from pathlib import Path
 
 import pytest
-from tests.kubelet.pods import container, pod
 
 from pilothouse.api.types.core.v1 import ConfigMap, Pod, Secret
 from pilothouse.kubelet.volumes import atomic, disk
 from pilothouse.kubelet.volumes.gather import Surroundings, shapes, token_owner
 from pilothouse.kubelet.volumes.model import File, Files, Host, Scratch, VolumeError
+from tests.kubelet.pods import container, pod
 
 
 class Api:

@@ -16,6 +16,7 @@ from pilothouse.api.facts import Resource
 from pilothouse.api.object import Object
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.meta.v1 import DeleteOptions, ListOptions, PartialObjectMetadata, Preconditions
+from pilothouse.apiserver.authz.access import fields_of_text
 from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint, too_large
 from pilothouse.apiserver.generic.call import Call
@@ -53,11 +54,12 @@ class LocalClient:
         return self._metadata
 
     def authorize(
-        self, verb: str, endpoint: ResourceEndpoint, namespace: str, name: str, subresource: str = ""
+        self, verb: str, endpoint: ResourceEndpoint, namespace: str, name: str, subresource: str = "", fields: str = ""
     ) -> None:
-        """Raises StatusError (403)."""
+        """Raises StatusError (403). `fields` is the field selector of a list or watch."""
         r = endpoint.resource
-        self.server.authorize(Access(self._user, verb, r.group, r.version, r.resource, subresource, namespace, name))
+        access = Access(self._user, verb, r.group, r.version, r.resource, subresource, namespace, name)
+        self.server.authorize(access._replace(field_selector=fields_of_text(fields)) if fields else access)
 
     def call(
         self, endpoint: ResourceEndpoint, namespace: str, name: str, subresource: str = "", dry_run: bool = False
@@ -89,7 +91,7 @@ class LocalClient:
         resource_version: str = "",
     ) -> ListPage[K]:
         endpoint = self.server.endpoints[kind]
-        self.authorize("list", endpoint, namespace, "")
+        self.authorize("list", endpoint, namespace, "", fields=field_selector)
         options = ListOptions(
             label_selector=label_selector,
             field_selector=field_selector,
@@ -117,7 +119,7 @@ class LocalClient:
         timeout_seconds: int | None = None,
     ) -> AsyncIterator[AsyncIterator[WatchEvent[K]]]:
         endpoint = self.server.endpoints[kind]
-        self.authorize("watch", endpoint, namespace, "")
+        self.authorize("watch", endpoint, namespace, "", fields=field_selector)
         options = ListOptions(label_selector=label_selector, field_selector=field_selector)
         interest = endpoint.selected(namespace, "", options)
         events = self._events(endpoint, interest, resource_version, timeout_seconds)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pilothouse.api.errors import StatusError
@@ -28,6 +28,7 @@ from pilothouse.apiserver.allocation.addresses import AddressBook
 from pilothouse.apiserver.allocation.node_ports import PortBook
 from pilothouse.apiserver.allocation.pools import ports
 from pilothouse.apiserver.allocation.services import ServiceHooks
+from pilothouse.apiserver.apply.tracker import FieldTracker
 from pilothouse.apiserver.authn import build as authn
 from pilothouse.apiserver.authn.impersonation import Impersonation, wanted
 from pilothouse.apiserver.authn.serviceaccounts import TokenIssuer
@@ -37,6 +38,7 @@ from pilothouse.apiserver.authz.bootstrap import reconcile as roles
 from pilothouse.apiserver.authz.forbidden import forbidden
 from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.bootstrap import objects as bootstrap
+from pilothouse.apiserver.bootstrap.kubernetes_service import KubernetesService, split_address
 from pilothouse.apiserver.cached_reader import CachedReader
 from pilothouse.apiserver.cacher.cache import WatchCache
 from pilothouse.apiserver.cacher.caches import Caches
@@ -53,7 +55,6 @@ from pilothouse.apiserver.filters.priority import bootstrap as flows
 from pilothouse.apiserver.filters.priority.gate import Gate, TooMany
 from pilothouse.apiserver.filters.request_info import RequestInfo
 from pilothouse.apiserver.generic.actions import Action
-from pilothouse.apiserver.generic.call import NoTracker, Tracker
 from pilothouse.apiserver.generic.desk import Surroundings
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import KindBytes
@@ -85,7 +86,6 @@ class Parts:
     chance: Chance
     authn: authn.Settings
     signer: jwt.Signer
-    tracker: Tracker = field(default_factory=NoTracker)
     service_range: str = "10.96.0.0/16"
     address: Callable[[], str] = lambda: ""
     """The host and port that clients reach it at."""
@@ -102,17 +102,19 @@ class ApiServer:
         self.actions: dict[tuple[str, str, str], Action] = {}
         """By group, resource and subresource."""
         self.documents = Documents(self.router, parts.address)
-        self.patcher = ObjectPatcher(parts.tracker)
+        declared = strategies()
+        tracker = FieldTracker(declared, parts.clock)
+        self.patcher = ObjectPatcher(tracker)
         self._scope = TaskScope("apiserver")
         self._caches = Caches(parts.store, parts.clock, self._scope)
-        kinds = {strategy.type: (strategy, self._cache(strategy)) for strategy in strategies()}
+        kinds = {strategy.type: (strategy, self._cache(strategy)) for strategy in declared}
         self.reader = CachedReader(kinds)
         self.authz = authz.build(self.reader)
         self.authn = authn.build(parts.authn, self.reader, parts.clock)
         self.gate = Gate(self.reader, parts.clock)
         self._impersonation = Impersonation(self.authz.authorizer)
         self.admission = self._admission()
-        surroundings = Surroundings(parts.clock, parts.chance, self.admission, parts.tracker)
+        surroundings = Surroundings(parts.clock, parts.chance, self.admission, tracker)
         hooks = self._hooks()
         registries = {
             kind: Registry(strategy, cache, surroundings, hooks.get(kind)) for kind, (strategy, cache) in kinds.items()
@@ -202,6 +204,10 @@ class ApiServer:
         await roles.reconcile(client, self.reader)
         await bootstrap.service_range(client, self.parts.service_range)
         await repair.repair(self.reader, client, self.parts.clock.now())
+        own = KubernetesService(self.reader, client, self.parts.service_range)
+        host, port = split_address(self.parts.address())
+        await own.publish(host, port)
+        self._scope.spawn(own.publish_for_ever(host, port, self.parts.clock), "kubernetes-service")
         self._scope.spawn(repair.repair_for_ever(self.reader, client, self.parts.clock), "repair")
 
     async def close(self) -> None:

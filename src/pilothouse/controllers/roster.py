@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pilothouse.controllers import deployment, garbage, namespace, replicas, root_ca, service_accounts
+from pilothouse.controllers import deployment, garbage, namespace, pod_gc, replicas, root_ca, service_accounts
 from pilothouse.controllers.endpoints import mirroring, objects, slices
 from pilothouse.controllers.environment import Environment
+from pilothouse.controllers.nodes import eviction, lifecycle
 
 
 class Runnable(Protocol):
@@ -31,6 +32,9 @@ ROSTER: tuple[Entry, ...] = (
     Entry("replicationcontroller-controller", replicas.build_replication_controllers),
     Entry("deployment-controller", deployment.build),
     Entry("garbage-collector-controller", garbage.build),
+    Entry("node-lifecycle-controller", lifecycle.build),
+    Entry("taint-eviction-controller", eviction.build),
+    Entry("pod-garbage-collector-controller", pod_gc.build),
     Entry("endpointslice-controller", slices.build),
     Entry("endpoints-controller", objects.build),
     Entry("endpointslice-mirroring-controller", mirroring.build),

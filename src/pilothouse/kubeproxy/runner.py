@@ -35,6 +35,7 @@ class ServiceProxy:
     ) -> None:
         self.state = ProxyState(place, table_name)
         self.syncs = 0
+        self.refusals = 0
         self.last_sync_seconds = 0.0
         self._kernel = kernel
         self._clock = clock
@@ -120,6 +121,7 @@ class ServiceProxy:
                 await self._kernel.apply(transaction)
             except KernelRefused as error:
                 log.error("rules refused: %s", error)
+                self.refusals += 1
                 self._whole = True
                 self._changed.set()
                 await self._clock.sleep(RETRY_SECONDS)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,27 @@ import pytest_asyncio
 
 from pilothouse.seams.store import Store
 
-from .engines import Engine, MemoryEngine, SQLiteEngine
+from .engines import Engine, EtcdEngine, EtcdServer, MemoryEngine, SQLiteEngine
 
 
-@pytest_asyncio.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="session")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdServer]:
+    if shutil.which("etcd") is None:
+        pytest.skip("no etcd here (Debian: etcd-server)")
+    server = EtcdServer(tmp_path_factory.mktemp("etcd"))
+    yield server
+    server.stop()
+
+
+@pytest_asyncio.fixture(params=["memory", "sqlite", "etcd"])
 async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
-    made: Engine = MemoryEngine() if request.param == "memory" else SQLiteEngine(tmp_path)
+    made: Engine
+    if request.param == "memory":
+        made = MemoryEngine()
+    elif request.param == "sqlite":
+        made = SQLiteEngine(tmp_path)
+    else:
+        made = EtcdEngine(request.getfixturevalue("etcd"))
     yield made
     await made.stop()
 

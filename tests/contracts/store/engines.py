@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from pilothouse.seams.store import Event, Store, StoreError, Watch
+from pilothouse.store.etcd.channel import Endpoint
+from pilothouse.store.etcd.engine import EtcdStore
 from pilothouse.store.memory import MemoryStore
 from pilothouse.store.sqlite import SQLiteStore
 
@@ -39,6 +44,65 @@ class SQLiteEngine:
 
     async def open(self) -> Store:
         return await SQLiteStore.open(self.path / "state" / "store.db")
+
+    async def stop(self) -> None: ...
+
+
+class EtcdServer:
+    """A server of its own on the loopback, for all tests of a session; each test has keys of its own below a root."""
+
+    def __init__(self, folder: Path) -> None:
+        peer, client = _free_port(), _free_port()
+        self.address = f"127.0.0.1:{client}"
+        self._roots = 0
+        command = ["etcd", "--data-dir", str(folder / "data"), "--log-level", "info", "--logger", "zap"]
+        command += [
+            "--listen-client-urls",
+            f"http://{self.address}",
+            "--advertise-client-urls",
+            f"http://{self.address}",
+        ]
+        command += ["--listen-peer-urls", f"http://127.0.0.1:{peer}", "--unsafe-no-fsync"]
+        command += ["--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}"]
+        command += ["--initial-cluster", f"default=http://127.0.0.1:{peer}"]
+        self._output = (folder / "log").open("w+b")
+        self._process = subprocess.Popen(command, stdout=self._output, stderr=self._output)
+        for _ in range(600):
+            if b"serving client traffic" in (folder / "log").read_bytes():
+                return
+            if self._process.poll() is not None:
+                break
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.05)
+        self.stop()
+        raise AssertionError((folder / "log").read_text())
+
+    def new_root(self) -> str:
+        self._roots += 1
+        return f"/test{self._roots}"
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._output.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class EtcdEngine:
+    durable = True
+
+    def __init__(self, server: EtcdServer) -> None:
+        self._address = server.address
+        self._root = server.new_root()
+
+    async def open(self) -> Store:
+        return await EtcdStore.open(Endpoint(self._address), self._root)
 
     async def stop(self) -> None: ...
 

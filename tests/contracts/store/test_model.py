@@ -25,7 +25,7 @@ from pilothouse.seams.store import (
     Watch,
 )
 
-from .engines import Collector, Engine, MemoryEngine, SQLiteEngine
+from .engines import Collector, Engine, EtcdEngine, EtcdServer, MemoryEngine, SQLiteEngine
 
 T = TypeVar("T")
 KEYS = st.sampled_from(["/p/a", "/p/b", "/p/b/c", "/p/bb", "/q/a", "/p"])
@@ -128,7 +128,7 @@ class Machine(RuleBasedStateMachine):
         prefix=PREFIXES, start=st.sampled_from(["", "/p/b", "/p/b\0"]), limit=st.integers(0, 3), back=st.integers(-1, 6)
     )
     def range(self, prefix: str, start: str, limit: int, back: int) -> None:
-        revision = 0 if back == 0 else max(self.model.revision - back, 1)
+        revision = 0 if back == 0 else max(self.model.revision - back, self.base)
         work = self.store.range(prefix, start=start, limit=limit, revision=revision)
         if revision > self.model.revision:
             with pytest.raises(FutureRevision):
@@ -138,7 +138,7 @@ class Machine(RuleBasedStateMachine):
                 self.do(work)
         else:
             at = revision or self.model.revision
-            state = self.model.at(at) if at >= self.base else {}
+            state = self.model.at(at)
             expected = [state[key] for key in sorted(state) if key.startswith(prefix) and key >= start]
             found = self.do(work)
             items = expected[:limit] if limit else expected
@@ -148,7 +148,7 @@ class Machine(RuleBasedStateMachine):
     @rule(back=st.integers(0, 4))
     def compact(self, back: int) -> None:
         revision = self.model.revision - back
-        if revision <= self.model.compacted or revision < self.base:
+        if revision <= self.model.compacted or revision <= self.base:
             return
         self.do(self.store.compact(revision))
         self.model.compacted = revision
@@ -201,22 +201,36 @@ class SQLiteMachine(Machine):
         return SQLiteEngine(path)
 
 
-@pytest.mark.parametrize("machine", [MemoryMachine, SQLiteMachine])
-def test_against_the_model(machine: type[Machine]) -> None:
+def machine_of(engine: str, request: pytest.FixtureRequest) -> type[Machine]:
+    if engine != "etcd":
+        return MemoryMachine if engine == "memory" else SQLiteMachine
+    server: EtcdServer = request.getfixturevalue("etcd")
+
+    class EtcdMachine(Machine):
+        def engine_at(self, path: Path) -> Engine:
+            return EtcdEngine(server)
+
+    return EtcdMachine
+
+
+def run(machine: type[Machine], examples: int, steps: int) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@pytest.mark.parametrize("engine", ["memory", "sqlite", "etcd"])
+def test_against_the_model(engine: str, request: pytest.FixtureRequest) -> None:
+    run(machine_of(engine, request), 25 if engine != "etcd" else 8, 30)
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("machine", [MemoryMachine, SQLiteMachine])
-def test_against_the_model_for_long(machine: type[Machine]) -> None:
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=1000, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )
+@pytest.mark.parametrize("engine", ["memory", "sqlite", "etcd"])
+def test_against_the_model_for_long(engine: str, request: pytest.FixtureRequest) -> None:
+    run(machine_of(engine, request), 1000 if engine != "etcd" else 100, 60)

@@ -15,12 +15,11 @@ import msgspec
 from pilothouse.api import errors
 from pilothouse.api.types.meta.v1 import ManagedFieldsEntry, StatusCause, StatusDetails
 from pilothouse.apiserver.apply import managers, updater
-from pilothouse.apiserver.apply.bodies import configuration, object_text, typed
+from pilothouse.apiserver.apply.bodies import check_kind, check_type, configuration, typed
 from pilothouse.apiserver.apply.compare import compare, fields_of
 from pilothouse.apiserver.apply.fieldset import FieldSet, difference, union
 from pilothouse.apiserver.apply.managers import APPLY, UPDATE, EntryError, Managed, Manager, Owned, manager_of
 from pilothouse.apiserver.apply.updater import ConflictError, Kind, Tree
-from pilothouse.apiserver.apply.validate import ConfigurationError, check
 
 BEFORE_FIRST_APPLY = "before-first-apply"
 KUBECTL = "kubectl"
@@ -98,12 +97,8 @@ class FieldManager:
         force: bool = False,
     ) -> Applied:
         """Apply a configuration; `live` is None if there is no object yet. Raises StatusError."""
-        said = config.get("apiVersion") or "", config.get("kind") or ""
-        if said != (self.api_version, self.name):
-            raise errors.bad_request(f"invalid object type: {'' if '/' in said[0] else '/'}{said[0]}, Kind={said[1]}")
-        if _metadata(config).get("managedFields") is not None:
-            raise errors.bad_request("metadata.managedFields must be nil")
-        self._check(config)
+        check_kind(config, self.api_version, self.name)
+        check_type(self.kind.type_of(self.api_version), config, self.api_version, self.name)
         managed = managers.trusted(held)
         base = self.empty if live is None else live
         if not managed and live is not None:
@@ -119,14 +114,6 @@ class FieldManager:
         if manager == KUBECTL and tree is not None:
             tree = _with_last_applied(tree, config)
         return Applied(tree, managers.encode(managed))
-
-    def _check(self, config: Tree) -> None:
-        try:
-            check(self.kind.type_of(self.api_version), config)
-        except ConfigurationError as error:
-            told = object_text(config, self.api_version, self.name)
-            message = f"failed to create typed patch object ({told}): {error}"
-            raise errors.make(HTTPStatus.INTERNAL_SERVER_ERROR, "", message) from None
 
     def _applied(self, live: Tree, config: Tree, managed: Managed, key: Manager, force: bool) -> Tree | None:
         """kubectl may take over what its client-side apply wrote and nobody changed since."""

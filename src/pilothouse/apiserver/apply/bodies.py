@@ -9,6 +9,8 @@ from pilothouse.api import errors
 from pilothouse.api.codec import go_json, strict, yaml
 from pilothouse.api.codec.json import from_builtins
 from pilothouse.api.codec.walk import DecodeError
+from pilothouse.apiserver.apply.schema import TypeNode
+from pilothouse.apiserver.apply.validate import ConfigurationError, check
 from pilothouse.apiserver.patch import unstructured
 
 T = TypeVar("T")
@@ -53,3 +55,22 @@ def object_text(tree: dict[str, Any], api_version: str, kind: str) -> str:
     held = metadata if isinstance(metadata, dict) else {}
     slash = "" if "/" in api_version else "/"
     return f"{held.get('namespace') or ''}/{held.get('name') or ''}; {slash}{api_version}, Kind={kind}"
+
+
+def check_kind(config: dict[str, Any], api_version: str, kind: str) -> None:
+    """Raises StatusError 400 if a configuration is of another kind or version, or says who manages what."""
+    said = config.get("apiVersion") or "", config.get("kind") or ""
+    if said != (api_version, kind):
+        raise errors.bad_request(f"invalid object type: {'' if '/' in said[0] else '/'}{said[0]}, Kind={said[1]}")
+    metadata = config.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("managedFields") is not None:
+        raise errors.bad_request("metadata.managedFields must be nil")
+
+
+def check_type(node: TypeNode, config: dict[str, Any], api_version: str, kind: str) -> None:
+    """Raises StatusError 500 if a configuration is not of its type."""
+    try:
+        check(node, config)
+    except ConfigurationError as error:
+        message = f"failed to create typed patch object ({object_text(config, api_version, kind)}): {error}"
+        raise errors.make(HTTPStatus.INTERNAL_SERVER_ERROR, "", message) from None

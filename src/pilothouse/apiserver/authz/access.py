@@ -30,8 +30,8 @@ def of_request(user: UserInfo, info: RequestInfo, query: Mapping[str, Sequence[s
     fields: FieldTerms = ()
     labels: LabelTerms = ()
     if query and info.verb in _SELECTING:
-        fields = _fields(query.get("fieldSelector", ("",))[0])
-        labels = _labels(query.get("labelSelector", ("",))[0])
+        fields = fields_of_text(query.get("fieldSelector", ("",))[0])
+        labels = labels_of_text(query.get("labelSelector", ("",))[0])
     return Access(
         user,
         info.verb,
@@ -47,14 +47,14 @@ def of_request(user: UserInfo, info: RequestInfo, query: Mapping[str, Sequence[s
     )
 
 
-def _fields(text: str) -> FieldTerms:
+def fields_of_text(text: str) -> FieldTerms:
     try:
         return _field_terms(text)
     except selectors.SelectorError:
         return ()
 
 
-def _labels(text: str) -> LabelTerms:
+def labels_of_text(text: str) -> LabelTerms:
     try:
         return _label_terms(text)
     except selectors.SelectorError:

@@ -21,7 +21,14 @@ def decode(context: Context, data: bytes, media_type: str, kind: type[Any], vali
     found = strict.decode_request(data, kind, media_type=media_type, field_validation=validation or "Warn")
     for problem in found.problems:
         context.warn(problem)
+    context.untracked = resets_managers(found.tree)
     return found.obj
+
+
+def resets_managers(tree: dict[str, Any]) -> bool:
+    """Whether a body empties metadata.managedFields; a typed object does not tell that from leaving them out."""
+    metadata = tree.get("metadata")
+    return isinstance(metadata, dict) and metadata.get("managedFields") == []
 
 
 async def delete_options(context: Context) -> DeleteOptions | None:

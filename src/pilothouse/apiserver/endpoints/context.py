@@ -29,6 +29,8 @@ class Context:
     clock: Clock
     media: Media = PLAIN
     warnings: list[str] = field(default_factory=list)
+    untracked: bool = False
+    """The decoded body resets managedFields."""
 
     def negotiate(self, listing: bool = False, transforms: bool = True) -> Media:
         """Settle the answer's media type. Raises StatusError (406)."""
@@ -61,6 +63,7 @@ class Context:
             field_validation=getattr(options, "field_validation", ""),
             options=options,
             warnings=self.warnings,
+            untracked=self.untracked,
         )
 
     def manager(self) -> str:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pilothouse.api import errors
 from pilothouse.api.errors import bad_request
-from pilothouse.api.field_errors import FieldErrors, as_status, forbidden, invalid, not_supported, too_long
+from pilothouse.api.field_errors import FieldErrors, as_status, forbidden, invalid, not_supported, required, too_long
 from pilothouse.api.types.meta.v1 import (
     CreateOptions,
     DeleteOptions,
@@ -26,9 +26,21 @@ _DURATION = re.compile(r"([+-]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+\Z|[
 MANAGER_LIMIT = 128
 
 
-def write_options(query: Query, kind: type[W]) -> W:
+def patch_options(query: Query, applies: bool) -> tuple[PatchOptions, bool | None]:
+    """(the options of a patch, its `force`), which only an apply may have; an apply needs a manager. Raises
+    StatusError (400, 422)."""
+    force = q.boolean(query, "force")
+    faults: FieldErrors = []
+    if applies and not q.text(query, "fieldManager"):
+        faults.append(required("fieldManager", "is required for apply patch"))
+    if force is not None and not applies:
+        faults.append(forbidden("force", "may not be specified for non-apply patch"))
+    return write_options(query, PatchOptions, faults), force
+
+
+def write_options(query: Query, kind: type[W], found_faults: FieldErrors | None = None) -> W:
     """The options of a create, update or patch. Raises StatusError (400, 422)."""
-    if not query:
+    if not query and not found_faults:
         return kind()
     check_timeout(query)
     found = kind(
@@ -36,7 +48,7 @@ def write_options(query: Query, kind: type[W]) -> W:
         field_manager=q.text(query, "fieldManager"),
         field_validation=q.text(query, "fieldValidation"),
     )
-    faults: FieldErrors = []
+    faults: FieldErrors = found_faults or []
     if found.dry_run and any(value != "All" for value in found.dry_run):
         faults.append(not_supported("dryRun", found.dry_run, ("All",)))
     if found.field_validation not in _VALIDATIONS:

@@ -1,17 +1,23 @@
-"""Patches of stored objects: JSON, merge and strategic merge; server-side apply by way of its own seam."""
+"""Patches of stored objects: JSON, merge, strategic merge and server-side apply."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from pilothouse.api.codec import json as codec
+from pilothouse.api.field_errors import as_status
 from pilothouse.api.types.autoscaling.v1 import Scale
 from pilothouse.apiserver import patch
+from pilothouse.apiserver.apply import configuration
+from pilothouse.apiserver.apply.tracker import FieldTracker
 from pilothouse.apiserver.endpoints import bodies
-from pilothouse.apiserver.generic.call import Call, Change, Tracker
+from pilothouse.apiserver.generic.call import Call, Change
 from pilothouse.apiserver.generic.patching import PatchKind
 from pilothouse.apiserver.generic.registry import Registry
+from pilothouse.apiserver.generic.scaling import scale_errors, scale_of
 from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.apiserver.generic.strategy import Scale as ScaleRules
+from pilothouse.apiserver.generic.strategy import VersionForm
 
 _MEDIA_TYPES: dict[PatchKind, str] = {
     "json": patch.JSON_PATCH,
@@ -23,15 +29,15 @@ _MEDIA_TYPES: dict[PatchKind, str] = {
 class ObjectPatcher:
     """A `generic.patching.Patcher`."""
 
-    def __init__(self, tracker: Tracker) -> None:
+    def __init__(self, tracker: FieldTracker) -> None:
         self._tracker = tracker
 
     async def patch(
         self, registry: Registry, kind: PatchKind, body: bytes, call: Call, force: bool | None
     ) -> tuple[Stored, bool]:
-        if kind == "apply":
-            raise bodies.unsupported_patch()
         form = registry.forms[call.api_version]
+        if kind == "apply":
+            return await self._apply(registry, form, body, call, bool(force))
 
         def change(live: Any) -> Any:
             new = _patched(kind, body, live, form.type, call)
@@ -40,10 +46,34 @@ class ObjectPatcher:
 
         return await registry.update(change, call, create=False)
 
-    def scale_change(self, kind: PatchKind, body: bytes, call: Call, force: bool | None) -> Change:
-        if kind == "apply":
-            raise bodies.unsupported_patch()
+    async def _apply(
+        self, registry: Registry, form: VersionForm, body: bytes, call: Call, force: bool
+    ) -> tuple[Stored, bool]:
+        config = _configuration(body, call)
 
+        def change(live: Any) -> Any:
+            new = self._tracker.applied(live, config, form.type, call, force)
+            bodies.named(new, call.name, call.namespace)
+            return form.defaults(new)
+
+        return await registry.update(change, call, create=not call.subresource)
+
+    async def apply_scale(
+        self, registry: Registry, rules: ScaleRules[Any], body: bytes, call: Call, force: bool | None
+    ) -> Stored:
+        config = _configuration(body, call)
+
+        def change(live: Any) -> Any:
+            new = self._tracker.applied_scale(live, config, call, bool(force))
+            found = scale_errors(scale_of(rules, new))
+            if found:
+                raise as_status("autoscaling", "Scale", call.name, found)
+            return new
+
+        stored, _created = await registry.update(change, call, create=False)
+        return stored
+
+    def scale_change(self, kind: PatchKind, body: bytes, call: Call, force: bool | None) -> Change:
         def change(live: Scale) -> Scale:
             found: Scale = _patched(kind, body, live, Scale, call)
             return found
@@ -57,4 +87,13 @@ def _patched(kind: PatchKind, body: bytes, live: Any, type_: type[Any], call: Ca
     found = patch.apply_patch(_MEDIA_TYPES[kind], body, codec.encode(live), type_, validation)
     for problem in found.problems:
         call.warn(problem)
+    call.untracked = bodies.resets_managers(found.tree)
     return found.obj
+
+
+def _configuration(body: bytes, call: Call) -> dict[str, Any]:
+    """The configuration in an apply's body. Raises StatusError."""
+    config, warnings = configuration(body, call.field_validation or "Warn")
+    for warning in warnings:
+        call.warn(warning)
+    return config

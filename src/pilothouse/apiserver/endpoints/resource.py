@@ -14,7 +14,6 @@ from pilothouse.api.types.meta.v1 import (
     CreateOptions,
     DeleteOptions,
     ListOptions,
-    PatchOptions,
     StatusCause,
     StatusDetails,
     UpdateOptions,
@@ -176,9 +175,8 @@ class ResourceEndpoint:
         if kind is None:
             raise bodies.unsupported_patch()
         data = await context.body()
-        options = opt.write_options(context.query, PatchOptions)
+        options, force = opt.patch_options(context.query, kind == "apply")
         call = context.call(self.api_version, options, subresource)
-        force = q.boolean(context.query, "force")
         item, created = await self.patcher.patch(self.registry, kind, data, call, force)
         return self.answer(context, item, 201 if created else 200)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pilothouse.api.types.autoscaling.v1 import Scale
-from pilothouse.api.types.meta.v1 import PatchOptions, UpdateOptions
+from pilothouse.api.types.meta.v1 import UpdateOptions
 from pilothouse.apiserver.endpoints import answers, bodies
 from pilothouse.apiserver.endpoints import options as opt
-from pilothouse.apiserver.endpoints import query as q
 from pilothouse.apiserver.endpoints.context import Context, Handler
 from pilothouse.apiserver.endpoints.negotiation import body_type
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
@@ -51,8 +50,11 @@ class ScaleEndpoint:
         if kind is None:
             raise bodies.unsupported_patch()
         data = await context.body()
-        options = opt.write_options(context.query, PatchOptions)
+        options, force = opt.patch_options(context.query, kind == "apply")
         call = context.call(self.endpoint.api_version, options, "scale")
-        change = self.endpoint.patcher.scale_change(kind, data, call, q.boolean(context.query, "force"))
+        if kind == "apply":
+            item = await self.endpoint.patcher.apply_scale(self.endpoint.registry, self.rules, data, call, force)
+            return answers.structure(context, scale_of(self.rules, item.obj))
+        change = self.endpoint.patcher.scale_change(kind, data, call, force)
         item = await self.endpoint.registry.scale(change, self.rules, call)
         return answers.structure(context, scale_of(self.rules, item.obj))

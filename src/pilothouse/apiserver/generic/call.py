@@ -25,6 +25,8 @@ class Call:
     options: Any = None
     """The CreateOptions, UpdateOptions, PatchOptions or DeleteOptions, where admission may want to see them."""
     warnings: list[str] = field(default_factory=list)
+    untracked: bool = False
+    """The body resets managedFields: they are dropped, and this write is not tracked."""
 
     def warn(self, text: str) -> None:
         if text and text not in self.warnings:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pilothouse.apiserver.generic.call import Call, Change
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.apiserver.generic.strategy import Scale
 
 PatchKind = Literal["json", "merge", "strategic", "apply"]
 _TYPES: dict[str, PatchKind] = {
@@ -34,5 +35,11 @@ class Patcher(Protocol):
         ...
 
     def scale_change(self, kind: PatchKind, body: bytes, call: Call, force: bool | None) -> Change:
-        """What the patch makes of a Scale. Raises StatusError when it is called."""
+        """What the patch makes of a Scale; not for `apply`. Raises StatusError when it is called."""
+        ...
+
+    async def apply_scale(
+        self, registry: Registry, rules: Scale[Any], body: bytes, call: Call, force: bool | None
+    ) -> Stored:
+        """The object after a Scale was applied to it. Raises StatusError."""
         ...

@@ -18,7 +18,7 @@ def phase(state: PodState, init: Sequence[ContainerStatus], regular: Sequence[Co
         return old
     over = state.stage in (Stage.TERMINATED, Stage.DELETING)
     wanted = "Failed" if state.verdict is not None else _wanted(state, init, regular, over=over)
-    if wanted in FINAL and state.running() and not over:
+    if wanted in FINAL and (state.running() or state.starting) and not over:
         return old or "Pending"
     return wanted
 

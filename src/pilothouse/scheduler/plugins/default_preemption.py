@@ -18,13 +18,13 @@ from pilothouse.machinery.events import NORMAL, Recorder
 from pilothouse.scheduler.framework import Change, Cycle, Diagnosis, Framework, Hint
 from pilothouse.scheduler.framework.outcome import NOT_HELPFUL
 from pilothouse.scheduler.nominations import Nominations
-from pilothouse.scheduler.preemption import Candidate, best, try_node, wanted_candidates
+from pilothouse.scheduler.preemption import NO_VICTIMS, Candidate, best, try_node, wanted_candidates
 from pilothouse.scheduler.snapshot import PodInfo
 
 log = logging.getLogger(__name__)
 GONE = (404, 409)
-# So many nodes are tried before others get a turn of the loop.
-TURN_NODES = 5
+# Others get the loop after so many seconds of trying.
+TURN_SECONDS = 0.004
 
 
 class DefaultPreemption:
@@ -84,12 +84,17 @@ class DefaultPreemption:
         counts: Counter[str] = Counter()
         if diagnosis.nodes > len(names):
             counts[NOT_HELPFUL] = diagnosis.nodes - len(names)
+        if names and not any(priority < cycle.pod.priority for priority in snapshot.priorities):
+            counts[NO_VICTIMS] = len(names)
+            return [], counts
         start = self._chance.below(len(names)) if names else 0
         found: list[Candidate] = []
         wanted, budgets = wanted_candidates(len(names)), self._budgets()
-        for tried, name in enumerate((*names[start:], *names[:start])):
-            if tried % TURN_NODES == TURN_NODES - 1:
+        begun = self._clock.monotonic()
+        for name in (*names[start:], *names[:start]):
+            if self._clock.monotonic() - begun > TURN_SECONDS:
                 await self._clock.sleep(0)
+                begun = self._clock.monotonic()
             record = snapshot.node(name)
             if record is None:
                 continue

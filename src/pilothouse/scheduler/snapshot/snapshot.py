@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -54,8 +54,8 @@ class Snapshot:
     """Columns by name: `allocatable/RESOURCE` and `requested/RESOURCE` (millicores, bytes, units), `pods` (how many),
     `rated/cpu` and `rated/memory`, `unschedulable` (0 or 1), `taints` (number of the set of taints in `taint_sets`).
 
-    `version` grows with every change, `static_version` with changes of nodes themselves. Not for several tasks at
-    once: whoever holds it changes it between two awaits.
+    `priorities` counts the pods on nodes by priority. `version` grows with every change, `static_version` with changes
+    of nodes themselves. Not for several tasks at once: whoever holds it changes it between two awaits.
     """
 
     def __init__(self) -> None:
@@ -66,6 +66,7 @@ class Snapshot:
         self.taint_sets: list[tuple[Taint, ...]] = [()]
         self.namespace_labels: dict[str, Mapping[str, str]] = {}
         self.images = Images()
+        self.priorities: Counter[int] = Counter()
         self.terms = Terms(self)
         self._by_name: dict[str, NodeRecord] = {}
         self._places: dict[str, str] = {}
@@ -170,7 +171,8 @@ class Snapshot:
         """A pod is on `node` (or is assumed to be); replaces what was known of it."""
         if self._places.get(info.uid) == node and (record := self._by_name.get(node)) is not None:
             held = record.pods[info.uid]
-            if held.profile is info.profile and held.terminating == info.terminating:
+            same = held.profile is info.profile and held.priority == info.priority
+            if same and held.terminating == info.terminating:
                 record.pods[info.uid] = info
                 return
         self.drop_pod(info.uid)
@@ -209,6 +211,9 @@ class Snapshot:
 
     def _account(self, record: NodeRecord, info: PodInfo, sign: int) -> None:
         row, columns, profile = record.row, self.columns, info.profile
+        self.priorities[info.priority] += sign
+        if not self.priorities[info.priority]:
+            del self.priorities[info.priority]
         for name, wanted in profile.requests.items():
             columns.ensure(f"requested/{name}")[row] += sign * wanted
         columns["pods"][row] += sign

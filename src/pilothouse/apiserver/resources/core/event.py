@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pilothouse.api.types.core.v1 import Event, EventSeries
 from pilothouse.api.types.events import v1 as events_v1
-from pilothouse.apiserver.generic.strategy import Deletion, Strategy, VersionForm
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy, VersionForm
+from pilothouse.apiserver.table.cells import age
 
 
 def to_events_v1(obj: Event) -> events_v1.Event:
@@ -53,6 +56,30 @@ def from_events_v1(obj: events_v1.Event) -> Event:
     )
 
 
+def row(event: Event, now: float) -> Sequence[Cell]:
+    """Times of a series win over those of the old fields, and these over the time of the event."""
+    first = age(event.first_timestamp or event.event_time, now)
+    last = age(event.last_timestamp, now) if event.last_timestamp else first
+    count = event.count or 1
+    if event.series is not None:
+        last, count = age(event.series.last_observed_time, now), event.series.count
+    about = event.involved_object
+    target = f"{about.kind.lower()}/{about.name}" if about.name else about.kind.lower()
+    component, host = event.source.component or event.reporting_component, event.source.host or event.reporting_instance
+    return (
+        last,
+        event.type,
+        event.reason,
+        target,
+        about.field_path,
+        f"{component}, {host}" if host else component,
+        event.message.strip(),
+        first,
+        str(count),
+        event.metadata.name,
+    )
+
+
 EVENTS_V1_FIELDS = {
     f"regarding.{name}": f"involvedObject.{name}"
     for name in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
@@ -79,4 +106,5 @@ STRATEGY = Strategy(
     },
     deletion=Deletion(collected=False),
     ttl_seconds=3600.0,
+    row=row,
 )

@@ -8,6 +8,7 @@ from pilothouse.api.time import format_time
 from pilothouse.api.types.core.v1 import Pod, PodCondition, PodIP, PodStatus
 from pilothouse.api.types.meta.v1 import DeleteOptions
 from pilothouse.apiserver.generic.strategy import Deletion, MetaUpdate, Status, Strategy, Write
+from pilothouse.apiserver.resources.core.pod_row import conditions, row
 from pilothouse.apiserver.resources.core.podspec import defaults, spec, update
 from pilothouse.apiserver.resources.core.podspec.placement import merged_label_keys
 from pilothouse.semantics.requests import qos_class
@@ -92,5 +93,7 @@ STRATEGY = Strategy(
         "status.nominatedNodeName": lambda o: o.status.nominated_node_name,
     },
     index=("spec.nodeName",),
+    row=row,
+    row_conditions=conditions,
     deletion=Deletion(returns_object=True, grace=grace),
 )

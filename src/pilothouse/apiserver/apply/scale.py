@@ -1,0 +1,83 @@
+"""Who manages `spec.replicas` through the scale subresource. Pure.
+
+A Scale has fields of its own, but its managers are entries of the object that is scaled: on the way in the owners of
+the replicas become owners of `spec.replicas` of the Scale, on the way back those who still own it keep theirs, new ones
+get an entry of the subresource, without a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilothouse.api.types.autoscaling.v1 import Scale
+from pilothouse.apiserver.apply import updater
+from pilothouse.apiserver.apply.fieldset import difference, intersection, of_paths
+from pilothouse.apiserver.apply.managers import APPLY, UPDATE, Managed, Manager, Owned, manager_of, strip
+from pilothouse.apiserver.apply.schema import node_of
+from pilothouse.apiserver.apply.updater import Kind, Tree
+
+VERSION = "autoscaling/v1"
+_REPLICAS = of_paths([("spec", "replicas")])
+_KIND = Kind({VERSION: node_of(Scale)})
+_CURRENT = Manager("current-operation", UPDATE)
+
+
+def updated(managed: Managed, before: Tree, after: Tree, name: str, api_version: str) -> Managed:
+    """The managers of an object of `api_version` after manager `name` wrote the Scale `after` over `before`."""
+    own = _of_scale(managed)
+    if not own:
+        return managed
+    updater.update(_KIND, before, after, VERSION, own, _CURRENT)
+    strip(own, _CURRENT)
+    taken = own.pop(_CURRENT, None)
+    if taken is not None:
+        own[manager_of(name, UPDATE, VERSION, "scale")] = taken
+    return _of_object(managed, own, api_version)
+
+
+def applied(
+    managed: Managed, live: Tree, config: Tree, name: str, api_version: str, force: bool
+) -> tuple[Tree | None, Managed]:
+    """(the Scale after an apply, None if it is the same; the managers of the object). Raises ConflictError."""
+    own = _of_scale(managed)
+    if not own:
+        updater.update(_KIND, {"metadata": {}, "spec": {}, "status": {}}, live, VERSION, own, _CURRENT)
+        strip(own, _CURRENT)
+        held = own.pop(_CURRENT, None)
+        if held is not None:
+            own[manager_of("before-first-apply", UPDATE, VERSION, "scale")] = held
+    key = manager_of(name, APPLY, VERSION, "scale")
+    tree = updater.apply(_KIND, live, config, VERSION, own, key, force)
+    strip(own, key)
+    return tree, _of_object(managed, own, api_version)
+
+
+def _of_scale(managed: Managed) -> Managed:
+    return {
+        key: Owned(_REPLICAS, VERSION, owned.time)
+        for key, owned in managed.items()
+        if intersection(owned.fields, _REPLICAS) is not None
+    }
+
+
+def _of_object(managed: Managed, own: Managed, api_version: str) -> Managed:
+    found: Managed = {}
+    for key, owned in managed.items():
+        if intersection(owned.fields, _REPLICAS) is None:
+            found[key] = owned
+        elif key in own:
+            found[key] = owned
+            del own[key]
+        elif (rest := difference(owned.fields, _REPLICAS)) is not None:
+            found[key] = Owned(rest, owned.api_version, owned.time)
+    for key, owned in own.items():
+        if owned.fields is not None:
+            of_object = key if key.operation == APPLY else key._replace(api_version=api_version)
+            found[of_object] = Owned(_REPLICAS, api_version)
+    return found
+
+
+def tree_of(scale: Scale) -> Tree:
+    """What of a Scale its managers may own: replicas, which are left out at 0."""
+    spec: dict[str, Any] = {"replicas": scale.spec.replicas} if scale.spec.replicas else {}
+    return {"metadata": {}, "spec": spec, "status": {}}

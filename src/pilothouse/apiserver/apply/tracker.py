@@ -1,0 +1,163 @@
+"""Field managers of all stored kinds: what the registry calls on every write, and server-side apply. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from pilothouse.api.codec import json as codec
+from pilothouse.api.codec import strict
+from pilothouse.api.shapes import fields_of_struct
+from pilothouse.api.time import format_time
+from pilothouse.api.types.autoscaling.v1 import Scale
+from pilothouse.api.types.meta.v1 import ManagedFieldsEntry
+from pilothouse.apiserver.apply import FieldManager, Kind, conflict_error, managers, scale, typed
+from pilothouse.apiserver.apply.bodies import check_kind, check_type
+from pilothouse.apiserver.apply.fieldset import FieldSet, of_paths
+from pilothouse.apiserver.apply.schema import node_of
+from pilothouse.apiserver.apply.updater import ConflictError, MissingVersionError, Tree
+from pilothouse.apiserver.generic.call import Call
+from pilothouse.apiserver.generic.scaling import scale_of
+from pilothouse.apiserver.generic.strategy import Strategy, VersionForm
+from pilothouse.kit.clock import Clock
+
+
+class FieldTracker:
+    """A `generic.call.Tracker`, and what applies configurations."""
+
+    def __init__(self, strategies: Iterable[Strategy[Any]], clock: Clock) -> None:
+        self._clock = clock
+        self._kinds: dict[tuple[type[Any], str], FieldManager] = {}
+        self._strategies: dict[type[Any], Strategy[Any]] = {}
+        for strategy in strategies:
+            for kind in (strategy.type, *(form.type for form in strategy.versions.values())):
+                self._strategies[kind] = strategy
+
+    def created(self, obj: Any, call: Call) -> Any:
+        if call.untracked:
+            return _with_entries(obj, ())
+        sent = obj.metadata.managed_fields or None
+        endpoint = self._endpoint(type(obj), "")
+        return _with_entries(obj, endpoint.update(None, _tree(obj), (), sent, call.manager, self._now()))
+
+    def updated(self, new: Any, old: Any, call: Call) -> Any:
+        held = old.metadata.managed_fields
+        if call.subresource == "scale":
+            return self._scaled(new, old, call)
+        sent = () if call.untracked else new.metadata.managed_fields or None
+        if sent is None or sent == held:
+            sent = None
+        endpoint = self._endpoint(type(new), call.subresource)
+        return _with_entries(new, endpoint.update(_tree(old), _tree(new), held, sent, call.manager, self._now()))
+
+    def applied(self, live: Any, config: Tree, kind: type[Any], call: Call, force: bool) -> Any:
+        """The object after an apply, neither defaulted nor checked; `live` is None if there is none. Raises
+        StatusError."""
+        endpoint = self._endpoint(kind, call.subresource)
+        held = live.metadata.managed_fields if live is not None else ()
+        before = _tree(live) if live is not None else None
+        found = endpoint.apply(before, config, held, call.manager, self._now(), force)
+        obj = live if found.tree is None else typed(found.tree, kind)
+        return _with_entries(obj, found.entries)
+
+    def applied_scale(self, live: Any, config: Tree, call: Call, force: bool) -> Any:
+        """`live` with the replicas and the managers of an applied Scale. Raises StatusError."""
+        rules = self._strategies[type(live)].scale
+        assert rules is not None
+        check_kind(config, *reversed(strict.identity(Scale)))
+        check_type(node_of(Scale), config, *reversed(strict.identity(Scale)))
+        managed = managers.trusted(live.metadata.managed_fields)
+        before = scale.tree_of(scale_of(rules, live))
+        stated = {key: value for key, value in config.items() if key in ("spec", "status")}
+        version = strict.identity(type(live))[1]
+        try:
+            tree, managed = scale.applied(managed, before, stated, call.manager, version, force)
+        except ConflictError as conflict:
+            raise conflict_error(conflict.conflicts) from None
+        if tree is not None:
+            replicas = typed({**tree, "metadata": config.get("metadata")}, Scale).spec.replicas
+            live = rules.with_replicas(live, replicas)
+        return _with_entries(live, managers.encode(managed))
+
+    def _scaled(self, new: Any, old: Any, call: Call) -> Any:
+        rules = self._strategies[type(new)].scale
+        assert rules is not None
+        before, after = (scale.tree_of(scale_of(rules, obj)) for obj in (old, new))
+        version = strict.identity(type(new))[1]
+        managed = managers.trusted(old.metadata.managed_fields)
+        return _with_entries(new, managers.encode(scale.updated(managed, before, after, call.manager, version)))
+
+    def _now(self) -> str:
+        return format_time(self._clock.now())
+
+    def _endpoint(self, kind: type[Any], subresource: str) -> FieldManager:
+        found = self._kinds.get((kind, subresource))
+        if found is None:
+            found = self._kinds[(kind, subresource)] = _endpoint(self._strategies[kind], kind, subresource)
+        return found
+
+
+def _with_entries(obj: Any, entries: tuple[ManagedFieldsEntry, ...]) -> Any:
+    if obj.metadata.managed_fields == entries:
+        return obj
+    return replace(obj, metadata=replace(obj.metadata, managed_fields=entries))
+
+
+def _tree(obj: Any) -> Tree:
+    bare = _with_entries(obj, ())
+    tree: Tree = codec.decode_any(codec.encode(bare))
+    return tree
+
+
+def _endpoint(strategy: Strategy[Any], kind: type[Any], subresource: str) -> FieldManager:
+    """The field manager of one version of a kind, for the object itself or one of its subresources."""
+    name, version = strict.identity(kind)
+    forms = {strict.identity(form.type)[1]: form for form in strategy.versions.values()}
+    types = _types(strategy)
+    ignored = _ignored(strategy, kind, subresource)
+    convert = _conversion(strategy, forms)
+    described = Kind({v: node_of(t) for v, t in types.items()}, dict.fromkeys(types, ignored), convert)
+    return FieldManager(described, version, name, codec.decode_any(codec.encode(kind())), subresource)
+
+
+def _types(strategy: Strategy[Any]) -> dict[str, type[Any]]:
+    kinds = (strategy.type, *(form.type for form in strategy.versions.values()))
+    return {strict.identity(kind)[1]: kind for kind in kinds}
+
+
+def _ignored(strategy: Strategy[Any], kind: type[Any], subresource: str) -> FieldSet:
+    """What an endpoint does not write, so nobody owns it by writing there."""
+    if subresource:
+        rules = strategy.status if subresource == "status" else strategy.updates.get(subresource)
+        return of_paths(_json_path(kind, path) for path in rules.keep) if rules is not None else None
+    if strategy.status is None:
+        return None
+    return of_paths((name,) for name in strategy.dropped_on_create if name in kind.__struct_fields__)
+
+
+def _json_path(kind: type[Any], path: str) -> tuple[str, ...]:
+    """The JSON names of an attribute path."""
+    found = []
+    for attribute in path.split("."):
+        field = next(f for f in fields_of_struct(kind).values() if f.fact.attribute == attribute)
+        found.append(field.name)
+        if field.shape.struct is not None:
+            kind = field.shape.struct
+    return tuple(found)
+
+
+def _conversion(strategy: Strategy[Any], forms: Mapping[str, VersionForm]) -> Any:
+    types = _types(strategy)
+
+    def convert(tree: Tree, source: str, target: str) -> Tree:
+        if source == target:
+            return tree
+        if target not in types or source not in types:
+            raise MissingVersionError(target)
+        obj = typed(tree, types[source])
+        stored = forms[source].to_storage(obj) if source in forms else obj
+        return _tree(forms[target].from_storage(stored) if target in forms else stored)
+
+    return convert

@@ -1,0 +1,135 @@
+"""Collects pods that nobody else will: finished ones beyond a threshold, those of nodes that are gone, terminating ones
+of nodes that are out of service, and terminating ones that never got a node."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from pilothouse.api.errors import StatusError
+from pilothouse.api.time import format_time
+from pilothouse.api.types.core.v1 import Node, Pod, PodCondition
+from pilothouse.controllers.environment import Environment
+from pilothouse.controllers.nodes.health import ready_of
+from pilothouse.controllers.nodes.lifecycle import BY_NODE, by_node
+from pilothouse.kit.tasks import attempt
+from pilothouse.machinery.client import Client
+from pilothouse.machinery.controller import Controller
+from pilothouse.semantics import conditions, taints
+from pilothouse.semantics.pods import FAILED, is_terminal
+
+IDENTITY = "pod-garbage-collector"
+NODE_QUARANTINE = 40.0
+GONE = 404
+ROUND = "all"
+replace = msgspec.structs.replace
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """A pod to force away; with `orphaned`, of a node that is gone, and its status says so first."""
+
+    pod: Pod
+    orphaned: bool = False
+
+
+def out_of_service(node: Node | None) -> bool:
+    return (
+        node is not None and ready_of(node) != "True" and any(t.key == taints.OUT_OF_SERVICE for t in node.spec.taints)
+    )
+
+
+def decide(pods: Sequence[Pod], nodes: Mapping[str, Node], absent: Collection[str], threshold: int) -> list[Doomed]:
+    """The pods to collect. `absent` are nodes known to be gone for long enough."""
+    finished = [p for p in pods if is_terminal(p) and p.metadata.deletion_timestamp is None]
+    excess = len(finished) - threshold if threshold > 0 else 0
+    evicted_first = sorted(finished, key=lambda p: (p.status.reason != "Evicted", p.metadata.creation_timestamp))
+    found = {p.metadata.uid: Doomed(p) for p in evicted_first[: max(excess, 0)]}
+    for pod in pods:
+        node = pod.spec.node_name
+        if pod.metadata.deletion_timestamp is not None and (
+            (not node and not pod.metadata.finalizers) or out_of_service(nodes.get(node))
+        ):
+            found[pod.metadata.uid] = Doomed(pod)
+        if node and node not in nodes and node in absent:
+            found[pod.metadata.uid] = Doomed(pod, orphaned=True)
+    return list(found.values())
+
+
+def failed(pod: Pod, now: float) -> Pod | None:
+    """An orphaned pod as it ends; None if it has ended before."""
+    if is_terminal(pod):
+        return None
+    told = PodCondition(
+        type="DisruptionTarget",
+        status="True",
+        observed_generation=pod.metadata.generation,
+        reason="DeletionByPodGC",
+        message="PodGC: node no longer exists",
+        last_transition_time=format_time(now),
+    )
+    status = replace(pod.status, phase=FAILED, conditions=conditions.put(pod.status.conditions, told))
+    return replace(pod, status=status)
+
+
+def build(env: Environment) -> Controller[str]:
+    """One key: a round over all pods, at changes of nodes and every 20 seconds while anything is suspicious."""
+    missing: dict[str, float] = {}
+
+    async def reconcile(key: str, client: Client) -> None:
+        known = {n.metadata.name: n for n in nodes.list()}
+        absent = await _absent(client, known)
+        for doomed in decide(pods.list(), known, absent, env.settings.terminated_pod_threshold):
+            # One pod that cannot be removed must not keep the others.
+            await attempt(_collect(client, doomed, env.clock.now()))
+        if missing or len(pods) > env.settings.terminated_pod_threshold or _suspicious():
+            controller.queue.add_after(ROUND, env.settings.pod_gc_period)
+
+    def _suspicious() -> bool:
+        return any(out_of_service(n) for n in nodes.list())
+
+    async def _absent(client: Client, known: Mapping[str, Node]) -> set[str]:
+        """Nodes that pods name and that have been missing for the quarantine, checked with the server."""
+        now = env.clock.monotonic()
+        named = {p.spec.node_name for p in pods.list() if p.spec.node_name} - known.keys()
+        for name in missing.keys() - named:
+            del missing[name]
+        found = set()
+        for name in named:
+            since = missing.setdefault(name, now)
+            if now - since < NODE_QUARANTINE:
+                continue
+            try:
+                await client.get(Node, name)
+            except StatusError as error:
+                if error.code == GONE:
+                    found.add(name)
+        return found
+
+    def pod_changed(old: Pod | None, new: Pod | None) -> tuple[str, ...]:
+        if new is None:
+            return ()
+        unscheduled_end = new.metadata.deletion_timestamp is not None and not new.spec.node_name
+        lost = bool(new.spec.node_name) and old is None and nodes.synced and nodes.get(new.spec.node_name) is None
+        return (ROUND,) if unscheduled_end or lost else ()
+
+    def node_changed(old: Node | None, new: Node | None) -> tuple[str, ...]:
+        return (ROUND,) if new is None or out_of_service(new) else ()
+
+    controller = env.controller("pod-garbage-collector-controller", IDENTITY, reconcile, workers=1)
+    nodes = controller.on(Node, node_changed)
+    pods = controller.on(Pod, pod_changed)
+    pods.add_index(BY_NODE, by_node)
+    controller.queue.add(ROUND)
+    return controller
+
+
+async def _collect(client: Client, doomed: Doomed, now: float) -> None:
+    pod = doomed.pod
+    ended = failed(pod, now) if doomed.orphaned else None
+    if ended is not None:
+        await client.update(ended, subresource="status")
+    meta = pod.metadata
+    await client.delete(Pod, meta.name, meta.namespace, uid=meta.uid, grace_period_seconds=0)

@@ -1,0 +1,210 @@
+"""The etcd engine. Every write is a transaction on the key's mod revision; every read is linearizable."""
+
+from __future__ import annotations
+
+from pilothouse.kit.tasks import TaskScope
+from pilothouse.seams.store import (
+    Compacted,
+    FutureRevision,
+    KeyExists,
+    KeyValue,
+    Range,
+    RevisionMismatch,
+    Sink,
+    StoreUnavailable,
+    Watch,
+)
+from pilothouse.store.etcd import messages as m
+from pilothouse.store.etcd.channel import Channel, CompactedThere, Endpoint, FutureThere
+from pilothouse.store.etcd.watch import EtcdWatch, Keys
+from pilothouse.store.keys import bounds
+
+# etcd's word for "from the first key" and "to the last".
+_OPEN_END = b"\0"
+
+
+def progress_is_sound(version: str) -> bool:
+    """Whether the server's progress messages never overtake events: since 3.4.25 and 3.5.8."""
+    try:
+        major, minor, patch = (int(part.partition("-")[0]) for part in version.split(".")[:3])
+    except ValueError:
+        return False
+    return (
+        (major, minor) > (3, 5)
+        or ((major, minor) == (3, 5) and patch >= 8)
+        or ((major, minor) == (3, 4) and patch >= 25)
+    )
+
+
+class EtcdStore:
+    """A `seams.store.Store` on an etcd server, under the key prefix `root`. Make it with `open`."""
+
+    def __init__(self, channel: Channel, root: str, trusts_progress: bool) -> None:
+        self._channel = channel
+        self._root = root.encode()
+        self._trusts_progress = trusts_progress
+        self._scope = TaskScope("etcd")
+        self._watches: set[EtcdWatch] = set()
+        self._compacted = 0
+        self._closed = False
+
+    @classmethod
+    async def open(cls, endpoint: Endpoint, root: str = "") -> EtcdStore:
+        """Raises StoreUnavailable if the server cannot be reached."""
+        channel = Channel(endpoint)
+        try:
+            status = await channel.call(m.STATUS, m.StatusRequest())
+        except StoreUnavailable:
+            await channel.close()
+            raise
+        return cls(channel, root, progress_is_sound(status.version))
+
+    async def revision(self) -> int:
+        self._require_open()
+        found = await self._channel.call(m.RANGE, m.RangeRequest(key=self._root + b"/", count_only=True))
+        return found.header.revision
+
+    async def compacted(self) -> int:
+        """etcd tells it only to a watch that asks for too much."""
+        self._require_open()
+        asked = self._compacted + 1
+        try:
+            await self._channel.call(m.RANGE, m.RangeRequest(key=self._root + b"/", revision=asked, count_only=True))
+        except FutureThere:
+            return self._compacted
+        except CompactedThere:
+            stream = self._channel.watch()
+            try:
+                create = m.WatchCreate(key=self._root + b"/", start_revision=asked)
+                await stream.send(m.WatchRequest(create=create))
+                while not (response := await stream.receive()).canceled:
+                    pass
+            finally:
+                stream.cancel()
+            self._compacted = max(self._compacted, response.compact_revision)
+        return self._compacted
+
+    async def get(self, key: str) -> KeyValue | None:
+        self._require_open()
+        found = await self._channel.call(m.RANGE, m.RangeRequest(key=self._key(key)))
+        return self._item(found.kvs[0]) if found.kvs else None
+
+    async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Range:
+        self._require_open()
+        first, end = self._bounds(prefix, start)
+        if end != _OPEN_END and first >= end:
+            at = await self.revision()
+            return Range([], revision or at, more=False, total=0)
+        request = m.RangeRequest(key=first, range_end=end, limit=limit, revision=revision)
+        try:
+            found = await self._channel.call(m.RANGE, request)
+        except CompactedThere:
+            raise Compacted(await self.compacted()) from None
+        except FutureThere:
+            raise FutureRevision(await self.revision()) from None
+        items = [self._item(kv) for kv in found.kvs]
+        return Range(items, revision or found.header.revision, found.more, found.count)
+
+    async def create(self, key: str, value: bytes) -> int:
+        done, current = await self._swap(key, 0, m.Operation(put=m.PutRequest(key=self._key(key), value=value)))
+        if current is not None:
+            raise KeyExists(current)
+        return done
+
+    async def replace(self, key: str, value: bytes, expected_revision: int) -> int:
+        return await self._change(
+            key, expected_revision, m.Operation(put=m.PutRequest(key=self._key(key), value=value))
+        )
+
+    async def delete(self, key: str, expected_revision: int) -> int:
+        return await self._change(key, expected_revision, m.Operation(delete=m.DeleteRequest(key=self._key(key))))
+
+    async def watch(self, prefix: str, after_revision: int, sink: Sink) -> Watch:
+        self._require_open()
+        first, end = self._bounds(prefix, "")
+
+        async def keys_at(revision: int) -> Keys:
+            request = m.RangeRequest(key=first, range_end=end, revision=revision, keys_only=True)
+            return {kv.key: kv.mod_revision for kv in (await self._channel.call(m.RANGE, request)).kvs}
+
+        known: Keys = {}
+        keys_now = None if self._trusts_progress else keys_at
+        try:
+            if keys_now is not None and after_revision <= await self.revision():
+                known = await keys_at(max(after_revision, 1))
+            elif keys_now is None:
+                # A watch that begins too early is refused later, but whoever asks is to know now.
+                request = m.RangeRequest(key=first, revision=max(after_revision, 1), count_only=True)
+                await self._channel.call(m.RANGE, request)
+        except CompactedThere:
+            raise Compacted(await self.compacted()) from None
+        except FutureThere:
+            pass
+        watch = EtcdWatch(self._channel.watch(), self._root, after_revision, sink, self.revision, keys_now)
+        await watch.start(first, end, known)
+        self._watches.add(watch)
+        self._scope.spawn(self._follow(watch), f"watch {prefix}")
+        return watch
+
+    async def compact(self, revision: int) -> None:
+        self._require_open()
+        try:
+            await self._channel.call(m.COMPACT, m.CompactionRequest(revision=revision))
+        except CompactedThere:
+            raise Compacted(await self.compacted()) from None
+        except FutureThere:
+            raise FutureRevision(await self.revision()) from None
+        self._compacted = max(self._compacted, revision)
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        for watch in list(self._watches):
+            watch.end(StoreUnavailable("the store is closed"))
+        await self._scope.close()
+        await self._channel.close()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+
+    def _key(self, key: str) -> bytes:
+        return self._root + key.encode()
+
+    def _bounds(self, prefix: str, start: str) -> tuple[bytes, bytes]:
+        root = self._root.decode()
+        first, end = bounds(root + prefix, root + start)
+        return first.encode() or _OPEN_END, end.encode() or _OPEN_END
+
+    def _item(self, kv: m.KV) -> KeyValue:
+        return KeyValue(kv.key[len(self._root) :].decode(), kv.value, kv.create_revision, kv.mod_revision)
+
+    async def _follow(self, watch: EtcdWatch) -> None:
+        try:
+            await watch.run()
+        finally:
+            self._watches.discard(watch)
+
+    async def _change(self, key: str, expected_revision: int, operation: m.Operation) -> int:
+        if expected_revision <= 0:
+            raise RevisionMismatch(key, expected_revision, await self.get(key))
+        done, current = await self._swap(key, expected_revision, operation)
+        if not done:
+            raise RevisionMismatch(key, expected_revision, current)
+        return done
+
+    async def _swap(self, key: str, expected: int, operation: m.Operation) -> tuple[int, KeyValue | None]:
+        """(new revision, None) if `key` stood at `expected` (0: was not there), else (0, what is there)."""
+        self._require_open()
+        raw = self._key(key)
+        request = m.TxnRequest(
+            compare=(m.Compare(key=raw, mod_revision=expected),),
+            success=(operation,),
+            failure=(m.Operation(range=m.RangeRequest(key=raw)),),
+        )
+        answer = await self._channel.call(m.TXN, request)
+        if answer.succeeded:
+            return answer.header.revision, None
+        found = answer.responses[0].range
+        return 0, self._item(found.kvs[0]) if found is not None and found.kvs else None

@@ -1,0 +1,94 @@
+"""The tracker of the registry: typed objects in and out, scale and apply with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from pilothouse.api.errors import StatusError
+from pilothouse.api.types.apps.v1 import Deployment, DeploymentSpec
+from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.api.types.autoscaling.v1 import HorizontalPodAutoscaler as V1
+from pilothouse.api.types.autoscaling.v2 import HorizontalPodAutoscaler as V2
+from pilothouse.api.types.autoscaling.v2 import HorizontalPodAutoscalerSpec
+from pilothouse.api.types.core.v1 import ConfigMap
+from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.apiserver.apply.tracker import FieldTracker
+from pilothouse.apiserver.generic.call import Call
+from pilothouse.apiserver.resources.roster import strategies
+from pilothouse.testing.clock import VirtualClock
+
+
+@pytest.fixture(scope="module")
+def tracker() -> FieldTracker:
+    return FieldTracker(strategies(), VirtualClock())
+
+
+def call(manager: str, subresource: str = "", **more: Any) -> Call:
+    return Call(user=UserInfo(), api_version="v1", manager=manager, subresource=subresource, **more)
+
+
+def owners(obj: Any) -> dict[tuple[str, str, str], Any]:
+    return {(e.manager, e.operation, e.subresource): e.fields_v_1 for e in obj.metadata.managed_fields}
+
+
+def test_create_update_and_reset(tracker: FieldTracker) -> None:
+    obj = tracker.created(ConfigMap(metadata=ObjectMeta(name="a"), data={"k": "1"}), call("one"))
+    assert owners(obj) == {("one", "Update", ""): {"f:data": {".": {}, "f:k": {}}}}
+    new = tracker.updated(replace(obj, data={"k": "2", "l": "1"}), obj, call("two"))
+    assert owners(new) == {
+        ("one", "Update", ""): {"f:data": {}},
+        ("two", "Update", ""): {"f:data": {"f:k": {}, "f:l": {}}},
+    }
+    same = tracker.updated(new, new, call("three"))
+    assert same is new
+    reset = tracker.updated(replace(new, data={"k": "3"}), new, call("two", untracked=True))
+    assert owners(reset) == {}
+    assert owners(tracker.updated(replace(reset, data={}), reset, call("two"))) == {}
+
+
+def test_status_is_owned_through_its_subresource_only(tracker: FieldTracker) -> None:
+    deployment = Deployment(metadata=ObjectMeta(name="d"))
+    status = replace(deployment.status, replicas=2)
+    held = tracker.created(replace(deployment, status=status, spec=replace(deployment.spec, replicas=2)), call("one"))
+    assert owners(held) == {("one", "Update", ""): {"f:spec": {"f:replicas": {}}}}
+    changed = replace(held, status=replace(status, replicas=3), spec=replace(held.spec, paused=True))
+    through = tracker.updated(changed, held, call("two", "status"))
+    assert owners(through)["two", "Update", "status"] == {"f:status": {"f:replicas": {}}}
+
+
+def test_scale_takes_the_replicas(tracker: FieldTracker) -> None:
+    obj = Deployment(metadata=ObjectMeta(name="d"), spec=DeploymentSpec(replicas=1))
+    old = tracker.created(obj, call("one"))
+    new = tracker.updated(replace(old, spec=DeploymentSpec(replicas=3)), old, call("two", "scale"))
+    assert owners(new) == {("two", "Update", "scale"): {"f:spec": {"f:replicas": {}}}}
+    assert [e.time for e in new.metadata.managed_fields] == [None]
+    config = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "d"}, "spec": {"replicas": 5}}
+    with pytest.raises(StatusError) as raised:
+        tracker.applied_scale(new, config, call("three"), False)
+    assert raised.value.status.message == (
+        'Apply failed with 1 conflict: conflict with "two" with subresource "scale" using apps/v1: .spec.replicas'
+    )
+    forced = tracker.applied_scale(new, config, call("three"), True)
+    assert forced.spec.replicas == 5
+    assert owners(forced) == {("three", "Apply", "scale"): {"f:spec": {"f:replicas": {}}}}
+
+
+def test_entries_of_another_version_are_compared_in_it(tracker: FieldTracker) -> None:
+    old = tracker.created(
+        V2(metadata=ObjectMeta(name="h"), spec=HorizontalPodAutoscalerSpec(max_replicas=3)), call("a")
+    )
+    config = {
+        "apiVersion": "autoscaling/v1",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "h"},
+        "spec": {"maxReplicas": 4},
+    }
+    live = V1(metadata=old.metadata, spec=replace(V1().spec, max_replicas=3))
+    with pytest.raises(StatusError) as raised:
+        tracker.applied(live, config, V1, call("b"), False)
+    assert raised.value.status.message == (
+        'Apply failed with 1 conflict: conflict with "a" using autoscaling/v2: .spec.maxReplicas'
+    )
