@@ -104,11 +104,16 @@ def everything(node: TypeNode, value: Any) -> Node:
         return LEAF
     out: Node = {SELF: LEAF}
     if isinstance(value, dict):
-        fields, element = node.fields, node.element
+        known, element = node.known, node.element
         for key, member in value.items():
-            child = (fields.get(key) if fields is not None else None) or element or node.child(key)
-            if child is not None:
-                out["f:" + key] = everything(child, member)
+            entry = known.get(key)
+            if entry is not None:
+                name, inner = entry
+                out[name] = everything(inner, member) if inner is not None and member else LEAF
+            elif element is not None and not element.leaf:
+                out["f:" + key] = everything(element, member)
+            elif element is not None or node.kind == "deduced":
+                out["f:" + key] = LEAF if element is not None else everything(node, member)
     elif node.kind == "list":
         assert node.element is not None
         for element_name, items in indexed(node, value).items():
@@ -133,16 +138,17 @@ def _stated(node: TypeNode, value: Any) -> FieldSet:
         return LEAF
     out: Node = {}
     if isinstance(value, dict):
-        fields = node.fields or {}
+        known = node.known
         for key, member in value.items():
-            child = node.child(key)
-            if child is None:
-                continue
-            inner = _stated(child, member)
-            if member is None or member == {} or key not in fields:
-                inner = with_self(inner)
-            if inner is not None:
-                out[f"f:{key}"] = inner
+            entry = known.get(key)
+            if entry is None:
+                child = node.child(key)
+                if child is not None:
+                    out["f:" + key] = LEAF if child.leaf else with_self(_stated(child, member))
+            elif entry[1] is None or member is None or member == {}:
+                out[entry[0]] = LEAF
+            elif (inner := _stated(entry[1], member)) is not None:
+                out[entry[0]] = inner
     elif isinstance(value, list):
         assert node.element is not None
         for element, items in indexed(node, value).items():

@@ -14,7 +14,7 @@ from pilothouse.apiserver.apply.fieldset import FieldSet, FieldSetError, checked
 APPLY, UPDATE = "Apply", "Update"
 MOST_UPDATERS = 10
 ANCIENT = "ancient-changes"
-_NEVER_OWNED = of_paths(
+NEVER_OWNED = of_paths(
     [
         ("apiVersion",),
         ("kind",),
@@ -124,7 +124,7 @@ def strip(managed: Managed, manager: Manager) -> None:
     owned = managed.get(manager)
     if owned is None:
         return
-    kept = difference(owned.fields, _NEVER_OWNED)
+    kept = difference(owned.fields, NEVER_OWNED)
     if kept is None:
         del managed[manager]
     elif kept is not owned.fields:

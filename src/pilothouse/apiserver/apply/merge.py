@@ -25,8 +25,10 @@ def merge(node: TypeNode, live: Any, config: Any) -> Any:
 
 def _merge_maps(node: TypeNode, live: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     out = dict(live)
+    known = node.known
     for key, value in config.items():
-        child = node.child(key)
+        entry = known.get(key)
+        child = entry[1] if entry is not None else node.child(key)
         out[key] = merge(child, live[key], value) if child is not None and key in live else value
     return out
 
@@ -45,6 +47,8 @@ def _merge_lists(node: TypeNode, live: list[Any], config: list[Any]) -> list[Any
     """Items of the configuration in its order; live items that it does not state stay between their neighbours."""
     assert node.element is not None
     left, right = _elements(node, live), _elements(node, config)
+    if len(left) == len(live) == len(set(left)) and left == right:  # the same items in the same order
+        return [merge(node.element, a, b) for a, b in zip(live, config, strict=True)]
     of_left, of_right = indexed(node, live), indexed(node, config)
     shared = [element for element in right if element in of_left]
     out: list[Any] = []

@@ -17,6 +17,15 @@ NodeKind = Literal["scalar", "any", "deduced", "map", "list"]
 ScalarKind = Literal["string", "numeric", "boolean", "untyped"]
 
 
+_MOST_ELEMENTS = 1024
+_PYTHON: dict[str, frozenset[type]] = {
+    "string": frozenset((str, type(None))),
+    "numeric": frozenset((int, float, type(None))),
+    "boolean": frozenset((bool, type(None))),
+    "untyped": frozenset((str, int, float, bool, type(None))),
+}
+
+
 class ElementError(ValueError):
     """An item that has no path element."""
 
@@ -25,7 +34,8 @@ class TypeNode:
     """A type. A struct is a map with `fields`; a map of values has `element`; an associative list has `keys`, or is a
     set if it has none. `defaults` are those of key fields."""
 
-    __slots__ = ("_fields", "_make_fields", "atomic", "defaults", "element", "keys", "kind", "scalar")
+    __slots__ = ("_elements", "_fields", "_known", "_make_fields", "atomic", "defaults", "element", "keys", "kind",
+                 "leaf", "python", "scalar")  # fmt: skip
 
     def __init__(
         self,
@@ -41,6 +51,12 @@ class TypeNode:
         self.defaults: dict[str, Any] = {}
         self._make_fields = fields
         self._fields: dict[str, TypeNode] | None = None
+        self._known: dict[str, tuple[str, TypeNode | None]] | None = None
+        self._elements: dict[Any, str] = {}
+        self.leaf = atomic or kind in ("scalar", "any")
+        """Owned whole."""
+        self.python = _PYTHON[scalar] if kind == "scalar" else frozenset()
+        """The Python types that a scalar surely allows."""
 
     @property
     def fields(self) -> dict[str, TypeNode] | None:
@@ -50,9 +66,12 @@ class TypeNode:
         return self._fields
 
     @property
-    def leaf(self) -> bool:
-        """Owned whole."""
-        return self.atomic or self.kind in ("scalar", "any")
+    def known(self) -> dict[str, tuple[str, TypeNode | None]]:
+        """Of each field of a struct: its path element, and its type, None for a leaf. Empty for others."""
+        if self._known is None:
+            fields = self.fields or {}
+            self._known = {name: (f"f:{name}", None if node.leaf else node) for name, node in fields.items()}
+        return self._known
 
     def child(self, key: str) -> TypeNode | None:
         """The type of a member; None if the type has no such member."""
@@ -72,6 +91,8 @@ class TypeNode:
             raise ElementError("associative list with keys may not have a null element")
         if not isinstance(value, dict):
             raise ElementError("associative list with keys may not have non-map elements")
+        if len(self.keys) == 1 and type(named := value.get(self.keys[0])) is str:
+            return self._elements.get(named) or self._remember(named)
         found: dict[str, Any] = {}
         for key in self.keys:
             if key in value:
@@ -84,6 +105,13 @@ class TypeNode:
                     "default value)"
                 )
         return "k:" + _encoded(found)
+
+    def _remember(self, value: str) -> str:
+        """The path element of an item whose one key is `value`; lists of many objects have the same few."""
+        if len(self._elements) > _MOST_ELEMENTS:
+            self._elements.clear()
+        found = self._elements[value] = "k:" + _encoded({self.keys[0]: value})
+        return found
 
 
 def _encoded(value: Any) -> str:

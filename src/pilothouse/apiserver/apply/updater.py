@@ -19,7 +19,7 @@ from pilothouse.apiserver.apply.fieldset import (
     union,
     without_trees,
 )
-from pilothouse.apiserver.apply.managers import APPLY, Managed, Manager, Owned
+from pilothouse.apiserver.apply.managers import APPLY, NEVER_OWNED, Managed, Manager, Owned
 from pilothouse.apiserver.apply.merge import merge, remove
 from pilothouse.apiserver.apply.schema import TypeNode
 
@@ -138,6 +138,8 @@ def _prune(kind: Kind, merged: Tree, managed: Managed, manager: Manager, last: O
     """Remove what the manager applied last time, not this time, and nobody else owns."""
     version, wanted = last.api_version, managed[manager].api_version
     if version == wanted:
+        if last.fields == difference(managed[manager].fields, NEVER_OWNED):
+            return merged
         everyone: FieldSet = None
         for owned in managed.values():
             if owned.api_version == version:

@@ -16,12 +16,41 @@ class ConfigurationError(ValueError):
 
 def check(node: TypeNode, value: Any) -> None:
     """Raises ConfigurationError with every fault."""
+    if _fits(node, value):
+        return
     faults: list[str] = []
     _check(node, value, "", faults)
     if len(faults) == 1:
         raise ConfigurationError(faults[0])
     if faults:
         raise ConfigurationError("\n".join(["errors:", *(f"  {fault}" for fault in faults)]))
+
+
+def _fits(node: TypeNode, value: Any) -> bool:
+    """Whether there surely is no fault: the quick answer for most configurations."""
+    if value is None or node.kind in ("any", "deduced"):
+        return True
+    if node.kind == "scalar":
+        return type(value) in node.python
+    if node.kind == "map":
+        return isinstance(value, dict) and _members_fit(node, value)
+    if not isinstance(value, list) or node.element is None:
+        return False
+    if not node.atomic:
+        try:
+            if len({node.item(item) for item in value}) != len(value):
+                return False
+        except ElementError:
+            return False
+    return all(_fits(node.element, item) for item in value)
+
+
+def _members_fit(node: TypeNode, value: dict[str, Any]) -> bool:
+    for key, member in value.items():
+        child = node.child(key)
+        if child is None or (type(member) not in child.python and not _fits(child, member)):
+            return False
+    return True
 
 
 def _check(node: TypeNode, value: Any, path: str, faults: list[str]) -> None:
@@ -38,7 +67,7 @@ def _check(node: TypeNode, value: Any, path: str, faults: list[str]) -> None:
             child = node.child(key)
             if child is None:
                 faults.append(f"{path}.{key}: field not declared in schema")
-            else:
+            elif type(member) not in child.python:
                 _check(child, member, f"{path}.{key}", faults)
     elif not isinstance(value, list):
         faults.append(f"{path}: expected list, got &{{{go_text(value)}}}")
