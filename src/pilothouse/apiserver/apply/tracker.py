@@ -15,6 +15,7 @@ from pilothouse.api.types.autoscaling.v1 import Scale
 from pilothouse.api.types.meta.v1 import ManagedFieldsEntry
 from pilothouse.apiserver.apply import FieldManager, Kind, conflict_error, managers, scale, typed
 from pilothouse.apiserver.apply.bodies import check_kind, check_type
+from pilothouse.apiserver.apply.differing import differing
 from pilothouse.apiserver.apply.fieldset import FieldSet, of_paths
 from pilothouse.apiserver.apply.schema import node_of
 from pilothouse.apiserver.apply.updater import ConflictError, MissingVersionError, Tree
@@ -23,6 +24,8 @@ from pilothouse.apiserver.generic.scaling import scale_of
 from pilothouse.apiserver.generic.strategy import Strategy, VersionForm
 from pilothouse.kit.clock import Clock
 
+_MOST_TEMPLATES = 512
+
 
 class FieldTracker:
     """A `generic.call.Tracker`, and what applies configurations."""
@@ -30,6 +33,7 @@ class FieldTracker:
     def __init__(self, strategies: Iterable[Strategy[Any]], clock: Clock) -> None:
         self._clock = clock
         self._kinds: dict[tuple[type[Any], str], FieldManager] = {}
+        self._templates: dict[tuple[type[Any], bytes], FieldSet] = {}
         self._strategies: dict[type[Any], Strategy[Any]] = {}
         for strategy in strategies:
             for kind in (strategy.type, *(form.type for form in strategy.versions.values())):
@@ -38,9 +42,28 @@ class FieldTracker:
     def created(self, obj: Any, call: Call) -> Any:
         if call.untracked:
             return _with_entries(obj, ())
-        sent = obj.metadata.managed_fields or None
+        meta = obj.metadata
         endpoint = self._endpoint(type(obj), "")
-        return _with_entries(obj, endpoint.update(None, _tree(obj), (), sent, call.manager, self._now()))
+        if meta.managed_fields:
+            entries = endpoint.update(None, _tree(obj), (), meta.managed_fields, call.manager, self._now())
+            return _with_entries(obj, entries)
+        fields = self._fields_of_new(endpoint, replace(obj, metadata=replace(meta, name="", namespace="")))
+        if fields is None:
+            return obj
+        owned = managers.Owned(fields, endpoint.api_version, self._now())
+        managed = {managers.manager_of(call.manager, managers.UPDATE, endpoint.api_version): owned}
+        return _with_entries(obj, managers.encode(managed))
+
+    def _fields_of_new(self, endpoint: FieldManager, nameless: Any) -> FieldSet:
+        """What a new object sets. Objects of one template differ in their names only, and share it."""
+        template = codec.encode(nameless)
+        key = (type(nameless), template)
+        if key not in self._templates:
+            if len(self._templates) >= _MOST_TEMPLATES:
+                self._templates.clear()
+            entries = endpoint.update(None, codec.decode_any(template), (), None, "", "")
+            self._templates[key] = entries[0].fields_v_1 if entries else None
+        return self._templates[key]
 
     def updated(self, new: Any, old: Any, call: Call) -> Any:
         held = old.metadata.managed_fields
@@ -50,7 +73,11 @@ class FieldTracker:
         if sent is None or sent == held:
             sent = None
         endpoint = self._endpoint(type(new), call.subresource)
-        return _with_entries(new, endpoint.update(_tree(old), _tree(new), held, sent, call.manager, self._now()))
+        if len(endpoint.kind.types) > 1:
+            before, after = _tree(old), _tree(new)
+        else:
+            before, after = differing(_with_entries(old, ()), _with_entries(new, ()))
+        return _with_entries(new, endpoint.update(before, after, held, sent, call.manager, self._now()))
 
     def applied(self, live: Any, config: Tree, kind: type[Any], call: Call, force: bool) -> Any:
         """The object after an apply, neither defaulted nor checked; `live` is None if there is none. Raises

@@ -1,0 +1,53 @@
+"""The parts of two typed objects that differ, as trees: what an update has to compare, and no more. Pure."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import NODEFAULT, Struct
+
+from pilothouse.api.codec.json import to_builtins
+
+Tree = dict[str, Any]
+
+
+class _Field(NamedTuple):
+    attribute: str
+    name: str
+    default: Any
+    """What is left out when it has this value; NODEFAULT if the field is always written."""
+
+
+def _plan_of(kind: Any) -> tuple[_Field, ...]:
+    """The fields of a Struct as they are written."""
+    found = []
+    for field in msgspec.structs.fields(kind):
+        default: Any = field.default
+        if default is NODEFAULT and field.default_factory is dict:
+            default = {}
+        found.append(_Field(field.name, field.encode_name, default))
+    return tuple(found)
+
+
+_plan: Callable[[Any], tuple[_Field, ...]] = functools.cache(_plan_of)
+
+
+def differing(old: Struct, new: Struct) -> tuple[Tree, Tree]:
+    """Trees of two objects of one type, without the parts that are the same in both. Lists in them are tuples."""
+    before: Tree = {}
+    after: Tree = {}
+    for attribute, name, default in _plan(type(old)):
+        left, right = getattr(old, attribute), getattr(new, attribute)
+        if left is right or left == right:
+            continue
+        if isinstance(left, Struct) and type(left) is type(right):
+            before[name], after[name] = differing(left, right)
+            continue
+        if default is NODEFAULT or left != default:
+            before[name] = to_builtins(left)
+        if default is NODEFAULT or right != default:
+            after[name] = to_builtins(right)
+    return before, after
