@@ -30,6 +30,7 @@ from pilothouse.runtime.containerd.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 READY_POLL_SECONDS = 0.02
+API_SERVER_SECONDS = 5.0
 
 
 class Identity:
@@ -74,6 +75,7 @@ async def start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, scope: T
     pki = PKI(paths.pki)
     supervisor = Supervisor(machine.containerd_paths(paths, member), machine.cgroup_parent(spec, member), clock)
     starting = scope.spawn(supervisor.start(), "containerd-start")
+    await _reachable(spec.gateway, spec.api_port, clock)
     proxy = Identity(spec, pki, PROXY, scope)
     dns = Identity(spec, pki, DNS, scope)
     own = Identity(spec, pki, f"node-{member.name}", scope)
@@ -96,12 +98,27 @@ async def start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, scope: T
         scope,
         services=lambda: tuple(services.list()),
     )
+    # A container that started before the Services are known would miss them in its environment for good.
+    await services.wait_synced()
     await kubelet.start()
     await service_proxy.wait_ready()
     await cluster_dns.wait_ready()
     await _ready(own, member.name)
     memory.settle()
     log.info("node %s of %s is ready at %s", member.name, spec.name, options.address)
+
+
+async def _reachable(address: str, port: int, clock: SystemClock) -> None:
+    """Return when the API server listens, but not much later than it usually does: at a cluster's start all come up
+    together, and a client that failed first would wait longer than this. Without it, all goes on with what it has."""
+    for _ in range(int(API_SERVER_SECONDS / READY_POLL_SECONDS)):
+        try:
+            _, writer = await asyncio.open_connection(address, port)
+        except OSError:
+            await clock.sleep(READY_POLL_SECONDS)
+        else:
+            writer.close()
+            return
 
 
 async def _ready(own: Identity, name: str) -> None:
