@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +67,7 @@ from pilothouse.apiserver.reviews.interface import Review
 from pilothouse.apiserver.reviews.registry import Answering
 from pilothouse.kit import jwt
 from pilothouse.kit.clock import Clock
-from pilothouse.kit.http.messages import Answer, Header, Request, Response
+from pilothouse.kit.http.messages import Answer, Request
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.machinery.client import Client
@@ -233,11 +233,14 @@ class ApiServer:
             if info.is_resource and (warning := self.router.warning(info)):
                 warnings.append(warning)
             ticket = await self.gate.enter(access, self._expected(info, parameters))
+            answer: Answer | None = None
             try:
                 self.authorize(access)
-                return with_headers(await self._handled(context), ticket.headers)
+                answer = await self._handled(context)
+                return ticket.done_with(answer)
             finally:
-                ticket.done()
+                if answer is None:
+                    ticket.done()
         except TooMany as refusal:
             return refusal.answer()
         except StatusError as error:
@@ -283,12 +286,3 @@ class ApiServer:
         verdict = self.authz.authorizer.authorize(access)
         if not verdict.allowed:
             raise forbidden(access, verdict.reason)
-
-
-def with_headers(answer: Answer, headers: Sequence[Header]) -> Answer:
-    """The answer with more headers; it may itself be shared, so it is not changed."""
-    if not headers or not isinstance(answer, Response):
-        return answer
-    return Response(
-        answer.status, answer.body, answer.content_type, (*answer.headers, *headers), answer.close, answer.trailers
-    )

@@ -139,7 +139,10 @@ class Connection(asyncio.Protocol):
         sound = False
         try:
             answer = self._server.handler(request)
-            if not (isinstance(answer, Response) and self._answer_now(request, answer)):
+            if isinstance(answer, Response) and self._answer_now(request, answer):
+                if answer.sent is not None:
+                    answer.sent()
+            else:
                 self._task = self._server.scope.spawn(self._run(request, answer), request.method)
             sound = True
         finally:
@@ -162,6 +165,8 @@ class Connection(asyncio.Protocol):
             sound = self._closing
         finally:
             self._task = None
+            if isinstance(answer, Response) and answer.sent is not None:
+                answer.sent()
             if not sound:
                 self.outlet.transport.abort()
         self._advance()

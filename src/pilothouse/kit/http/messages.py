@@ -94,7 +94,8 @@ class Response:
     """An answer. `body` is bytes (sent with Content-Length), a sequence of chunks (the same, joined on the wire),
     an async iterator (sent chunked, each piece flushed; cancelled and closed when the peer goes away), or a Feed
     (sent chunked). With an async iterator, `content-length` among `headers` sends it with that length instead.
-    An empty `content_type` sends none."""
+    An empty `content_type` sends none. `sent` is called once when the body has been handed to the transport, or
+    never will be."""
 
     status: int
     body: Body = b""
@@ -102,6 +103,7 @@ class Response:
     headers: Sequence[Header] = ()
     close: bool = False
     trailers: Sequence[Header] = field(default=())
+    sent: Callable[[], None] | None = None
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from pilothouse.apiserver.filters.priority.classify import Classifier, Flow
 from pilothouse.apiserver.filters.priority.queues import Full, Level, Seats
 from pilothouse.apiserver.reader import Reader
 from pilothouse.kit.clock import Clock
-from pilothouse.kit.http.messages import Header, Response
+from pilothouse.kit.http.messages import Answer, Header, Response
 
 TOTAL_SEATS = 240
 """What all levels share. One loop serves all requests, so more at once would only make each of them slower; the
@@ -19,8 +19,10 @@ LONGEST_WAIT = 1.0
 """Seconds in a queue after which a client is better told to come back."""
 LIST_SEATS = 10
 """The seats of the largest lists; a list takes one seat for each hundred objects, as upstream counts."""
-LONG_LIST_SLOTS = 4
+LONG_LIST_SLOTS = 3
 """How many long lists are made at a time, whoever asks: so long may a lease renewal have to wait for the loop."""
+LONGEST_SENDING = 0.1
+"""Seconds that a long list keeps its seats while it is sent; longer than that only its reader is slow."""
 RETRY_AFTER = 1
 _UNSEATED = frozenset({"watch", "proxy", "connect"})
 _STREAMS = frozenset({"exec", "attach", "portforward", "proxy", "log"})
@@ -48,16 +50,37 @@ class TooMany(Exception):
 
 
 class Ticket:
-    """A request that has been let through; `done` gives its seats back, and must be called once."""
+    """A request that has been let through. `done` gives its seats back, the first time it is called; `done_with` does
+    so once an answer has been sent, if that takes work, and not too long."""
 
-    __slots__ = ("_gate", "_level", "_slot", "_width", "headers")
+    __slots__ = ("_gate", "_level", "_open", "_slot", "_width", "headers")
 
     def __init__(self, gate: Gate, level: Level | None, width: int, slot: bool, headers: tuple[Header, ...]) -> None:
         self._gate, self._level, self._width, self._slot = gate, level, width, slot
         self.headers = headers
+        self._open = True
 
     def done(self) -> None:
-        self._gate.leave(self._level, self._width, self._slot)
+        if self._open:
+            self._open = False
+            self._gate.leave(self._level, self._width, self._slot)
+
+    def done_with(self, answer: Answer) -> Answer:
+        """The answer to send, with the headers that tell of the request's flow."""
+        if not isinstance(answer, Response):
+            self.done()
+            return answer
+        sent = None
+        if self._slot:
+            sent = self.done
+            asyncio.get_running_loop().call_later(LONGEST_SENDING, self.done)
+        else:
+            self.done()
+        # An answer may be shared by many requests, so it is copied rather than changed.
+        headers = (*answer.headers, *self.headers)
+        return Response(
+            answer.status, answer.body, answer.content_type, headers, answer.close, answer.trailers, sent or answer.sent
+        )
 
 
 class Gate:
