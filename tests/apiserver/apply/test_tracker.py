@@ -14,6 +14,8 @@ from pilothouse.api.types.autoscaling.v1 import HorizontalPodAutoscaler as V1
 from pilothouse.api.types.autoscaling.v2 import HorizontalPodAutoscaler as V2
 from pilothouse.api.types.autoscaling.v2 import HorizontalPodAutoscalerSpec
 from pilothouse.api.types.core.v1 import ConfigMap
+from pilothouse.api.types.core.v1 import Event as CoreEvent
+from pilothouse.api.types.events.v1 import Event
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.apiserver.apply.tracker import FieldTracker
 from pilothouse.apiserver.generic.call import Call
@@ -92,3 +94,13 @@ def test_entries_of_another_version_are_compared_in_it(tracker: FieldTracker) ->
     assert raised.value.status.message == (
         'Apply failed with 1 conflict: conflict with "a" using autoscaling/v2: .spec.maxReplicas'
     )
+
+
+def test_entries_of_another_group_are_lost(tracker: FieldTracker) -> None:
+    theirs = {"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "e"}, "note": "x"}
+    first = tracker.applied(None, theirs, Event, call("one"), False)
+    live = CoreEvent(metadata=first.metadata, message="x")
+    ours = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "message": "y"}
+    assert owners(tracker.applied(live, ours, CoreEvent, call("two"), False)) == {
+        ("two", "Apply", ""): {"f:message": {}}
+    }

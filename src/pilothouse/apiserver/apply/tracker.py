@@ -142,7 +142,8 @@ def _endpoint(strategy: Strategy[Any], kind: type[Any], subresource: str) -> Fie
     """The field manager of one version of a kind, for the object itself or one of its subresources."""
     name, version = strict.identity(kind)
     forms = {strict.identity(form.type)[1]: form for form in strategy.versions.values()}
-    types = _types(strategy)
+    group = version.rpartition("/")[0]  # entries of another group's versions are lost, as upstream loses them
+    types = {v: t for v, t in _types(strategy).items() if v.rpartition("/")[0] == group}
     ignored = _ignored(strategy, kind, subresource)
     convert = _conversion(strategy, forms)
     described = Kind({v: node_of(t) for v, t in types.items()}, dict.fromkeys(types, ignored), convert)
