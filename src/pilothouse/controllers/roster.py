@@ -8,6 +8,9 @@ from typing import Any, NamedTuple, Protocol
 from pilothouse.controllers import deployment, garbage, namespace, pod_gc, replicas, root_ca, service_accounts
 from pilothouse.controllers.endpoints import mirroring, objects, slices
 from pilothouse.controllers.environment import Environment
+from pilothouse.controllers.job import orphans as job_orphans
+from pilothouse.controllers.job import shell as job
+from pilothouse.controllers.job import ttl as job_ttl
 from pilothouse.controllers.nodes import eviction, lifecycle
 
 
@@ -31,6 +34,9 @@ ROSTER: tuple[Entry, ...] = (
     Entry("replicaset-controller", replicas.build_replica_sets),
     Entry("replicationcontroller-controller", replicas.build_replication_controllers),
     Entry("deployment-controller", deployment.build),
+    Entry("job-controller", job.build),
+    Entry("job-orphans-controller", job_orphans.build),
+    Entry("ttl-after-finished-controller", job_ttl.build),
     Entry("garbage-collector-controller", garbage.build),
     Entry("node-lifecycle-controller", lifecycle.build),
     Entry("taint-eviction-controller", eviction.build),

@@ -208,7 +208,7 @@ def page(cluster: FakeCluster, found: Sequence[Any], limit: int, token: str) -> 
 def patched(cluster: FakeCluster, resource: Resource, key: tuple[str, str], patch: Patch, subresource: str) -> Any:
     cluster.react("patch", resource, *key)
     old = cluster.find(resource, *key)
-    tree = patches.apply(type(old), json.to_builtins(old), patch)
+    tree = patches.apply(type(old), msgspec.json.decode(json.encode(old)), patch)
     return cluster.update(resource, json.from_builtins(tree, type(old)), subresource)
 
 

@@ -1,0 +1,104 @@
+"""The shell of the Job controller."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from pilothouse.api.errors import StatusError
+from pilothouse.api.selectors import SelectorError, of_object
+from pilothouse.api.types.batch.v1 import Job
+from pilothouse.api.types.core.v1 import Pod
+from pilothouse.controllers import pod_control
+from pilothouse.controllers.environment import Environment
+from pilothouse.controllers.job import verdict
+from pilothouse.controllers.job.decide import Failures, decide
+from pilothouse.controllers.job.tally import FINALIZER, tracked
+from pilothouse.machinery import claims
+from pilothouse.machinery.client import Client, JSONPatch
+from pilothouse.machinery.controller import Controller, Key, key_of, own_key
+
+IDENTITY = "job-controller"
+MANAGER = "kubernetes.io/job-controller"
+NOT_FOUND, INVALID = 404, 422
+replace = msgspec.structs.replace
+
+
+async def free(client: Client, pods: Sequence[Pod]) -> None:
+    """Take the tracking finalizer from these pods."""
+    results = await asyncio.gather(*(_free_one(client, pod) for pod in pods), return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+async def _free_one(client: Client, pod: Pod) -> None:
+    meta = pod.metadata
+    at = meta.finalizers.index(FINALIZER)
+    operations = [
+        {"op": "test", "path": "/metadata/uid", "value": meta.uid},
+        {"op": "test", "path": f"/metadata/finalizers/{at}", "value": FINALIZER},
+        {"op": "remove", "path": f"/metadata/finalizers/{at}"},
+    ]
+    try:
+        await client.patch(Pod, meta.name, meta.namespace, JSONPatch(operations))
+    except StatusError as error:
+        if error.code != NOT_FOUND:
+            raise
+
+
+def build(env: Environment) -> Controller[Key]:
+    """Keys are Jobs."""
+    recorder = env.recorder(IDENTITY, IDENTITY)
+    remembered: dict[str, Failures] = {}
+
+    async def reconcile(key: Key, client: Client) -> None:
+        job = jobs.get(key[1], key[0])
+        if job is None or job.spec.managed_by not in (None, MANAGER):
+            return
+        if verdict.finished(job.status):
+            remembered.pop(job.metadata.uid, None)
+            return
+        try:
+            selector = of_object(job.spec.selector)
+        except SelectorError:
+            return
+        owned = await claims.claim(client, job, selector, pods, adopt_finalizers=(FINALIZER,))
+        now = env.clock.now()
+        plan = decide(job, owned, remembered.get(job.metadata.uid, Failures()), now)
+        remembered[job.metadata.uid] = plan.failures
+        error: BaseException | None = None
+        status = plan.status
+        if plan.delete:
+            if plan.uncounted:
+                await free(client, [p for p in plan.delete if tracked(p)])
+            error = await pod_control.delete_pods(client, job, plan.delete, recorder)
+        elif plan.create:
+            made, error = await pod_control.create_pods(client, job, plan.create, recorder)
+            status = replace(status, active=status.active + made)
+        if status != job.status:
+            await client.update(replace(job, status=status), subresource="status")
+        for kind, reason, message in plan.events:
+            recorder.event(job, kind, reason, message)
+        await free(client, [p for p in plan.free if tracked(p)])
+        if error is not None and not pod_control.namespace_ends(error):
+            raise error
+        if plan.again_in is not None:
+            controller.queue.add_after(key, plan.again_in)
+
+    def wanting(pod: Pod) -> Iterable[Key]:
+        for job in jobs.list(pod.metadata.namespace):
+            try:
+                if of_object(job.spec.selector).matches(pod.metadata.labels):
+                    yield key_of(job)
+            except SelectorError:
+                continue
+
+    controller = env.controller(IDENTITY, IDENTITY, reconcile)
+    jobs = controller.on(Job, own_key)
+    pods = controller.needs(Pod)
+    pod_control.pods_by_controller(pods)
+    controller.on(Pod, pod_control.keys_of_owner("Job", "batch", wanting))
+    return controller
