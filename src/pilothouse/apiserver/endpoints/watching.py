@@ -120,7 +120,8 @@ class _Frames:
         """An object that carries a revision and little else."""
         annotations = {END_OF_INITIAL: "true"} if end_of_initial else {}
         endpoint, media = self.endpoint, self.context.media
-        empty = endpoint.form.type()
+        empty = endpoint.registry.strategy.zero if endpoint.own else None
+        empty = empty or endpoint.form.type()
         meta = msgspec.structs.replace(empty.metadata, resource_version=str(revision), annotations=annotations)
         obj = msgspec.structs.replace(empty, metadata=meta)
         if media.shape == "Table":

@@ -203,6 +203,8 @@ class Strategy(Generic[K]):
     scale: Scale[K] | None = None
 
     # Reads.
+    zero: K | None = None
+    """The object without content as bookmarks show it, where upstream's internal type has zeros that `type()` lacks."""
     fields: Mapping[str, Callable[[K], str]] = field(default_factory=dict)
     """Selectable fields beside metadata.name and metadata.namespace."""
     own_field_labels: bool = False

@@ -12,7 +12,7 @@ from pilothouse.api.errors import bad_request
 from pilothouse.api.scheme import BY_KIND
 from pilothouse.api.types.columns import COLUMNS
 from pilothouse.apiserver.generic.storage import Stored
-from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.apiserver.generic.strategy import Strategy, same
 from pilothouse.apiserver.table.cells import UNKNOWN, age
 from pilothouse.kit.clock import Clock
 
@@ -32,6 +32,8 @@ class Printer:
         columns = COLUMNS.get(key) or COLUMNS.get((own.group, own.version, own.resource)) or _DEFAULT
         self.definitions = [definition(*column) for column in columns]
         self.strategy = strategy
+        form = strategy.versions.get(api_version)
+        self._stored = form.to_storage if form is not None else same
         self.width = len(columns)
         self.created_at = columns[-1][0] == "Created At"
 
@@ -45,7 +47,7 @@ class Printer:
         return [meta.name, *[""] * (self.width - 2), age(meta.creation_timestamp, now)][: self.width]
 
     def row(self, item: Stored, now: float, include: str, version: str) -> dict[str, Any]:
-        obj = item.obj
+        obj = self._stored(item.obj)
         found: dict[str, Any] = {"cells": self.cells(obj, now)}
         conditions = self.strategy.row_conditions(obj)
         if conditions:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from pilothouse.api.selectors import of_object
-from pilothouse.api.types.apps.v1 import Deployment, DeploymentStrategy, RollingUpdateDeployment
+from pilothouse.api.types.apps.v1 import Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment
 from pilothouse.apiserver.generic.strategy import Cell, Scale, Status, Strategy
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.declare import replicas_scale
@@ -62,6 +62,7 @@ def row(obj: Deployment, now: float) -> Sequence[Cell]:
 
 STRATEGY = Strategy(
     type=Deployment,
+    zero=Deployment(spec=DeploymentSpec(replicas=0)),
     prefix="deployments",
     generation=("spec", "metadata.annotations"),
     defaults=defaults,

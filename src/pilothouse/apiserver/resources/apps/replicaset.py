@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from pilothouse.api.selectors import of_object
-from pilothouse.api.types.apps.v1 import ReplicaSet
+from pilothouse.api.types.apps.v1 import ReplicaSet, ReplicaSetSpec
 from pilothouse.apiserver.generic.strategy import Scale, Status, Strategy
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.declare import replicas_scale
@@ -19,6 +19,7 @@ def defaults(obj: ReplicaSet) -> ReplicaSet:
 
 STRATEGY = Strategy(
     type=ReplicaSet,
+    zero=ReplicaSet(spec=ReplicaSetSpec(replicas=0)),
     prefix="replicasets",
     defaults=defaults,
     generation=("spec",),

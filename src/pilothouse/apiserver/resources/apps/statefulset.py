@@ -9,6 +9,7 @@ from pilothouse.api.types.apps.v1 import (
     RollingUpdateStatefulSetStrategy,
     StatefulSet,
     StatefulSetPersistentVolumeClaimRetentionPolicy,
+    StatefulSetSpec,
     StatefulSetUpdateStrategy,
 )
 from pilothouse.api.types.core.v1 import PersistentVolumeClaim
@@ -60,6 +61,7 @@ def defaults(obj: StatefulSet) -> StatefulSet:
 
 STRATEGY = Strategy(
     type=StatefulSet,
+    zero=StatefulSet(spec=StatefulSetSpec(replicas=0)),
     prefix="statefulsets",
     name=dns_label,
     defaults=defaults,

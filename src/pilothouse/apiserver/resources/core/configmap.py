@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, too_long
 from pilothouse.api.types.core.v1 import ConfigMap
-from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Strategy
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation.names import too_long as at_most
 
@@ -66,6 +66,7 @@ def row(obj: ConfigMap, now: float) -> Sequence[Cell]:
 STRATEGY = Strategy(
     type=ConfigMap,
     prefix="configmaps",
+    meta_update=MetaUpdate(whole=1),
     validate=validate,
     validate_update=validate_update,
     row=row,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from pilothouse.api.types.core.v1 import Secret
-from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.apiserver.generic.strategy import MetaUpdate, Strategy
 
 
 def defaults(obj: Secret) -> Secret:
@@ -18,6 +18,7 @@ def defaults(obj: Secret) -> Secret:
 STRATEGY = Strategy(
     type=Secret,
     prefix="secrets",
+    meta_update=MetaUpdate(whole=1),
     defaults=defaults,
     own_field_labels=True,
     fields={"type": lambda o: o.type},

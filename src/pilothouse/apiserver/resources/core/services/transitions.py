@@ -38,7 +38,6 @@ def _ports_kept(new: Service, old: Service) -> tuple[ServicePort, ...]:
         known = by_name.get(port.name, 0)
         if not port.node_port and known and known not in used:
             port = replace(port, node_port=known)
-            used.add(known)
         found.append(port)
     return tuple(found)
 

@@ -1,0 +1,41 @@
+"""Gzip for large answers, where the client takes it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pilothouse.kit.http.messages import Request, Response
+
+SMALLEST = 128 * 1024
+# The fastest level: JSON of one kind shrinks well even so.
+LEVEL = 1
+
+
+def compressed(request: Request, answer: Response) -> Response:
+    """`answer`, compressed if it is large, at hand as a whole, and wanted so."""
+    body = answer.body
+    if isinstance(body, bytes):
+        chunks: Sequence[bytes] = (body,)
+    elif isinstance(body, list | tuple):
+        chunks = body
+    else:
+        return answer
+    if sum(map(len, chunks)) < SMALLEST or not accepts(request.header(b"accept-encoding")):
+        return answer
+    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, 31)
+    packed = [packer.compress(chunk) for chunk in chunks]
+    packed.append(packer.flush())
+    headers = (*answer.headers, (b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding"))
+    return replace(answer, body=packed, headers=headers)
+
+
+def accepts(header: bytes | None) -> bool:
+    if not header:
+        return False
+    for part in header.split(b","):
+        name, _, parameters = part.strip().partition(b";")
+        if name.strip() in (b"gzip", b"*"):
+            return parameters.replace(b" ", b"") not in (b"q=0", b"q=0.0")
+    return False

@@ -1,0 +1,124 @@
+"""The way of a request: counted, authenticated, let in when it is its turn, authorized, routed, answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from pilothouse.api.errors import StatusError
+from pilothouse.apiserver.authn.impersonation import Impersonation, wanted
+from pilothouse.apiserver.authz.access import of_request
+from pilothouse.apiserver.authz.interface import Access
+from pilothouse.apiserver.endpoints import answers, negotiation, query
+from pilothouse.apiserver.endpoints.context import Context, Handler
+from pilothouse.apiserver.endpoints.router import not_allowed
+from pilothouse.apiserver.filters import request_info
+from pilothouse.apiserver.filters.compression import compressed
+from pilothouse.apiserver.filters.observation import long_running
+from pilothouse.apiserver.filters.priority.gate import TooMany
+from pilothouse.apiserver.filters.request_info import RequestInfo
+from pilothouse.kit.http.messages import Answer, Request, Response
+
+if TYPE_CHECKING:
+    from pilothouse.apiserver.server import ApiServer
+
+_UNROUTED = frozenset({"HEAD", "OPTIONS", "CONNECT", "TRACE"})
+
+
+class Pipeline:
+    """Answers the requests of one server."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server = server
+        self._impersonation = Impersonation(server.authz.authorizer)
+
+    async def answer(self, request: Request) -> Answer:
+        """The handler for the HTTP server."""
+        path, parameters = query.split(request.target)
+        info = request_info.read(request.method, path, parameters)
+        observation = self._server.observation
+        begun = observation.begun(info)
+        answer: Answer | None = None
+        try:
+            answer = await self._answer(request, info, parameters)
+            return answer
+        finally:
+            observation.ended(request, info, begun, answer)
+
+    async def _answer(self, request: Request, info: RequestInfo, parameters: query.Query) -> Answer:
+        server = self._server
+        warnings: list[str] = []
+        context: Context | None = None
+        try:
+            found = server.authn.requests.authenticate(request)
+            warnings += found.warnings
+            access = self._acting(request, of_request(found.user, info, parameters))
+            context = Context(request, info, access.user, parameters, server.parts.clock, warnings=warnings)
+            if info.is_resource and (warning := server.router.warning(info)):
+                warnings.append(warning)
+            ticket = await server.gate.enter(access, self._expected(info, parameters))
+            answer: Answer | None = None
+            try:
+                server.authorize(access)
+                answer = await self._audited(context)
+                if isinstance(answer, Response) and not long_running(info):
+                    answer = compressed(request, answer)
+                return ticket.done_with(answer)
+            finally:
+                if answer is None:
+                    ticket.done()
+        except TooMany as refusal:
+            return refusal.answer()
+        except StatusError as error:
+            media = context.media.type if context is not None else negotiation.JSON
+            return answers.failure(error, media, warnings)
+
+    async def _audited(self, context: Context) -> Answer:
+        audit = self._server.parts.audit
+        event = audit.begun(context.request, context.user, context.info) if audit is not None else None
+        if audit is None or event is None:
+            return await self._handled(context)
+        code = 500
+        try:
+            answer = await self._handled(context)
+            code = answer.status
+            return answer
+        except StatusError as error:
+            code = error.code
+            raise
+        finally:
+            audit.ended(event, code)
+
+    async def _handled(self, context: Context) -> Answer:
+        handler = self._handler(context.request.method, context.info)
+        if handler is None:
+            return await self._server.documents.answer(context)
+        made = handler(context)
+        return await made if isinstance(made, Awaitable) else made
+
+    def _handler(self, method: str, info: RequestInfo) -> Handler | None:
+        """None for what is no resource. Raises StatusError (404, 405)."""
+        if not info.is_resource:
+            return None
+        if method in _UNROUTED:
+            raise not_allowed()
+        found = self._server.router.handler(method, info)
+        return found if found is not None else _unknown_group
+
+    def _expected(self, info: RequestInfo, parameters: query.Query) -> int:
+        """How many objects the request will answer, roughly."""
+        if info.verb != "list":
+            return 0
+        endpoint = self._server.by_resource.get((info.group, info.version, info.resource))
+        known = len(endpoint.registry.cache) if endpoint is not None else 0
+        limit = parameters.get("limit", ("",))[0]
+        return min(known, int(limit)) if limit.isdecimal() and limit != "0" else known
+
+    def _acting(self, request: Request, access: Access) -> Access:
+        """The access as the user whom the request acts as. Raises StatusError (400, 403)."""
+        asked = wanted(request)
+        return access if asked is None else access._replace(user=self._impersonation.impersonate(asked, access))
+
+
+async def _unknown_group(context: Context) -> Answer:
+    return answers.text(404, "404 page not found\n")
