@@ -60,7 +60,7 @@ class Pipeline:
             answer: Answer | None = None
             try:
                 server.authorize(access)
-                answer = await self._audited(context)
+                answer = await self._handled(context)
                 if isinstance(answer, Response) and not long_running(info):
                     answer = compressed(request, answer)
                 return ticket.done_with(answer)
@@ -72,22 +72,6 @@ class Pipeline:
         except StatusError as error:
             media = context.media.type if context is not None else negotiation.JSON
             return answers.failure(error, media, warnings)
-
-    async def _audited(self, context: Context) -> Answer:
-        audit = self._server.parts.audit
-        event = audit.begun(context.request, context.user, context.info) if audit is not None else None
-        if audit is None or event is None:
-            return await self._handled(context)
-        code = 500
-        try:
-            answer = await self._handled(context)
-            code = answer.status
-            return answer
-        except StatusError as error:
-            code = error.code
-            raise
-        finally:
-            audit.ended(event, code)
 
     async def _handled(self, context: Context) -> Answer:
         handler = self._handler(context.request.method, context.info)

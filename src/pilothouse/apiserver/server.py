@@ -39,7 +39,6 @@ from pilothouse.apiserver.endpoints.documents import Documents
 from pilothouse.apiserver.endpoints.patcher import ObjectPatcher
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
 from pilothouse.apiserver.endpoints.router import Route, Router, missing
-from pilothouse.apiserver.filters.audit import Audit
 from pilothouse.apiserver.filters.observation import Observation
 from pilothouse.apiserver.filters.observation import text as exposition
 from pilothouse.apiserver.filters.priority import bootstrap as flows
@@ -75,7 +74,6 @@ class Parts:
     signer: jwt.Signer
     service_range: str = "10.96.0.0/16"
     metrics: Metrics = field(default_factory=Metrics)
-    audit: Audit | None = None
     address: Callable[[], str] = lambda: ""
     """The host and port that clients reach it at."""
 
