@@ -21,6 +21,7 @@ class Engine(Protocol):
     """Opens stores over the same data, again and again."""
 
     durable: bool
+    reads_the_past_later: bool
 
     async def open(self) -> Store: ...
 
@@ -29,6 +30,7 @@ class Engine(Protocol):
 
 class MemoryEngine:
     durable = False
+    reads_the_past_later = False
 
     async def open(self) -> Store:
         return MemoryStore()
@@ -38,6 +40,7 @@ class MemoryEngine:
 
 class SQLiteEngine:
     durable = True
+    reads_the_past_later = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -96,6 +99,7 @@ def _free_port() -> int:
 
 class EtcdEngine:
     durable = True
+    reads_the_past_later = True
 
     def __init__(self, server: EtcdServer) -> None:
         self._address = server.address

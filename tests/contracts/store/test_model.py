@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from pilothouse.seams.store import (
     Compacted,
@@ -68,7 +68,8 @@ class Model:
 class Machine(RuleBasedStateMachine):
     """Subclassed for each engine."""
 
-    watches = Bundle("watches")
+    runner: asyncio.Runner
+    """One loop for all examples: gRPC does not get over the end of a loop with calls that just ended."""
 
     def engine_at(self, path: Path) -> Engine:
         raise NotImplementedError
@@ -76,7 +77,6 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.runner = asyncio.Runner()
         self.engine = self.engine_at(self.folder)
         self.store: Store = self.do(self.engine.open())
         self.model = Model(self.do(self.store.revision()))
@@ -88,7 +88,6 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.do(self.store.close())
         self.do(self.engine.stop())
-        self.runner.close()
         shutil.rmtree(self.folder)
 
     @initialize()
@@ -185,8 +184,15 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def watches_saw_everything(self) -> None:
-        for prefix, after, sink, watch in self.open_watches:
-            self.do(watch.catch_up())
+        for prefix, after, sink, watch in list(self.open_watches):
+            try:
+                self.do(watch.catch_up())
+            except Compacted:
+                # etcd reads a past watch's events some time later, and by then they may be compacted.
+                assert self.engine.reads_the_past_later
+                assert sink.error is not None
+                self.open_watches.remove((prefix, after, sink, watch))
+                continue
             expected = [e for e in self.model.events if e.mod_revision > after and e.key.startswith(prefix)]
             assert sink.seen == expected
 
@@ -214,15 +220,16 @@ def machine_of(engine: str, request: pytest.FixtureRequest) -> type[Machine]:
 
 
 def run(machine: type[Machine], examples: int, steps: int) -> None:
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    with asyncio.Runner() as machine.runner:
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=steps,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
 
 
 @pytest.mark.parametrize("engine", ["memory", "sqlite", "etcd"])

@@ -92,10 +92,11 @@ class EtcdStore:
     async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Range:
         self._require_open()
         first, end = self._bounds(prefix, start)
-        if end != _OPEN_END and first >= end:
-            at = await self.revision()
-            return Range([], revision or at, more=False, total=0)
-        request = m.RangeRequest(key=first, range_end=end, limit=limit, revision=revision)
+        empty = end != _OPEN_END and first >= end
+        # etcd refuses an empty range; a single key is asked for in its place, for the revision's sake.
+        request = m.RangeRequest(
+            key=first, range_end=b"" if empty else end, limit=limit, revision=revision, count_only=empty
+        )
         try:
             found = await self._channel.call(m.RANGE, request)
         except CompactedThere:
@@ -103,7 +104,8 @@ class EtcdStore:
         except FutureThere:
             raise FutureRevision(await self.revision()) from None
         items = [self._item(kv) for kv in found.kvs]
-        return Range(items, revision or found.header.revision, found.more, found.count)
+        total = 0 if empty else found.count
+        return Range(items, revision or found.header.revision, len(items) < total, total)
 
     async def create(self, key: str, value: bytes) -> int:
         done, current = await self._swap(key, 0, m.Operation(put=m.PutRequest(key=self._key(key), value=value)))
@@ -127,21 +129,16 @@ class EtcdStore:
             request = m.RangeRequest(key=first, range_end=end, revision=revision, keys_only=True)
             return {kv.key: kv.mod_revision for kv in (await self._channel.call(m.RANGE, request)).kvs}
 
-        known: Keys = {}
+        begin = max(min(after_revision, await self.revision()), 1)
         keys_now = None if self._trusts_progress else keys_at
         try:
-            if keys_now is not None and after_revision <= await self.revision():
-                known = await keys_at(max(after_revision, 1))
-            elif keys_now is None:
-                # A watch that begins too early is refused later, but whoever asks is to know now.
-                request = m.RangeRequest(key=first, revision=max(after_revision, 1), count_only=True)
-                await self._channel.call(m.RANGE, request)
+            # A watch that begins too early is refused only some time later; whoever asks is to know now.
+            await self._channel.call(m.RANGE, m.RangeRequest(key=first, revision=begin, count_only=True))
+            known = {} if self._trusts_progress else await keys_at(begin)
         except CompactedThere:
             raise Compacted(await self.compacted()) from None
-        except FutureThere:
-            pass
         watch = EtcdWatch(self._channel.watch(), self._root, after_revision, sink, self.revision, keys_now)
-        await watch.start(first, end, known)
+        await watch.start(first, end, begin, known)
         self._watches.add(watch)
         self._scope.spawn(self._follow(watch), f"watch {prefix}")
         return watch

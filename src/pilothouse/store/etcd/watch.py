@@ -39,7 +39,7 @@ class EtcdWatch:
         self._newest = newest
         self._keys_now = keys_now
         self._keys: Keys = {}
-        self._revision = after_revision
+        self._revision = 0
         self._error: StoreError | None = None
         self._closed = False
         self._moved = asyncio.Event()
@@ -48,11 +48,12 @@ class EtcdWatch:
     def revision(self) -> int:
         return self._revision
 
-    async def start(self, first: bytes, end: bytes, known: Keys) -> None:
-        """Ask for the events; `known` are the keys at the revision it begins after. Raises StoreUnavailable,
+    async def start(self, first: bytes, end: bytes, begin: int, known: Keys) -> None:
+        """Ask for the events after revision `begin`, at which the keys `known` were there. Raises StoreUnavailable,
         Compacted."""
+        self._revision = begin
         self._keys = known
-        create = WatchCreate(key=first, range_end=end, start_revision=self._after + 1)
+        create = WatchCreate(key=first, range_end=end, start_revision=begin + 1)
         await self._stream.send(WatchRequest(create=create))
         response = await self._stream.receive()
         if response.canceled:
@@ -110,7 +111,9 @@ class EtcdWatch:
             raise self._refused(response)
         if response.events:
             self._revision = max(self._revision, response.events[-1].kv.mod_revision)
-            self._sink.events([self._event(event) for event in response.events])
+            events = [self._event(event) for event in response.events]
+            if wanted := [event for event in events if event.mod_revision > self._after]:
+                self._sink.events(wanted)
         elif response.watch_id == -1 and self._keys_now is None:
             self._revision = max(self._revision, response.header.revision)
         self._moved.set()
