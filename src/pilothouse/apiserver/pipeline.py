@@ -13,6 +13,7 @@ from pilothouse.apiserver.endpoints import answers, negotiation, query
 from pilothouse.apiserver.endpoints.context import Context, Handler
 from pilothouse.apiserver.endpoints.router import not_allowed
 from pilothouse.apiserver.filters import request_info
+from pilothouse.apiserver.filters.audit.log import Trail
 from pilothouse.apiserver.filters.compression import compressed
 from pilothouse.apiserver.filters.observation import long_running
 from pilothouse.apiserver.filters.priority.gate import TooMany
@@ -49,29 +50,42 @@ class Pipeline:
         server = self._server
         warnings: list[str] = []
         context: Context | None = None
+        trail: Trail | None = None
         try:
             found = server.authn.requests.authenticate(request)
             warnings += found.warnings
-            access = self._acting(request, of_request(found.user, info, parameters))
+            access = of_request(found.user, info, parameters)
+            trail = server.audit.begin(request, access) if server.audit is not None else None
+            if trail is not None:
+                request = trail.request
+            access = self._acting(request, access, trail)
             context = Context(request, info, access.user, parameters, server.parts.clock, warnings=warnings)
             if info.is_resource and (warning := server.router.warning(info)):
                 warnings.append(warning)
-            ticket = await server.gate.enter(access, self._expected(info, parameters))
-            answer: Answer | None = None
-            try:
-                server.authorize(access)
-                answer = await self._handled(context)
-                if isinstance(answer, Response) and not long_running(info):
-                    answer = compressed(request, answer)
-                return ticket.done_with(answer)
-            finally:
-                if answer is None:
-                    ticket.done()
+            return await self._in_turn(context, access, trail)
         except TooMany as refusal:
-            return refusal.answer()
+            return refusal.answer() if trail is None else trail.answered(refusal.answer())
         except StatusError as error:
             media = context.media.type if context is not None else negotiation.JSON
+            if trail is not None:
+                trail.refused(error)
             return answers.failure(error, media, warnings)
+
+    async def _in_turn(self, context: Context, access: Access, trail: Trail | None) -> Answer:
+        """Wait for the request's turn, authorize and handle it. Raises StatusError, TooMany."""
+        ticket = await self._server.gate.enter(access, self._expected(context.info, context.query))
+        answer: Answer | None = None
+        try:
+            self._server.authorize(access, trail)
+            answer = await self._handled(context)
+            if trail is not None:
+                answer = trail.answered(answer)
+            if isinstance(answer, Response) and not long_running(context.info):
+                answer = compressed(context.request, answer)
+            return ticket.done_with(answer)
+        finally:
+            if answer is None:
+                ticket.done()
 
     async def _handled(self, context: Context) -> Answer:
         handler = self._handler(context.request.method, context.info)
@@ -98,10 +112,15 @@ class Pipeline:
         limit = parameters.get("limit", ("",))[0]
         return min(known, int(limit)) if limit.isdecimal() and limit != "0" else known
 
-    def _acting(self, request: Request, access: Access) -> Access:
+    def _acting(self, request: Request, access: Access, trail: Trail | None) -> Access:
         """The access as the user whom the request acts as. Raises StatusError (400, 403)."""
         asked = wanted(request)
-        return access if asked is None else access._replace(user=self._impersonation.impersonate(asked, access))
+        if asked is None:
+            return access
+        user = self._impersonation.impersonate(asked, access)
+        if trail is not None:
+            trail.acts_as(user)
+        return access._replace(user=user)
 
 
 async def _unknown_group(context: Context) -> Answer:

@@ -36,9 +36,13 @@ from pilothouse.apiserver.endpoints import routes
 from pilothouse.apiserver.endpoints.action import ActionEndpoint
 from pilothouse.apiserver.endpoints.context import Handler
 from pilothouse.apiserver.endpoints.documents import Documents
+from pilothouse.apiserver.endpoints.issuer import issuer_documents
 from pilothouse.apiserver.endpoints.patcher import ObjectPatcher
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
 from pilothouse.apiserver.endpoints.router import Route, Router, missing
+from pilothouse.apiserver.filters.audit.log import Audit, Trail
+from pilothouse.apiserver.filters.audit.policy import Policy
+from pilothouse.apiserver.filters.audit.sink import Sink
 from pilothouse.apiserver.filters.observation import Observation
 from pilothouse.apiserver.filters.observation import text as exposition
 from pilothouse.apiserver.filters.priority import bootstrap as flows
@@ -76,6 +80,8 @@ class Parts:
     metrics: Metrics = field(default_factory=Metrics)
     address: Callable[[], str] = lambda: ""
     """The host and port that clients reach it at."""
+    audit: tuple[Policy, Sink] | None = None
+    """What the audit log holds, and where it goes; none is kept without."""
 
 
 class ApiServer:
@@ -99,7 +105,9 @@ class ApiServer:
         self.authz = authz.build(self.reader)
         self.authn = authn.build(parts.authn, self.reader, parts.clock)
         self.gate = Gate(self.reader, parts.clock)
+        self.audit = Audit(*parts.audit, parts.clock, parts.chance) if parts.audit is not None else None
         self.observation = Observation(parts.metrics, parts.clock)
+        self.documents.exact.update(issuer_documents(parts.authn.issuer, parts.authn.keys, parts.address))
         self.documents.exact["/metrics"] = lambda context: exposition(parts.metrics)
         self.observation.caches(lambda: {_full_name(s): (len(cache), cache.watchers) for s, cache in kinds.values()})
         self._expiries = [
@@ -189,10 +197,14 @@ class ApiServer:
 
     async def close(self) -> None:
         await self._scope.close()
+        if self.audit is not None:
+            self.audit.close()
 
-    def authorize(self, access: Access) -> None:
-        """Raises StatusError (403)."""
+    def authorize(self, access: Access, trail: Trail | None = None) -> None:
+        """Raises StatusError (403). `trail` is told how it was decided."""
         verdict = self.authz.authorizer.authorize(access)
+        if trail is not None:
+            trail.decided(verdict.allowed, verdict.reason)
         if not verdict.allowed:
             raise forbidden(access, verdict.reason)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, cast
 
 from pilothouse.kit.http.answers import BLOCK, Plan, bodiless, upgrade_head
@@ -36,6 +36,7 @@ class Connection(asyncio.Protocol):
         self._active: IncomingRequest | None = None
         self._task: asyncio.Task[None] | None = None
         self._feed: Feed | None = None
+        self._feed_sent: Callable[[], None] | None = None
         self._raw: ConnectionStream | None = None
         self._scheduled = self._closing = False
         self._since = server.now
@@ -73,7 +74,8 @@ class Connection(asyncio.Protocol):
         self.outlet.set_lost()
         self._inlet.end()
         if self._feed is not None:
-            feed, self._feed = self._feed, None
+            feed = self._feed
+            self._feed_over()
             feed.stopped()
         if self._raw is not None:
             self._raw.feed_end()
@@ -140,8 +142,7 @@ class Connection(asyncio.Protocol):
         try:
             answer = self._server.handler(request)
             if isinstance(answer, Response) and self._answer_now(request, answer):
-                if answer.sent is not None:
-                    answer.sent()
+                self._tell_sent(answer)
             else:
                 self._task = self._server.scope.spawn(self._run(request, answer), request.method)
             sound = True
@@ -165,8 +166,8 @@ class Connection(asyncio.Protocol):
             sound = self._closing
         finally:
             self._task = None
-            if isinstance(answer, Response) and answer.sent is not None:
-                answer.sent()
+            if isinstance(answer, Response):
+                self._tell_sent(answer)
             if not sound:
                 self.outlet.transport.abort()
         self._advance()
@@ -188,10 +189,23 @@ class Connection(asyncio.Protocol):
         self._finish(request, plan.close)
         return True
 
+    def _tell_sent(self, response: Response) -> None:
+        if response.sent is None:
+            return
+        if self._feed is not None and self._feed is response.body:
+            self._feed_sent = response.sent  # told when the feed ends
+        else:
+            response.sent()
+
+    def _feed_over(self) -> None:
+        self._feed, sent, self._feed_sent = None, self._feed_sent, None
+        if sent is not None:
+            sent()
+
     def _start_feed(self, request: IncomingRequest, plan: Plan, feed: Feed) -> None:
         def ended() -> None:
             if self._feed is not None:
-                self._feed = None
+                self._feed_over()
                 self._finish(request, plan.close)
                 self._advance_soon()
 

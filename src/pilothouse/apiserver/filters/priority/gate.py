@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from pilothouse.api.types.flowcontrol.v1 import FlowSchema, PriorityLevelConfiguration
 from pilothouse.apiserver.authz.interface import Access
@@ -70,17 +71,23 @@ class Ticket:
         if not isinstance(answer, Response):
             self.done()
             return answer
-        sent = None
+        sent = answer.sent
         if self._slot:
-            sent = self.done
+            sent = self._with(sent)
             asyncio.get_running_loop().call_later(LONGEST_SENDING, self.done)
         else:
             self.done()
         # An answer may be shared by many requests, so it is copied rather than changed.
         headers = (*answer.headers, *self.headers)
-        return Response(
-            answer.status, answer.body, answer.content_type, headers, answer.close, answer.trailers, sent or answer.sent
-        )
+        return Response(answer.status, answer.body, answer.content_type, headers, answer.close, answer.trailers, sent)
+
+    def _with(self, sent: Callable[[], None] | None) -> Callable[[], None]:
+        def told() -> None:
+            self.done()
+            if sent is not None:
+                sent()
+
+        return told
 
 
 class Gate:
