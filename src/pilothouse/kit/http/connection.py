@@ -74,9 +74,10 @@ class Connection(asyncio.Protocol):
         self.outlet.set_lost()
         self._inlet.end()
         if self._feed is not None:
-            feed = self._feed
-            self._feed_over()
+            feed, self._feed = self._feed, None
             feed.stopped()
+            if self._feed_sent is not None:
+                self._feed_sent()
         if self._raw is not None:
             self._raw.feed_end()
         elif self._task is not None:
@@ -142,7 +143,7 @@ class Connection(asyncio.Protocol):
         try:
             answer = self._server.handler(request)
             if isinstance(answer, Response) and self._answer_now(request, answer):
-                self._tell_sent(answer)
+                self._feed_sent = _told(answer, self._feed)
             else:
                 self._task = self._server.scope.spawn(self._run(request, answer), request.method)
             sound = True
@@ -167,7 +168,7 @@ class Connection(asyncio.Protocol):
         finally:
             self._task = None
             if isinstance(answer, Response):
-                self._tell_sent(answer)
+                self._feed_sent = _told(answer, self._feed)
             if not sound:
                 self.outlet.transport.abort()
         self._advance()
@@ -189,23 +190,12 @@ class Connection(asyncio.Protocol):
         self._finish(request, plan.close)
         return True
 
-    def _tell_sent(self, response: Response) -> None:
-        if response.sent is None:
-            return
-        if self._feed is not None and self._feed is response.body:
-            self._feed_sent = response.sent  # told when the feed ends
-        else:
-            response.sent()
-
-    def _feed_over(self) -> None:
-        self._feed, sent, self._feed_sent = None, self._feed_sent, None
-        if sent is not None:
-            sent()
-
     def _start_feed(self, request: IncomingRequest, plan: Plan, feed: Feed) -> None:
         def ended() -> None:
             if self._feed is not None:
-                self._feed_over()
+                self._feed, sent = None, self._feed_sent
+                if sent is not None:
+                    sent()
                 self._finish(request, plan.close)
                 self._advance_soon()
 
@@ -259,6 +249,14 @@ class Connection(asyncio.Protocol):
             if transport.can_write_eof():
                 transport.write_eof()
             self._server.linger(self)
+
+
+def _told(response: Response, feed: Feed | None) -> Callable[[], None] | None:
+    """Tell that an answer has been sent; or give back what to call when `feed`, which is its body, is over."""
+    if response.sent is None or (feed is not None and feed is response.body):
+        return response.sent
+    response.sent()
+    return None
 
 
 async def _heed(answer: Awaitable[Answer], inlet: Inlet) -> Answer:
