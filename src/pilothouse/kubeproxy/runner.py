@@ -21,6 +21,8 @@ GATHER_SECONDS = 0.01
 # How often to look whether somebody else flushed our table.
 LOOK_SECONDS = 30.0
 RETRY_SECONDS = 1.0
+# So many Services are worked out before others get the loop.
+TURN_SERVICES = 100
 
 
 class ServiceProxy:
@@ -111,7 +113,9 @@ class ServiceProxy:
 
     async def _sync(self) -> None:
         begun = self._clock.monotonic()
-        self._stale.extend(self.state.update())
+        while self.state.dirty:
+            self._stale.extend(self.state.update(TURN_SERVICES))
+            await self._clock.sleep(0)
         ruleset = self.state.ruleset
         if self._whole:
             ruleset.forget()

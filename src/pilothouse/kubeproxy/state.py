@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from pilothouse.api.types.core.v1 import Service
 from pilothouse.api.types.discovery.v1 import EndpointSlice
 from pilothouse.kubeproxy.backends.nftables import base, items_of, items_of_fragment
@@ -64,10 +66,12 @@ class ProxyState:
     def dirty(self) -> bool:
         return bool(self._dirty)
 
-    def update(self) -> list[StaleFlow]:
-        """Bring table and ruleset up to date; returns the flows to forget once the ruleset is in the kernel."""
+    def update(self, limit: int | None = None) -> list[StaleFlow]:
+        """Bring table and ruleset up to date, for at most `limit` Services; returns the flows to forget once the
+        ruleset is in the kernel. `dirty` says whether there is more to do."""
         stale: list[StaleFlow] = []
-        for owner in sorted(self._dirty):
+        for owner in sorted(self._dirty) if limit is None else list(itertools.islice(self._dirty, limit)):
+            self._dirty.discard(owner)
             after = self._fragment(owner)
             before = self.table.put(owner, after)
             if before == after:
@@ -77,7 +81,6 @@ class ProxyState:
             self.ruleset.remove(items_of_fragment(before))
             for frontend in before.entries.keys() | after.entries.keys():
                 self._print(frontend)
-        self._dirty.clear()
         return stale
 
     def health_checks(self) -> list[HealthCheck]:
