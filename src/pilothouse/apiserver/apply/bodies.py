@@ -59,7 +59,7 @@ def object_text(tree: dict[str, Any], api_version: str, kind: str) -> str:
 
 def check_kind(config: dict[str, Any], api_version: str, kind: str) -> None:
     """Raises StatusError 400 if a configuration is of another kind or version, or says who manages what."""
-    said = config.get("apiVersion") or "", config.get("kind") or ""
+    said = tuple(text if isinstance(text := config.get(key), str) else "" for key in ("apiVersion", "kind"))
     if said != (api_version, kind):
         raise errors.bad_request(f"invalid object type: {'' if '/' in said[0] else '/'}{said[0]}, Kind={said[1]}")
     metadata = config.get("metadata")

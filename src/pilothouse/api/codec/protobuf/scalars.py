@@ -62,6 +62,14 @@ def parts(data: bytes, at: int, end: int) -> dict[int, Any]:
     return found
 
 
+def _number(found: dict[int, Any], number: int, name: str) -> int:
+    """The varint of a small message's field; 0 if it is not there."""
+    value = found.get(number, 0)
+    if isinstance(value, tuple):
+        raise ProtobufError(f"proto: wrong wireType = 2 for field {name}")
+    return int(value)
+
+
 def _time_body(value: str | None) -> bytes:
     """A Time or MicroTime: seconds and nanoseconds, nothing for the zero time."""
     if not value:
@@ -75,7 +83,7 @@ def _moment(data: bytes, at: int, end: int) -> tuple[int, int] | None:
     if at == end:
         return None
     found = parts(data, at, end)
-    seconds, nanos = signed(found.get(1, 0), 64), signed(found.get(2, 0), 32)
+    seconds, nanos = signed(_number(found, 1, "Seconds"), 64), signed(_number(found, 2, "Nanos"), 32)
     if not _YEAR_ONE <= seconds < _YEAR_10000:
         raise ProtobufError("Time.MarshalJSON: year outside of range [0,9999]")
     return None if seconds == _YEAR_ONE and not nanos else (seconds, nanos)
@@ -115,8 +123,8 @@ def _int_or_string_body(value: int | str) -> bytes:
 
 def _read_int_or_string(data: bytes, at: int, end: int) -> int | str:
     found = parts(data, at, end)
-    if found.get(1, 0) == 0:
-        return signed(found.get(2, 0), 32)
+    if _number(found, 1, "Type") == 0:
+        return signed(_number(found, 2, "IntVal"), 32)
     span = found.get(3)
     return text_of(data, *span) if isinstance(span, tuple) else ""
 
@@ -139,7 +147,7 @@ def _duration_body(value: str) -> bytes:
 
 
 def _read_duration(data: bytes, at: int, end: int) -> str:
-    nanos = signed(parts(data, at, end).get(1, 0), 64)
+    nanos = signed(_number(parts(data, at, end), 1, "Duration"), 64)
     return duration_text(nanos)
 
 
