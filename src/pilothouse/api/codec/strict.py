@@ -74,12 +74,13 @@ def _no_floats(literal: str) -> NoReturn:
 
 # A float literal where Go wants an int is an error, but msgspec takes 1.0: floats go the slow way.
 _tree_decoder = msgspec.json.Decoder(float_hook=_no_floats)
-_tree_encoder = msgspec.json.Encoder()
+_literal_decoder = msgspec.json.Decoder(float_hook=go_json.Number)
+_tree_encoder = msgspec.json.Encoder(enc_hook=float)
 
 
 def decode(data: bytes, kind: type[T]) -> Decoded[T]:
     """Decode JSON as `kind`, whatever kind it says it is. Raises JSONSyntaxError or DecodeError, with Go's texts."""
-    return _fast(data, kind) or _exact(go_json.parse(data), kind)
+    return _fast(data, kind) or _exact(parsed(data), kind)
 
 
 def decode_tree(tree: Any, kind: type[T]) -> Decoded[T]:
@@ -113,7 +114,9 @@ def decode_plain(data: bytes) -> tuple[Any, tuple[str, ...]]:
             tree = msgspec.json.decode(data)
             if _tree_encoder.encode(tree).count(b":") == data.count(b":"):
                 return tree, ()
-        except (msgspec.DecodeError, ValueError, RecursionError):
+        except msgspec.DecodeError:
+            go_json.check_syntax(data)
+        except (ValueError, RecursionError):
             pass
     node = go_json.parse(data)
     return go_json.plain(node), tuple(dict.fromkeys(go_json.duplicates(node)))
@@ -140,6 +143,21 @@ def _fast(data: bytes, kind: type[T]) -> Decoded[T] | None:
         return None
 
 
+def parsed(data: bytes) -> Any:
+    """The tree of a body for the exact way: by msgspec where no member was lost, else with duplicates kept. Raises
+    JSONSyntaxError."""
+    if not (b"\\" in data and b"\\u" in data):
+        try:
+            tree = _literal_decoder.decode(data)
+            if _tree_encoder.encode(tree).count(b":") == data.count(b":"):
+                return tree
+        except msgspec.DecodeError:
+            go_json.check_syntax(data)
+        except (ValueError, RecursionError):
+            pass
+    return go_json.parse(data)
+
+
 def _exact(node: Any, kind: type[T]) -> Decoded[T]:
     tree, problems = walk.decode(node, kind)
     return Decoded(msgspec.convert(tree, kind, dec_hook=decode_hook), tree, problems)
@@ -153,7 +171,7 @@ def _recognized(data: bytes, kind: type[T], media_type: str, field_validation: s
         if media_type == YAML:
             node, duplicates = yaml.load(data)
         else:
-            node = go_json.parse(data)
+            node = parsed(data)
         said_kind, said_version = _probe(node)
     except (JSONSyntaxError, DecodeError) as error:
         raise _unrecognized(name, f"couldn't get version/kind; json parse error: {error}", data) from None

@@ -68,7 +68,8 @@ def _directed(patch: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unknown(directive: Any, patch: dict[str, Any]) -> StrategicError:
-    shown = directive if isinstance(directive, str) else f"%!s({go_type(directive)}={go_text(directive)})"
+    shown = "%!s(<nil>)" if directive is None else f"%!s({go_type(directive)}={go_text(directive)})"
+    shown = directive if isinstance(directive, str) else shown
     return StrategicError(f"unknown patch type: {shown} in map: {go_text(patch)}")
 
 
