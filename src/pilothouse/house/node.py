@@ -9,16 +9,19 @@ import pathlib
 from pilothouse.api.types.core.v1 import Node, Service
 from pilothouse.dns.runner import ClusterDNS
 from pilothouse.house import machine
+from pilothouse.house.holding import hold
 from pilothouse.house.paths import Paths
 from pilothouse.house.pki import DNS, PKI, PROXY
 from pilothouse.house.spec import ClusterSpec, NodeSpec
-from pilothouse.kit import memory
+from pilothouse.kit import memory, tls
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.kubelet.kubelet import Kubelet
 from pilothouse.kubelet.options import NodeOptions
 from pilothouse.kubelet.place import DiskPlace
+from pilothouse.kubelet.server.kubelet_host import KubeletHost
+from pilothouse.kubelet.server.server import KubeletServer
 from pilothouse.kubeproxy.backends.kernel import NftKernel
 from pilothouse.kubeproxy.model import Place
 from pilothouse.kubeproxy.runner import ServiceProxy
@@ -100,6 +103,7 @@ async def start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, scope: T
     )
     # A container that started before the Services are known would miss them in its environment for good.
     await services.wait_synced()
+    await _serve_kubelet(KubeletServer(KubeletHost(kubelet), clock), pki, options, scope)
     await kubelet.start()
     await service_proxy.wait_ready()
     await cluster_dns.wait_ready()
@@ -119,6 +123,12 @@ async def _reachable(address: str, port: int, clock: SystemClock) -> None:
         else:
             writer.close()
             return
+
+
+async def _serve_kubelet(server: KubeletServer, pki: PKI, options: NodeOptions, scope: TaskScope) -> None:
+    context = tls.server_context(pki.pair(f"node-{options.name}-server"), pki.pair("ca").certificate)
+    await server.listen(options.address, options.kubelet_port, context)
+    scope.spawn(hold(server), "kubelet-server")
 
 
 async def _ready(own: Identity, name: str) -> None:

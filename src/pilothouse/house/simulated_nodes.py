@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import socket
+
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import Service
 from pilothouse.house.control_plane import AUTHENTICATED, Heart
+from pilothouse.house.holding import hold
 from pilothouse.house.paths import Paths
-from pilothouse.house.pki import NODES_GROUP
+from pilothouse.house.pki import NODES_GROUP, PKI
 from pilothouse.house.spec import ClusterSpec, NodeSpec
+from pilothouse.kit import tls
 from pilothouse.kubelet.kubelet import Kubelet
 from pilothouse.kubelet.options import NodeOptions
+from pilothouse.kubelet.server.kubelet_host import KubeletHost
+from pilothouse.kubelet.server.server import KubeletServer
 from pilothouse.kubelet.simulated import NoPlace, Succeeding
 from pilothouse.machinery.informer import Informers
 from pilothouse.runtime.simulated.runtime import SimulatedRuntime
@@ -26,6 +32,7 @@ async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: 
     client = heart.client(user)
     informers = Informers(client, heart.clock, heart.chance, heart.scope)
     services = informers.of(Service)
+    bound = socket.create_server(("127.0.0.1", 0))
     options = NodeOptions(
         name=member.name,
         address=spec.node_address(member),
@@ -34,6 +41,7 @@ async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: 
         pod_cidr=spec.node_pod_cidr(member),
         cluster_dns=spec.dns_address,
         cluster_domain=spec.cluster_domain,
+        kubelet_port=bound.getsockname()[1],
         capacity={"cpu": "8", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "110"},
     )
     kubelet = Kubelet(
@@ -47,4 +55,9 @@ async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: 
         services=lambda: tuple(services.list()),
         actions=Succeeding(),
     )
+    server = KubeletServer(KubeletHost(kubelet), heart.clock)
+    pki = PKI(paths.pki)
+    context = tls.server_context(pki.pair(f"node-{member.name}-server"), pki.pair("ca").certificate)
+    await server.listen_socket(bound, context)
+    heart.scope.spawn(hold(server), f"kubelet-server/{member.name}")
     await kubelet.start()

@@ -203,13 +203,13 @@ class Connection(asyncio.Protocol):
         feed.started(ChunkSink(self.outlet, plan.chunked, plan.tail, ended))
 
     async def _take_over(self, request: IncomingRequest, upgrade: Upgrade) -> None:
-        if self._closing:
-            return
-        if not request.upgradable:
+        if not self._closing and not request.upgradable:
             self._refuse(BadRequest(400))
-            return
         self._raw = ConnectionStream(self.outlet, self._inlet.leave())
-        self.outlet.transport.write(upgrade_head(upgrade))
+        if self._closing:
+            self._raw.feed_end()  # what is behind the upgrade must still be let go of
+        else:
+            self.outlet.transport.write(upgrade_head(upgrade))
         try:
             await upgrade.run(self._raw)
         finally:

@@ -1,0 +1,158 @@
+"""The kubelet's HTTPS server.
+
+    server = KubeletServer(host, clock, metrics)
+    port = (await server.listen_socket(bound, tls))[1]
+
+Only the API server may ask: whoever shows another certificate, or none, gets 401. Paths are the kubelet's own
+(`/containerLogs/NAMESPACE/POD/CONTAINER`), answers to refused requests plain text.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable, Mapping, Sequence
+from urllib.parse import parse_qs, unquote
+
+from pilothouse.api.codec import json as codec
+from pilothouse.api.types.core.v1 import PodList
+from pilothouse.kit import tls
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.http.messages import Answer, Request, Response
+from pilothouse.kit.http.server import Server
+from pilothouse.kit.metrics import CONTENT_TYPE, Registry
+from pilothouse.kubelet.server import figures, logs
+from pilothouse.kubelet.server.host import Host, Refused, logged, pod_of
+from pilothouse.kubelet.server.streaming import ACCEPTED_HEADER, Streaming, Unnegotiable
+from pilothouse.seams.runtime import ContainerState, RuntimeFailure
+
+log = logging.getLogger(__name__)
+API_SERVER = "kube-apiserver-kubelet-client"
+PLAIN = b"text/plain; charset=utf-8"
+Query = Mapping[str, Sequence[str]]
+
+
+class KubeletServer:
+    """Serves one node's kubelet."""
+
+    def __init__(self, host: Host, clock: Clock, metrics: Registry | None = None, client: str = API_SERVER) -> None:
+        self._host = host
+        self._clock = clock
+        self._metrics = metrics
+        self._client = client
+        self._streaming = Streaming(host, clock)
+        self._known: dict[bytes, bool] = {}
+        self._http = Server(self.handle, clock, name="kubelet-server")
+
+    async def listen(self, address: str, port: int, context: ssl.SSLContext) -> tuple[str, int]:
+        return await self._http.listen(address, port, context)
+
+    async def listen_socket(self, bound: socket.socket, context: ssl.SSLContext) -> tuple[str, int]:
+        """Serve on a socket that is bound already."""
+        return await self._http.listen_socket(bound, context)
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    def handle(self, request: Request) -> Answer | Awaitable[Answer]:
+        """The handler for the HTTP server."""
+        if not self._trusted(request.peer_certificate):
+            return _text(401, "Unauthorized")
+        return self._answer(request)
+
+    def _trusted(self, certificate: bytes | None) -> bool:
+        if certificate is None:
+            return False
+        known = self._known.get(certificate)
+        if known is None:
+            try:
+                known = tls.inspect(certificate).common_name == self._client
+            except tls.CertificateError:
+                known = False
+            if len(self._known) > 100:
+                self._known.clear()
+            self._known[certificate] = known
+        return known
+
+    async def _answer(self, request: Request) -> Answer:
+        path, _, query = request.target.decode("latin-1").partition("?")
+        parts = [unquote(part) for part in path.split("/") if part]
+        try:
+            return await self._route(request, parts, parse_qs(query, keep_blank_values=True))
+        except Unnegotiable as refused:
+            accepted = [(ACCEPTED_HEADER, protocol.encode("latin-1")) for protocol in refused.accepted]
+            return Response(403, str(refused).encode(), PLAIN, accepted)
+        except Refused as refused:
+            return _text(refused.status, str(refused))
+        except RuntimeFailure as failure:
+            return _text(500, str(failure))
+
+    async def _route(self, request: Request, parts: list[str], query: Query) -> Answer:
+        match parts:
+            case ["exec" | "attach" as verb, namespace, name, container]:
+                return self._streaming.command(request, query, verb, namespace, name, container)
+            case ["exec" | "attach" as verb, namespace, name, uid, container]:
+                self._check_uid(namespace, name, uid)
+                return self._streaming.command(request, query, verb, namespace, name, container)
+            case ["portForward", namespace, name]:
+                return self._streaming.port_forward(request, query, namespace, name)
+            case ["portForward", namespace, name, uid]:
+                self._check_uid(namespace, name, uid)
+                return self._streaming.port_forward(request, query, namespace, name)
+        if request.method != "GET":
+            return Response(405, b"Method Not Allowed", PLAIN, [(b"Allow", b"GET")])
+        match parts:
+            case ["containerLogs", namespace, name, container]:
+                return self._logs(namespace, name, container, query)
+            case ["healthz"] | ["healthz", _]:
+                return _text(200, "ok")
+            case ["pods"]:
+                return self._pods(running_only=False)
+            case ["runningpods"]:
+                return self._pods(running_only=True)
+            case _:
+                return await self._figures(parts)
+
+    async def _figures(self, parts: list[str]) -> Answer:
+        runtime = self._host.runtime
+        match parts:
+            case ["metrics"]:
+                text = self._metrics.text() if self._metrics is not None else ""
+                return Response(200, text.encode(), CONTENT_TYPE.encode())
+            case ["metrics", "resource"]:
+                text = figures.resource_metrics(await runtime.container_stats())
+                return Response(200, text.encode(), CONTENT_TYPE.encode())
+            case ["metrics", "cadvisor" | "probes"]:
+                return Response(200, b"", CONTENT_TYPE.encode())
+            case ["stats", "summary"]:
+                stats = await runtime.container_stats()
+                usage = await runtime.filesystem()
+                found = figures.summary(self._host.node_name, self._clock.now(), stats, usage)
+                return Response(200, json.dumps(found).encode())
+        return _text(404, "404 page not found\n")
+
+    def _check_uid(self, namespace: str, name: str, uid: str) -> None:
+        if pod_of(self._host, namespace, name).pod.metadata.uid != uid:
+            raise Refused(404, "pod not found")
+
+    def _pods(self, *, running_only: bool) -> Answer:
+        held = self._host.held()
+        items = tuple(item.pod for item in held if not running_only or item.state.running())
+        return Response(200, codec.encode(PodList(items=items)))
+
+    def _logs(self, namespace: str, name: str, container: str, query: Query) -> Answer:
+        options = logs.options_of(query, self._clock.now())
+        held = pod_of(self._host, namespace, name, f'pod "{name}" does not exist')
+        run = logged(held, container, query.get("previous", ("",))[0] in ("true", "1"))
+
+        async def alive() -> bool:
+            known = held.state.containers.get(run.id)
+            return known is not None and known.state is ContainerState.RUNNING
+
+        return Response(200, logs.read_log(logs.path_of(run), options, alive, self._clock), PLAIN)
+
+
+def _text(status: int, text: str) -> Response:
+    return Response(status, text.encode(), PLAIN)
