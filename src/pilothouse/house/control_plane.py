@@ -23,7 +23,6 @@ from pilothouse.kit import jwt, memory, tls
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.http.server import Server
 from pilothouse.kit.lag import LagGuard
-from pilothouse.kit.metrics import Registry
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.machinery.client import Client
@@ -82,7 +81,7 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
     heart = Heart(server, clock, chance, scope)
     await _listen(heart, pki, spec)
     scope.spawn(compact_for_ever(store, clock), "compaction")
-    scope.spawn(LagGuard(clock, Registry()).run(), "lag")
+    scope.spawn(LagGuard(clock, server.parts.metrics).run(), "lag")
     await cluster_objects(heart.client(MASTER), spec)
     _run_controllers(heart, pki, spec)
     _run_scheduler(heart)

@@ -55,6 +55,8 @@ class WatchCache:
 
     def items(self, namespace: str = "") -> Sequence[Stored]:
         """Everything the cache has now, in key order."""
+        if not self._replica.contents.items:
+            return ()
         return self._page(self._plan(Interest(namespace)), "", 0).items
 
     async def get(self, key: str, revision: int = -1) -> Stored | None:

@@ -7,6 +7,7 @@ is decoded when someone asks for it, and shared while anybody holds it.
 
 from __future__ import annotations
 
+import collections
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
@@ -19,6 +20,8 @@ from pilothouse.api.selectors import FieldSelector, LabelSelector
 
 _METADATA = b'"metadata":{'
 _VERSION = _METADATA + b'"resourceVersion":"'
+# Decoded objects of a kind that are kept although nobody holds them.
+_KEPT = 64
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
 
@@ -30,7 +33,7 @@ class KindBytes:
     """How objects of one kind are written and read: the constant head of their JSON, the splicing of resourceVersions,
     the typed decoding, and the fields that can be selected (beside metadata.name and metadata.namespace)."""
 
-    __slots__ = ("_field_index", "_readers", "_start", "fields", "head", "type")
+    __slots__ = ("_field_index", "_readers", "_start", "fields", "head", "keep", "type")
 
     def __init__(self, kind: type[Any], fields: Mapping[str, Callable[[Any], str]] | None = None) -> None:
         sample = kind()
@@ -40,6 +43,8 @@ class KindBytes:
         self.fields = tuple(fields or ())
         self._readers = tuple((fields or {}).values())
         self._field_index = {name: index for index, name in enumerate(self.fields)}
+        self.keep = collections.deque[Any](maxlen=_KEPT).append
+        """Keeps an object alive for a while: what is read on every request is decoded once."""
 
     def value(self, obj: Any) -> bytes:
         """The bytes to store: kind, apiVersion and metadata first, without resourceVersion."""
@@ -92,7 +97,8 @@ class Stored(Struct, gc=False, eq=False):
     def remember(self, obj: Any) -> None:
         """`obj` is this item decoded."""
         self._obj = weakref.ref(obj)
-        self._columns = self.form.columns(obj)
+        if self._columns is None:
+            self._columns = self.form.columns(obj)
 
     @property
     def head(self) -> bytes:
@@ -106,6 +112,7 @@ class Stored(Struct, gc=False, eq=False):
         if found is None:
             found = codec.decode(self.wire, self.form.type)
             self.remember(found)
+            self.form.keep(found)
         return found
 
     @property
