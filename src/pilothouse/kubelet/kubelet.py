@@ -15,6 +15,7 @@ from pilothouse.kubelet.configs import NodeView
 from pilothouse.kubelet.fetch import ApiFetch
 from pilothouse.kubelet.handlers import Actions, Handlers
 from pilothouse.kubelet.hooks import Hooks
+from pilothouse.kubelet.housekeeping import Housekeeper
 from pilothouse.kubelet.images import ImageManager
 from pilothouse.kubelet.names import parse_resolv_conf
 from pilothouse.kubelet.node import facts
@@ -83,6 +84,7 @@ class Kubelet:
         self._info = facts.system_info(RuntimeVersion("containerd", ""))
         self.registrar = Registrar(options, client, clock, chance, self.recorder, self._read)
         self.pods = PodSet(lambda: self.registrar.node)
+        self._housekeeper = Housekeeper(self.pods)
         self._attach(place, services, actions or Handlers(runtime, clock))
 
     def _attach(self, place: Place, services: Callable[[], Sequence[Service]], handlers: Actions) -> None:
@@ -135,6 +137,7 @@ class Kubelet:
         reflector = Reflector(self._client, Pod, self.pods, self._clock, self._chance, field_selector=mine)
         self._scope.spawn(reflector.run(), "pods")
         self._scope.spawn(self.pods.refresh_volumes(), "volumes")
+        self._scope.spawn(self._housekeeper.run(), "housekeeping")
 
     async def _read(self) -> Reading:
         runtime: Sequence[RuntimeCondition] = ()
@@ -151,7 +154,7 @@ class Kubelet:
             info=self._info,
             runtime=runtime,
             images=images,
-            pressures={},
+            pressures=self._housekeeper.pressures(),
             problem=problem,
         )
 

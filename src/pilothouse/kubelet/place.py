@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,11 +11,13 @@ from pathlib import Path
 
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.kit.clock import Clock
-from pilothouse.kubelet import cgroups, last_words
+from pilothouse.kubelet import cgroups, last_words, log_files
 from pilothouse.kubelet.configs import log_folder
 from pilothouse.kubelet.environment import AnyContainer
+from pilothouse.kubelet.eviction import Signals
 from pilothouse.kubelet.expansion import expand
 from pilothouse.kubelet.names import hostname, hosts_file, node_hosts_file
+from pilothouse.kubelet.node import facts
 from pilothouse.kubelet.options import NodeOptions
 from pilothouse.kubelet.resources import cgroup_of, pod_resources
 from pilothouse.kubelet.sync.place import ContainerPlace
@@ -22,6 +25,7 @@ from pilothouse.kubelet.volumes import disk
 from pilothouse.kubelet.volumes.model import Files, Shape, VolumeError
 from pilothouse.seams.runtime import Container, Mount, MountPropagation
 
+log = logging.getLogger(__name__)
 HOSTS = "/etc/hosts"
 _PROPAGATION = {
     "HostToContainer": MountPropagation.HOST_TO_CONTAINER,
@@ -142,3 +146,31 @@ class DiskPlace:
     async def remove_logs(self, pod: Pod) -> None:
         folder = self._options.logs / log_folder(pod)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def remove_log(self, path: str) -> None:
+        await asyncio.to_thread(log_files.remove, Path(path))
+
+    async def rotate_log(self, path: str) -> bool:
+        stamp = datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y%m%d-%H%M%S")
+
+        def work() -> bool:
+            if not log_files.due(Path(path)):
+                return False
+            log_files.rotate(Path(path), stamp)
+            return True
+
+        try:
+            return await asyncio.to_thread(work)
+        except OSError as error:
+            log.warning("log %s is not rotated: %s", path, error)
+            return False
+
+    async def written(self, pod: Pod) -> Mapping[str, int]:
+        held = self._volumes.get(pod.metadata.uid, {})
+        on_disk = [v.name for v in pod.spec.volumes if v.empty_dir is not None and v.empty_dir.medium != "Memory"]
+        folders = {name: held[name] for name in on_disk if name in held}
+        folders[""] = str(self._options.logs / log_folder(pod))
+        return await asyncio.to_thread(lambda: {name: disk.size(Path(path)) for name, path in folders.items()})
+
+    async def signals(self) -> Signals | None:
+        return await asyncio.to_thread(facts.signals, self._options.root)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pilothouse.api.types.core.v1 import ExecAction, GRPCAction, HTTPGetAction, Pod, TCPSocketAction
 from pilothouse.kubelet.environment import AnyContainer
+from pilothouse.kubelet.eviction import Signals
 from pilothouse.kubelet.handlers import Outcome
 from pilothouse.kubelet.sync.place import ContainerPlace
 from pilothouse.kubelet.volumes.model import Shape
@@ -36,6 +37,18 @@ class NoPlace:
 
     async def remove_logs(self, pod: Pod) -> None:
         """Logs go with the node's folder."""
+
+    async def remove_log(self, path: str) -> None:
+        """Logs go with the node's folder."""
+
+    async def rotate_log(self, path: str) -> bool:
+        return False
+
+    async def written(self, pod: Pod) -> Mapping[str, int]:
+        return {}
+
+    async def signals(self) -> Signals | None:
+        return None
 
 
 class Succeeding:

@@ -11,6 +11,7 @@ from pathlib import Path
 from pilothouse import KUBERNETES_VERSION
 from pilothouse.api.quantity import Quantity, parse
 from pilothouse.api.types.core.v1 import NodeSystemInfo
+from pilothouse.kubelet.eviction import Signals
 from pilothouse.kubelet.options import NodeOptions
 from pilothouse.seams.runtime import RuntimeVersion
 
@@ -34,6 +35,27 @@ def memory_bytes() -> int:
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) * 1024
     return 8 << 30
+
+
+def memory_available() -> int:
+    """What programs may still take without swapping."""
+    for line in _read("/proc/meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return memory_bytes()
+
+
+def signals(root: Path) -> Signals:
+    """What the machine has left, on the file system of `root` (which may not exist yet)."""
+    place = root if root.exists() else Path("/")
+    disk, inodes = shutil.disk_usage(place), os.statvfs(place)
+    return Signals(
+        memory_available=memory_available(),
+        disk_available=disk.free,
+        disk_capacity=disk.total,
+        inodes_free=inodes.f_favail,
+        inodes=inodes.f_files,
+    )
 
 
 def capacity(options: NodeOptions) -> dict[str, Quantity]:

@@ -58,6 +58,7 @@ class RemoveContainer:
     """Forget a dead container and its log; no answer."""
 
     container_id: str
+    log_path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

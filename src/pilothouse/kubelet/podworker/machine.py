@@ -20,6 +20,7 @@ from pilothouse.kubelet.podworker.instructions import (
     KillContainer,
     ProbeContainer,
     Record,
+    RemoveContainer,
     ReportStatus,
     StopProbes,
     Wake,
@@ -192,7 +193,17 @@ def _sandbox_stopped(state: PodState, event: events.SandboxStopped, now: float) 
 def _container_started(state: PodState, event: events.ContainerStarted, now: float) -> Steps:
     state.starting.discard(event.container.name)
     state.waiting.pop(event.container.name, None)
-    return _container_seen(state, events.ContainerSeen(event.container), now)
+    return _container_seen(state, events.ContainerSeen(event.container), now) + _forget_old(state, event.container.name)
+
+
+def _forget_old(state: PodState, name: str) -> Steps:
+    """Of a container's earlier runs only the last is kept, for its exit code and log."""
+    found: Steps = []
+    for old in state.runs(name)[:-2]:
+        if old.state is ContainerState.EXITED and old.id not in state.killing:
+            del state.containers[old.id]
+            found.append(RemoveContainer(old.id, old.log_path))
+    return found
 
 
 def _container_failed(state: PodState, event: events.ContainerFailed, now: float) -> Steps:

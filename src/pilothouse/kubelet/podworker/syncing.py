@@ -160,7 +160,7 @@ def _discard(state: PodState, run: Container) -> list[Instruction]:
     if run.name in state.starting:
         return []
     state.containers.pop(run.id, None)
-    return [RemoveContainer(run.id)]
+    return [RemoveContainer(run.id, run.log_path)]
 
 
 def _start(state: PodState, spec: AnySpec, run: Container | None, now: float) -> list[Instruction]:

@@ -191,6 +191,8 @@ class Actions:
 
     async def remove_container(self, wanted: instructions.RemoveContainer) -> None:
         await self._insist(lambda: self._shop.runtime.remove_container(wanted.container_id))
+        if wanted.log_path:
+            await self._shop.place.remove_log(wanted.log_path)
 
     async def remove_sandbox(self, wanted: instructions.RemoveSandbox) -> None:
         await self._insist(lambda: self._shop.runtime.remove_sandbox(wanted.sandbox_id))

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.kubelet.environment import AnyContainer
+from pilothouse.kubelet.eviction import Signals
 from pilothouse.kubelet.volumes.model import Shape
 from pilothouse.seams.runtime import Container, Mount
 
@@ -46,3 +47,19 @@ class Place(Protocol):
         ...
 
     async def remove_logs(self, pod: Pod) -> None: ...
+
+    async def remove_log(self, path: str) -> None:
+        """One container's log, with what was rotated away from it."""
+        ...
+
+    async def rotate_log(self, path: str) -> bool:
+        """Rename a log away if it has grown too large; whether it did, so that the runtime has to reopen it."""
+        ...
+
+    async def written(self, pod: Pod) -> Mapping[str, int]:
+        """Bytes on disk in the pod's emptyDirs by volume name, and in its logs by ""."""
+        ...
+
+    async def signals(self) -> Signals | None:
+        """What the node has left; None where it never runs short."""
+        ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -113,3 +114,13 @@ def remove(pod_folder: Path) -> None:
         if os.path.ismount(target):
             raise VolumeError(f"{target} is still mounted")
     shutil.rmtree(pod_folder, ignore_errors=True)
+
+
+def size(folder: Path) -> int:
+    """Bytes that the files below `folder` take on disk."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_blocks * 512
+    return total
