@@ -25,7 +25,7 @@ class ActionEndpoint:
         media_type = body_type(context.request.header(b"content-type"))
         data = await context.body()
         options = opt.write_options(context.query, CreateOptions)
-        body = bodies.decode(context, data, media_type, self.action.body, options.field_validation)
+        body = await bodies.decode(context, data, media_type, self.action.body, options.field_validation)
         call = context.call(self.api_version, options, self.action.subresource)
         answer = await self.action.run(body, call)
         return answers.structure(context, answer, _code(answer) or self.action.status)

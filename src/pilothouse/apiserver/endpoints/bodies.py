@@ -14,11 +14,15 @@ from pilothouse.api.errors import bad_request
 from pilothouse.api.types.meta.v1 import DeleteOptions, StatusDetails
 from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.endpoints.negotiation import PROTOBUF, YAML, body_type
+from pilothouse.kit.aside import aside
 
 
-def decode(context: Context, data: bytes, media_type: str, kind: type[Any], validation: str) -> Any:
+async def decode(context: Context, data: bytes, media_type: str, kind: type[Any], validation: str) -> Any:
     """The typed object in a body; what strict validation minds becomes warnings. Raises StatusError (400)."""
-    found = strict.decode_request(data, kind, media_type=media_type, field_validation=validation or "Warn")
+    validation = validation or "Warn"
+    found = await aside(
+        len(data), lambda: strict.decode_request(data, kind, media_type=media_type, field_validation=validation)
+    )
     for problem in found.problems:
         context.warn(problem)
     context.untracked = resets_managers(found.tree)

@@ -18,6 +18,7 @@ from pilothouse.apiserver.generic.scaling import scale_errors, scale_of
 from pilothouse.apiserver.generic.storage import Stored
 from pilothouse.apiserver.generic.strategy import Scale as ScaleRules
 from pilothouse.apiserver.generic.strategy import VersionForm
+from pilothouse.kit.aside import aside
 
 _MEDIA_TYPES: dict[PatchKind, str] = {
     "json": patch.JSON_PATCH,
@@ -39,8 +40,8 @@ class ObjectPatcher:
         if kind == "apply":
             return await self._apply(registry, form, body, call, bool(force))
 
-        def change(live: Any) -> Any:
-            new = _patched(kind, body, live, form.type, call)
+        async def change(live: Any) -> Any:
+            new = await _patched(kind, body, live, form.type, call)
             bodies.named(new, call.name, call.namespace)
             return self._tracker.updated(form.defaults(new), live, call)
 
@@ -49,7 +50,7 @@ class ObjectPatcher:
     async def _apply(
         self, registry: Registry, form: VersionForm, body: bytes, call: Call, force: bool
     ) -> tuple[Stored, bool]:
-        config = _configuration(body, call)
+        config = await _configuration(body, call)
 
         def change(live: Any) -> Any:
             new = self._tracker.applied(live, config, form.type, call, force)
@@ -61,7 +62,7 @@ class ObjectPatcher:
     async def apply_scale(
         self, registry: Registry, rules: ScaleRules[Any], body: bytes, call: Call, force: bool | None
     ) -> Stored:
-        config = _configuration(body, call)
+        config = await _configuration(body, call)
 
         def change(live: Any) -> Any:
             new = self._tracker.applied_scale(live, config, call, bool(force))
@@ -74,26 +75,29 @@ class ObjectPatcher:
         return stored
 
     def scale_change(self, kind: PatchKind, body: bytes, call: Call, force: bool | None) -> Change:
-        def change(live: Scale) -> Scale:
-            found: Scale = _patched(kind, body, live, Scale, call)
+        async def change(live: Scale) -> Scale:
+            found: Scale = await _patched(kind, body, live, Scale, call)
             return found
 
         return change
 
 
-def _patched(kind: PatchKind, body: bytes, live: Any, type_: type[Any], call: Call) -> Any:
+async def _patched(kind: PatchKind, body: bytes, live: Any, type_: type[Any], call: Call) -> Any:
     """What the patch makes of `live`; its problems become warnings. Raises StatusError."""
     validation = call.field_validation or "Warn"
-    found = patch.apply_patch(_MEDIA_TYPES[kind], body, codec.encode(live), type_, validation)
+    data = codec.encode(live)
+    found = await aside(
+        len(body) + len(data), lambda: patch.apply_patch(_MEDIA_TYPES[kind], body, data, type_, validation)
+    )
     for problem in found.problems:
         call.warn(problem)
     call.untracked = bodies.resets_managers(found.tree)
     return found.obj
 
 
-def _configuration(body: bytes, call: Call) -> dict[str, Any]:
+async def _configuration(body: bytes, call: Call) -> dict[str, Any]:
     """The configuration in an apply's body. Raises StatusError."""
-    config, warnings = configuration(body, call.field_validation or "Warn")
+    config, warnings = await aside(len(body), lambda: configuration(body, call.field_validation or "Warn"))
     for warning in warnings:
         call.warn(warning)
     return config

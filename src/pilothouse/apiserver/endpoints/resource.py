@@ -154,7 +154,7 @@ class ResourceEndpoint:
         media_type = body_type(context.request.header(b"content-type"))
         data = await context.body()
         options = opt.write_options(context.query, CreateOptions)
-        obj = bodies.decode(context, data, media_type, self.form.type, options.field_validation)
+        obj = await bodies.decode(context, data, media_type, self.form.type, options.field_validation)
         item = await self.registry.create(obj, context.call(self.api_version, options))
         return self.answer(context, item, 201)
 
@@ -163,7 +163,7 @@ class ResourceEndpoint:
         media_type = body_type(context.request.header(b"content-type"))
         data = await context.body()
         options = opt.write_options(context.query, UpdateOptions)
-        obj = bodies.decode(context, data, media_type, self.form.type, options.field_validation)
+        obj = await bodies.decode(context, data, media_type, self.form.type, options.field_validation)
         bodies.named(obj, context.info.name, context.info.scope)
         call = context.call(self.api_version, options, subresource)
         item, created = await self.registry.put(obj, call)

@@ -38,7 +38,7 @@ class ScaleEndpoint:
         media_type = body_type(context.request.header(b"content-type"))
         data = await context.body()
         options = opt.write_options(context.query, UpdateOptions)
-        scale: Scale = bodies.decode(context, data, media_type, Scale, options.field_validation)
+        scale: Scale = await bodies.decode(context, data, media_type, Scale, options.field_validation)
         bodies.named(scale, context.info.name, context.info.scope)
         call = context.call(self.endpoint.api_version, options, "scale")
         item = await self.endpoint.registry.scale(lambda live: scale, self.rules, call, uid=scale.metadata.uid)
