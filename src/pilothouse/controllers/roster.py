@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from pilothouse.controllers import deployment, garbage, namespace, pod_gc, replicas, root_ca, service_accounts
+from pilothouse.controllers.daemonset import shell as daemonset
 from pilothouse.controllers.endpoints import mirroring, objects, slices
 from pilothouse.controllers.environment import Environment
 from pilothouse.controllers.job import orphans as job_orphans
 from pilothouse.controllers.job import shell as job
 from pilothouse.controllers.job import ttl as job_ttl
 from pilothouse.controllers.nodes import eviction, lifecycle
+from pilothouse.controllers.statefulset import shell as statefulset
 
 
 class Runnable(Protocol):
@@ -34,6 +36,8 @@ ROSTER: tuple[Entry, ...] = (
     Entry("replicaset-controller", replicas.build_replica_sets),
     Entry("replicationcontroller-controller", replicas.build_replication_controllers),
     Entry("deployment-controller", deployment.build),
+    Entry("daemonset-controller", daemonset.build),
+    Entry("statefulset-controller", statefulset.build),
     Entry("job-controller", job.build),
     Entry("job-orphans-controller", job_orphans.build),
     Entry("ttl-after-finished-controller", job_ttl.build),
