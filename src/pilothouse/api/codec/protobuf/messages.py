@@ -1,7 +1,7 @@
 """Encoders and decoders of generated types, compiled from their facts once per type, when first needed. Pure.
 
 What is written follows Go's generated code: scalars that are no pointers always, so also embedded messages that are
-none, in the order of their numbers; maps sorted by key; an inlined type is a message of its own.
+none, in the order of their numbers; maps sorted by key; an inlined type is a message of its own, and comes first.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ Write = Callable[[Any, Append], None]
 Read = Callable[[bytes, int, int, dict[str, Any]], int]
 
 
-class _Items(list[Any]):
-    """The items of a repeated field so far."""
+_EMPTY: tuple[()] = ()  # CPython has one empty tuple; where it has not, writing none of its items is the same
+_HEADS = [bytes((n,)) for n in range(128)]
 
 
 class Message:
@@ -43,7 +43,12 @@ class Message:
 
     def __init__(self, kind: Any) -> None:
         self.kind = kind
-        self.writers: list[tuple[Callable[[Any], Any], Write]] = []
+        self.attributes: list[str] = []
+        self.writers: list[Write] = []
+        self.moments: list[tuple[int, bytes]] = []
+        """Times that are no pointers: their place, and what is written of none."""
+        self.parts: list[tuple[bytes, Message]] = []
+        self.repeated: list[str] = []
         self.readers: dict[int, Read] = {}
         self.names: dict[int, tuple[str, int]] = {}
         rows = sorted((f for f in scheme.facts_of(kind).fields if f.number), key=lambda f: f.number)
@@ -53,22 +58,18 @@ class Message:
                 self._inline(row.number, _base(kind, row.go_type))
             else:
                 self._field(row.number, row.attribute, row.json_name, fields[row.json_name].shape)
+        self.values = _getter(self.attributes)
 
     def _inline(self, number: int, base: type[Any]) -> None:
-        prefix, inner = tag(number, BYTES), message_of(base)
-
-        def write(obj: Any, append: Append) -> None:
-            body = inner.encode(obj)
-            append(prefix)
-            append(varint(len(body)))
-            append(body)
+        inner = message_of(base)
+        self.repeated += inner.repeated
 
         def read(data: bytes, at: int, end: int, held: dict[str, Any]) -> int:
             at, end = read_length(data, at, end)
             inner.read(data, at, end, held)
             return end
 
-        self.writers.append((lambda obj: obj, write))
+        self.parts.append((tag(number, BYTES), inner))
         self.readers[number << 3 | BYTES] = read
         self.names[number] = (base.__name__, BYTES)
 
@@ -76,21 +77,38 @@ class Message:
         single = shape.element if shape.kind == "list" else shape
         assert single is not None
         wire_type = WIRE_TYPES.get(single.kind, BYTES)
-        self.writers.append((operator.attrgetter(attribute), _writer(number, shape)))
+        if not shape.nullable and shape.kind in ("time", "micro_time"):
+            self.moments.append((len(self.attributes), tag(number, BYTES) + b"\0"))
+        self.attributes.append(attribute)
+        self.writers.append(_writer(number, shape))
+        if shape.kind == "list":
+            self.repeated.append(attribute)
         self.readers[number << 3 | wire_type] = _reader(attribute, shape)
         self.names[number] = (name[:1].upper() + name[1:], wire_type)
 
     def encode(self, obj: Any) -> bytes:
         out: list[bytes] = []
         append = out.append
-        for get, write in self.writers:
-            write(get(obj), append)
+        for prefix, inner in self.parts:
+            body = inner.encode(obj)
+            append(prefix + varint(len(body)))
+            append(body)
+        values = self.values(obj)
+        for value, write in zip(values, self.writers):  # noqa: B905  # strict costs as much as the loop
+            if value is not None and value is not _EMPTY:
+                write(value, append)
+        for at, empty in self.moments:
+            if values[at] is None:
+                append(empty)
         return b"".join(out)
 
     def decode(self, data: bytes, at: int = 0, end: int | None = None) -> Any:
         held: dict[str, Any] = {}
         self.read(data, at, len(data) if end is None else end, held)
-        return self.kind(**{k: tuple(v) if type(v) is _Items else v for k, v in held.items()})
+        for attribute in self.repeated:
+            if attribute in held:
+                held[attribute] = tuple(held[attribute])
+        return self.kind(**held)
 
     def read(self, data: bytes, at: int, end: int, held: dict[str, Any]) -> None:
         """Read fields into attributes; lists stay lists until the object is made."""
@@ -113,6 +131,13 @@ class Message:
         if number in self.names:
             raise ProtobufError(f"proto: wrong wireType = {wire_type} for field {self.names[number][0]}")
         return skip(data, at, end, wire_type)
+
+
+def _getter(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """All of the attributes at once."""
+    if len(attributes) > 1:
+        return operator.attrgetter(*attributes)
+    return lambda obj: tuple(getattr(obj, attribute) for attribute in attributes)
 
 
 def _message_of(kind: Any) -> Message:
@@ -182,9 +207,8 @@ def _single_writer(number: int, shape: Shape, always: bool) -> Write:
         def write_text(value: Any, append: Append) -> None:
             if value:
                 content = value.encode("utf-8", "replace")
-                append(prefix)
-                append(varint(len(content)))
-                append(content)
+                size = len(content)
+                append(prefix + (_HEADS[size] if size < 128 else varint(size)) + content)
             elif always or value is not None:
                 append(empty)
 
@@ -193,8 +217,8 @@ def _single_writer(number: int, shape: Shape, always: bool) -> Write:
     def write(value: Any, append: Append) -> None:
         if value is not None or always:
             content = body(value)
-            append(prefix)
-            append(varint(len(content)))
+            size = len(content)
+            append(prefix + (_HEADS[size] if size < 128 else varint(size)))
             append(content)
 
     return write
@@ -281,7 +305,7 @@ def _reader(attribute: str, shape: Shape, in_map: bool = False) -> Read:
             at, stop = read_length(data, at, end)
         value = value_of(data, at, stop)
         if repeated:
-            held.setdefault(attribute, _Items()).append(value)
+            held.setdefault(attribute, []).append(value)
         elif not nullable_time or value:
             held[attribute] = value
         return stop
@@ -300,7 +324,7 @@ def _number_reader(attribute: str, shape: Shape, repeated: bool) -> Read:
             value, at = read_varint(data, at, end)
             value = value != 0 if kind == "bool" else signed(value, bits)
         if repeated:
-            held.setdefault(attribute, _Items()).append(value)
+            held.setdefault(attribute, []).append(value)
         else:
             held[attribute] = value
         return at
