@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from pilothouse.api.types.apps.v1 import DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet
-from pilothouse.apiserver.generic.strategy import Status, Strategy, Write
+from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy, Write
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.declare import with_meta
+from pilothouse.apiserver.table.cells import age, joined, labels, selector
 
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
@@ -57,6 +60,24 @@ def prepare_update(new: DaemonSet, old: DaemonSet, write: Write) -> DaemonSet:
     return _marked(new, _generation(old) + 1 if changed else _generation(old))
 
 
+def row(obj: DaemonSet, now: float) -> Sequence[Cell]:
+    status = obj.status
+    containers = obj.spec.template.spec.containers or ()
+    return (
+        obj.metadata.name,
+        status.desired_number_scheduled,
+        status.current_number_scheduled,
+        status.number_ready,
+        status.updated_number_scheduled,
+        status.number_available,
+        labels(obj.spec.template.spec.node_selector),
+        age(obj.metadata.creation_timestamp, now),
+        joined((c.name for c in containers), empty=""),
+        joined((c.image for c in containers), empty=""),
+        selector(obj.spec.selector),
+    )
+
+
 STRATEGY = Strategy(
     type=DaemonSet,
     prefix="daemonsets",
@@ -65,4 +86,5 @@ STRATEGY = Strategy(
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     status=Status(),
+    row=row,
 )

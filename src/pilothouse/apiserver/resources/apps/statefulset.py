@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from pilothouse.api.selectors import of_object
@@ -13,10 +15,11 @@ from pilothouse.api.types.apps.v1 import (
     StatefulSetUpdateStrategy,
 )
 from pilothouse.api.types.core.v1 import PersistentVolumeClaim
-from pilothouse.apiserver.generic.strategy import Scale, Status, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, Scale, Status, Strategy
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.core.podspec.volumes import claim_spec
 from pilothouse.apiserver.resources.declare import replicas_scale
+from pilothouse.apiserver.table.cells import age, joined
 from pilothouse.semantics.validation.names import dns_label
 
 
@@ -59,6 +62,18 @@ def defaults(obj: StatefulSet) -> StatefulSet:
     )
 
 
+def row(obj: StatefulSet, now: float) -> Sequence[Cell]:
+    containers = obj.spec.template.spec.containers or ()
+    ready = f"{obj.status.ready_replicas}/{obj.spec.replicas or 0}"
+    return (
+        obj.metadata.name,
+        ready,
+        age(obj.metadata.creation_timestamp, now),
+        joined((c.name for c in containers), empty=""),
+        joined((c.image for c in containers), empty=""),
+    )
+
+
 STRATEGY = Strategy(
     type=StatefulSet,
     zero=StatefulSet(spec=StatefulSetSpec(replicas=0)),
@@ -68,4 +83,5 @@ STRATEGY = Strategy(
     generation=("spec",),
     status=Status(),
     scale=Scale(**replicas_scale(lambda o: str(of_object(o.spec.selector)))),
+    row=row,
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from pilothouse.api.types.batch.v1 import CronJob
-from pilothouse.apiserver.generic.strategy import Status, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy
 from pilothouse.apiserver.resources.core.podspec.defaults import template
+from pilothouse.apiserver.table.cells import NONE, age, joined, selector
 from pilothouse.semantics.validation.names import dns_subdomain, limited
 
 
@@ -28,6 +31,23 @@ def defaults(obj: CronJob) -> CronJob:
     )
 
 
+def row(obj: CronJob, now: float) -> Sequence[Cell]:
+    spec, status = obj.spec, obj.status
+    containers = spec.job_template.spec.template.spec.containers or ()
+    return (
+        obj.metadata.name,
+        spec.schedule,
+        spec.time_zone or NONE,
+        "True" if spec.suspend else "False",
+        len(status.active),
+        age(status.last_schedule_time, now) if status.last_schedule_time else NONE,
+        age(obj.metadata.creation_timestamp, now),
+        joined((c.name for c in containers), empty=""),
+        joined((c.image for c in containers), empty=""),
+        selector(spec.job_template.spec.selector),
+    )
+
+
 STRATEGY = Strategy(
     type=CronJob,
     prefix="cronjobs",
@@ -35,4 +55,5 @@ STRATEGY = Strategy(
     generation=("spec",),
     defaults=defaults,
     status=Status(),
+    row=row,
 )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
+from pilothouse.api.time import parse_time
 from pilothouse.api.types.batch.v1 import Job, PodFailurePolicy
 from pilothouse.api.types.meta.v1 import LabelSelector
-from pilothouse.apiserver.generic.strategy import Deletion, Status, Strategy, Write
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, Status, Strategy, Write
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.declare import with_meta, with_spec
+from pilothouse.apiserver.table.cells import age, duration, joined, selector
 
 PREFIX = "batch.kubernetes.io/"
 NO_LIMIT = 2**31 - 1
@@ -69,6 +73,48 @@ def prepare_create(obj: Job, write: Write) -> Job:
     return obj if obj.metadata.labels else with_meta(obj, labels=labels)
 
 
+def row(obj: Job, now: float) -> Sequence[Cell]:
+    spec, status = obj.spec, obj.status
+    containers = obj.spec.template.spec.containers or ()
+    return (
+        obj.metadata.name,
+        _state(obj),
+        _completions(obj),
+        _lasted(status.start_time, status.completion_time, now),
+        age(obj.metadata.creation_timestamp, now),
+        joined((c.name for c in containers), empty=""),
+        joined((c.image for c in containers), empty=""),
+        selector(spec.selector),
+    )
+
+
+def _state(obj: Job) -> str:
+    true = {c.type for c in obj.status.conditions if c.status == "True"}
+    for kind, state in (
+        ("Complete", "Complete"),
+        ("Failed", "Failed"),
+        ("SuccessCriteriaMet", "SuccessCriteriaMet"),
+        ("Suspended", "Suspended"),
+        ("FailureTarget", "FailureTarget"),
+    ):
+        if kind in true:
+            return state
+    return "Terminating" if obj.metadata.deletion_timestamp is not None else "Running"
+
+
+def _completions(obj: Job) -> str:
+    if obj.spec.completions is not None:
+        return f"{obj.status.succeeded}/{obj.spec.completions}"
+    parallelism = obj.spec.parallelism or 0
+    return f"{obj.status.succeeded}/1 of {parallelism}" if parallelism > 1 else f"{obj.status.succeeded}/1"
+
+
+def _lasted(start: str | None, end: str | None, now: float) -> str:
+    if not start:
+        return ""
+    return duration((parse_time(end) if end else now) - parse_time(start))
+
+
 STRATEGY = Strategy(
     type=Job,
     prefix="jobs",
@@ -79,4 +125,5 @@ STRATEGY = Strategy(
     own_field_labels=True,
     fields={"status.successful": lambda o: str(o.status.succeeded)},
     deletion=Deletion(orphans_by_default=True),
+    row=row,
 )

@@ -75,7 +75,7 @@ def row(event: Event, now: float) -> Sequence[Cell]:
         f"{component}, {host}" if host else component,
         event.message.strip(),
         first,
-        str(count),
+        count,
         event.metadata.name,
     )
 

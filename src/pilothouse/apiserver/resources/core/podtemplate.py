@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from pilothouse.api.types.core.v1 import PodTemplate
-from pilothouse.apiserver.generic.strategy import Deletion, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy
 from pilothouse.apiserver.resources.core.podspec.defaults import template
+from pilothouse.apiserver.table.cells import joined, labels
 
 
 def defaults(obj: PodTemplate) -> PodTemplate:
     return replace(obj, template=template(obj.template))
+
+
+def row(obj: PodTemplate, now: float) -> Sequence[Cell]:
+    containers = obj.template.spec.containers or ()
+    return (
+        obj.metadata.name,
+        joined((c.name for c in containers), empty=""),
+        joined((c.image for c in containers), empty=""),
+        labels(obj.template.metadata.labels),
+    )
 
 
 STRATEGY = Strategy(
@@ -19,4 +32,5 @@ STRATEGY = Strategy(
     defaults=defaults,
     generation=("template",),
     deletion=Deletion(returns_object=True),
+    row=row,
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from pilothouse.api.types.core.v1 import ReplicationController
-from pilothouse.apiserver.generic.strategy import Deletion, Scale, Status, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, Scale, Status, Strategy
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.declare import replicas_scale
+from pilothouse.apiserver.table.cells import age, joined, labels
 
 
 def defaults(obj: ReplicationController) -> ReplicationController:
@@ -21,6 +24,21 @@ def defaults(obj: ReplicationController) -> ReplicationController:
     return replace(obj, metadata=meta, spec=spec)
 
 
+def row(obj: ReplicationController, now: float) -> Sequence[Cell]:
+    spec, status = obj.spec, obj.status
+    containers = spec.template.spec.containers or () if spec.template is not None else ()
+    return (
+        obj.metadata.name,
+        spec.replicas or 0,
+        status.replicas,
+        status.ready_replicas,
+        age(obj.metadata.creation_timestamp, now),
+        joined((c.name for c in containers), empty=""),
+        joined((c.image for c in containers), empty=""),
+        labels(spec.selector),
+    )
+
+
 STRATEGY = Strategy(
     type=ReplicationController,
     prefix="controllers",
@@ -31,4 +49,5 @@ STRATEGY = Strategy(
     own_field_labels=True,
     fields={"status.replicas": lambda o: str(o.status.replicas)},
     deletion=Deletion(orphans_by_default=True),
+    row=row,
 )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from pilothouse.api.types.core.v1 import Secret
-from pilothouse.apiserver.generic.strategy import MetaUpdate, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Strategy
+from pilothouse.apiserver.table.cells import age
 
 
 def defaults(obj: Secret) -> Secret:
@@ -15,6 +18,10 @@ def defaults(obj: Secret) -> Secret:
     return obj if obj.type else replace(obj, type="Opaque")
 
 
+def row(obj: Secret, now: float) -> Sequence[Cell]:
+    return obj.metadata.name, obj.type, len(obj.data), age(obj.metadata.creation_timestamp, now)
+
+
 STRATEGY = Strategy(
     type=Secret,
     prefix="secrets",
@@ -22,4 +29,5 @@ STRATEGY = Strategy(
     defaults=defaults,
     own_field_labels=True,
     fields={"type": lambda o: o.type},
+    row=row,
 )

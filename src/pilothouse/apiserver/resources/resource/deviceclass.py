@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pilothouse.api.types.resource.v1 import DeviceClass
-from pilothouse.apiserver.generic.strategy import Deletion, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy
+from pilothouse.apiserver.table.cells import age
+
+
+def row(obj: DeviceClass, now: float) -> Sequence[Cell]:
+    return obj.metadata.name, age(obj.metadata.creation_timestamp, now)
+
 
 STRATEGY = Strategy(
     type=DeviceClass,
     prefix="deviceclasses",
     generation=("spec",),
     deletion=Deletion(returns_object=True),
+    row=row,
 )
