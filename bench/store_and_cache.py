@@ -197,7 +197,8 @@ async def main(quick: bool) -> int:
     }
     for name, ratio in ratios.items():
         print(f"{name}: {ratio:.2f} times the cost ({many // few} times the objects)")
-    return 0 if all(ratio < 2.0 for ratio in ratios.values()) else 1
+    # Twice: what searching a tree of keys and missing the processor's caches cost; linear growth would show as 20.
+    return 0 if all(ratio < 3.0 for ratio in ratios.values()) else 1
 
 
 if __name__ == "__main__":

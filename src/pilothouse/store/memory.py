@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 
+from pilothouse.kit.sortedkeys import SortedKeys
 from pilothouse.seams.store import (
     Compacted,
     Event,
@@ -29,7 +30,7 @@ class MemoryStore:
         self._compacted = 0
         self._log: list[Event] = []
         self._versions: dict[str, list[Event]] = {}
-        self._keys: list[str] = []
+        self._keys = SortedKeys()
         self._feeds = Feeds()
         self._closed = False
 
@@ -53,9 +54,8 @@ class MemoryStore:
         if at < self._compacted:
             raise Compacted(self._compacted)
         first, end = bounds(prefix, start)
-        low = bisect.bisect_left(self._keys, first)
-        high = bisect.bisect_left(self._keys, end) if end else len(self._keys)
-        found = [item for key in self._keys[low:high] if (item := self._version(key, at)) is not None]
+        keys = (key for chunk in self._keys.slices(first, end) for key in chunk)
+        found = [item for key in keys if (item := self._version(key, at)) is not None]
         items = found[:limit] if limit > 0 else found
         return Range(items, at, len(items) < len(found), len(found))
 
@@ -117,7 +117,7 @@ class MemoryStore:
         versions = self._versions.get(event.key)
         if versions is None:
             self._versions[event.key] = [event]
-            bisect.insort(self._keys, event.key)
+            self._keys.add(event.key)
         else:
             versions.append(event)
         self._feeds.dispatch((event,))
@@ -138,13 +138,11 @@ class MemoryStore:
 
     def _forget(self, key: str, revision: int) -> None:
         """Drop the versions of `key` that nobody can read any more."""
-        versions = self._versions.get(key, [])
+        versions = self._versions[key]
         last = bisect.bisect_right(versions, revision, key=lambda event: event.mod_revision) - 1
         if last >= 0 and versions[last].value is None:
             last += 1
         del versions[: max(last, 0)]
         if not versions:
             self._versions.pop(key, None)
-            index = bisect.bisect_left(self._keys, key)
-            if self._keys[index : index + 1] == [key]:
-                del self._keys[index]
+            self._keys.remove(key)

@@ -203,3 +203,29 @@ async def test_the_typed_object_of_a_write_is_not_decoded_again(cache: WatchCach
     item = await cache.create(key("ns/a"), PODS.form.value(made), made)
     assert seen[0] is item.obj
     assert seen[0].spec is made.spec
+
+
+async def test_indexes_tell_the_same_as_a_look_at_everything(
+    cache: WatchCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pilothouse.apiserver.cacher.snapshot._WORTH_AN_INDEX", 1)
+    chance = random.Random(5)
+    there: dict[str, tuple[str, str]] = {}
+    for _ in range(300):
+        path = f"n{chance.randrange(2)}/p{chance.randrange(40):02}"
+        label, node = chance.choice(["", "l=1", "l=2", "l=3", "l=4", "l=5"]), chance.choice(["", *"abcdefg"])
+        if path in there and chance.random() < 0.3:
+            await delete(cache, path)
+            del there[path]
+        else:
+            await (change if path in there else create)(cache, path, labels=label, node=node)
+            there[path] = (label, node)
+        for namespace in ("", "n1"):
+            mine = {p: held for p, held in there.items() if p.startswith(namespace)}
+            by_label = await cache.list(interest(namespace, labels="l=1"))
+            assert paths(by_label.items) == sorted(p for p, (held, _) in mine.items() if held == "l=1")
+            by_field = await cache.list(interest(namespace, fields="spec.nodeName=a"), limit=2)
+            assert paths(by_field.items) == sorted(p for p, (_, held) in mine.items() if held == "a")[:2]
+    for n in range(20):
+        assert (await cache.list(interest(labels=f"other{n}=1"))).items == []
+    assert paths((await cache.list(interest(labels="l=1"))).items)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from pilothouse.apiserver.cacher.plan import ALL, Axis, Plan, names
+from pilothouse.apiserver.cacher.plan import ALL, Axis, Plan, value_on
 from pilothouse.apiserver.cacher.ring import Record, Ring
-from pilothouse.apiserver.generic.storage import Change, KindBytes, Stored
+from pilothouse.apiserver.generic.storage import Change
 from pilothouse.seams.store import Compacted, StoreError
 
 # Labels that watchers are indexed by; each costs a look at every change. Watchers by yet other labels see all.
@@ -87,8 +87,7 @@ class Stream:
 class Fanout:
     """All watchers of a cache."""
 
-    def __init__(self, form: KindBytes, prefix: str, ring: Ring, current: Callable[[], int]) -> None:
-        self._form = form
+    def __init__(self, prefix: str, ring: Ring, current: Callable[[], int]) -> None:
         self._prefix = prefix
         self.ring = ring
         self._current = current
@@ -128,7 +127,7 @@ class Fanout:
         """Offer a change to all it may concern."""
         concerned: list[Stream] = []
         for axis, buckets in self._axes.items():
-            values = {self._value(axis, item) for item in (record.old, record.new) if item is not None}
+            values = {value_on(axis, item, self._prefix) for item in (record.old, record.new) if item is not None}
             for value in values:
                 if value is not None and (bucket := buckets.get(value)):
                     concerned += bucket
@@ -139,16 +138,3 @@ class Fanout:
         """End every watch."""
         for stream in [s for buckets in self._axes.values() for bucket in buckets.values() for s in bucket]:
             stream.end(error)
-
-    def _value(self, axis: Axis, item: Stored) -> str | None:
-        kind, name = axis
-        match kind:
-            case "key":
-                return item.key
-            case "namespace":
-                return names(item.key, self._prefix)[0]
-            case "label":
-                return item.columns[0].get(name)
-            case "field":
-                return item.columns[1][self._form.index_of(name)]
-        return ""

@@ -102,6 +102,21 @@ def _field_test(term: FieldTerm, form: KindBytes, prefix: str) -> Test:
     return lambda item: (item._columns or item.columns)[1][index] == value
 
 
+def value_on(axis: Axis, item: Stored, prefix: str) -> str | None:
+    """Where on `axis` an object lies; None if it has no such label."""
+    kind, name = axis
+    match kind:
+        case "key":
+            return item.key
+        case "namespace":
+            return names(item.key, prefix)[0]
+        case "label":
+            return (item._columns or item.columns)[0].get(name)
+        case "field":
+            return (item._columns or item.columns)[1][item.form.index_of(name)]
+    return ""
+
+
 def names(key: str, prefix: str) -> tuple[str, str]:
     """(namespace, name) of a key; the namespace is empty for what belongs to the whole cluster."""
     namespace, _, name = key[len(prefix) :].rpartition("/")

@@ -52,9 +52,9 @@ class Replica:
         self._form = source.form
         self._clock = clock
         self._scope = scope
-        self.contents = Contents()
+        self.contents = Contents(source.prefix)
         self.ring = Ring(0, source.ring_records, source.ring_bytes)
-        self.fanout = Fanout(source.form, source.prefix, self.ring, lambda: self.revision)
+        self.fanout = Fanout(source.prefix, self.ring, lambda: self.revision)
         self._watch: Watch | None = None
         self._seen = 0
         self._filling: asyncio.Task[None] | None = None
@@ -165,7 +165,7 @@ class Replica:
 
     def _install(self, loaded: list[Stored], base: int) -> None:
         """Make what was loaded the present, and tell observers what is different."""
-        before, self.contents = self.contents.items, Contents()
+        before, self.contents = self.contents.items, Contents(self._source.prefix)
         self.ring.reset(base)
         self._seen = base
         for item in loaded:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from pilothouse.apiserver.cacher.order import SortedKeys
+from pilothouse.apiserver.cacher.index import Index
 from pilothouse.apiserver.cacher.plan import Plan
 from pilothouse.apiserver.cacher.ring import Ring
 from pilothouse.apiserver.generic.storage import Page, Stored
+from pilothouse.kit.sortedkeys import SortedKeys
+
+# With fewer objects, looking at all of them costs nothing.
+_WORTH_AN_INDEX = 200
 
 
 class Contents:
     """Objects by key, and their keys in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
         self.items: dict[str, Stored] = {}
         self.keys = SortedKeys()
+        self._index = Index(prefix)
 
     def set(self, key: str, item: Stored | None) -> Stored | None:
         """Put or (None) remove; what was there before."""
@@ -28,6 +33,7 @@ class Contents:
         elif old is not None:
             del self.items[key]
             self.keys.remove(key)
+        self._index.move(key, old, item)
         return old
 
     def page(self, plan: Plan, start: str, limit: int, revision: int) -> Page:
@@ -40,7 +46,7 @@ class Contents:
             return Page(self._all(plan, first), revision)
         items: list[Stored] = []
         get, test = self.items.__getitem__, plan.test
-        for chunk in self.keys.slices(first, plan.end):
+        for chunk in self._candidates(plan, first):
             for item in map(get, chunk):
                 if test is None or test(item):
                     if len(items) == limit:
@@ -70,9 +76,17 @@ class Contents:
     def _all(self, plan: Plan, first: str) -> list[Stored]:
         items: list[Stored] = []
         get, test = self.items.__getitem__, plan.test
-        for chunk in self.keys.slices(first, plan.end):
+        for chunk in self._candidates(plan, first):
             items += map(get, chunk) if test is None else filter(test, map(get, chunk))
         return items
+
+    def _candidates(self, plan: Plan, first: str) -> Iterable[list[str]]:
+        """The keys to look at, in order, in pieces: those in the bounds, or of them those that the index knows."""
+        if plan.axis[0] in ("label", "field") and len(self.items) >= _WORTH_AN_INDEX:
+            found = self._index.keys(plan.axis, plan.value, self.items)
+            if len(found) * 4 < len(self.items):
+                return [sorted(key for key in found if first <= key < plan.end)]
+        return self.keys.slices(first, plan.end)
 
     def _merged(self, plan: Plan, first: str, then: dict[str, Stored | None]) -> Iterator[str]:
         """Present keys and those of `then`, in order, each once."""

@@ -5,15 +5,15 @@ import bisect
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.apiserver.cacher import order
-from pilothouse.apiserver.cacher.order import SortedKeys
+from pilothouse.kit import sortedkeys
+from pilothouse.kit.sortedkeys import SortedKeys
 
 KEYS = st.text(alphabet="ab/0\0", max_size=4)
 
 
 @given(st.lists(KEYS, max_size=200), KEYS, KEYS)
 def test_behaves_like_a_sorted_list(changes: list[str], first: str, end: str) -> None:
-    before, order._CHUNK = order._CHUNK, 4
+    before, sortedkeys._CHUNK = sortedkeys._CHUNK, 4
     try:
         keys, model = SortedKeys(), []
         for key in changes:
@@ -29,4 +29,4 @@ def test_behaves_like_a_sorted_list(changes: list[str], first: str, end: str) ->
             assert keys.count(first, end) == len(expected)
         assert len(keys) == len(model)
     finally:
-        order._CHUNK = before
+        sortedkeys._CHUNK = before
