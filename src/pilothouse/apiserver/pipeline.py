@@ -98,7 +98,7 @@ class Pipeline:
         """None for what is no resource. Raises StatusError (404, 405)."""
         if not info.is_resource:
             return None
-        if method in _UNROUTED:
+        if method in _UNROUTED and info.subresource != "proxy":
             raise not_allowed()
         found = self._server.router.handler(method, info)
         return found if found is not None else _unknown_group

@@ -57,6 +57,8 @@ from pilothouse.apiserver.local import LocalClient
 from pilothouse.apiserver.pipeline import Pipeline
 from pilothouse.apiserver.questions import action_of
 from pilothouse.apiserver.resources.roster import strategies
+from pilothouse.apiserver.streaming.mount import mount
+from pilothouse.apiserver.streaming.nodes import Kubelets, NoKubelets
 from pilothouse.kit import jwt
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.metrics import Registry as Metrics
@@ -76,6 +78,7 @@ class Parts:
     chance: Chance
     authn: authn.Settings
     signer: jwt.Signer
+    kubelets: Kubelets = field(default_factory=NoKubelets)
     service_range: str = "10.96.0.0/16"
     metrics: Metrics = field(default_factory=Metrics)
     address: Callable[[], str] = lambda: ""
@@ -129,6 +132,7 @@ class ApiServer:
         reviewed = [action_of(review, self.admission) for review in reviews_of(self)]
         for action in (*reviewed, *actions(registries)):
             self.add_action(action)
+        mount(self.add_handlers, self.reader, parts.kubelets, parts.clock, parts.chance, self.authorize)
         self.handle = Pipeline(self).answer
         """The handler for the HTTP server."""
 

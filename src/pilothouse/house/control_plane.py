@@ -13,11 +13,12 @@ from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import ServiceAccount
 from pilothouse.apiserver.authn.build import Settings as AuthnSettings
 from pilothouse.apiserver.server import ApiServer, Parts
+from pilothouse.apiserver.streaming.nodes import SecureKubelets
 from pilothouse.controllers import roster
 from pilothouse.controllers.environment import Environment, Settings
 from pilothouse.house.bootstrap import cluster_objects
 from pilothouse.house.paths import Paths
-from pilothouse.house.pki import PKI
+from pilothouse.house.pki import KUBELET_CLIENT, PKI
 from pilothouse.house.spec import ClusterSpec
 from pilothouse.kit import jwt, memory, tls
 from pilothouse.kit.clock import Clock, SystemClock
@@ -74,6 +75,7 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
             chance=chance,
             authn=AuthnSettings(keys=(signer.key,)),
             signer=signer,
+            kubelets=_kubelets(pki, spec, clock),
             address=lambda: f"{spec.advertise_address}:{spec.api_port}",
         )
     )
@@ -92,6 +94,13 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
     await _default_account(heart)
     memory.settle()
     log.info("the control plane of %s is ready at %s", spec.name, spec.server)
+
+
+def _kubelets(pki: PKI, spec: ClusterSpec, clock: Clock) -> SecureKubelets:
+    authority, pair = pki.pair("ca").certificate, pki.pair(KUBELET_CLIENT)
+    if spec.runtime == "simulated":  # without networks, all kubelets are on the loopback
+        return SecureKubelets(authority, pair, clock, lambda address: "127.0.0.1")
+    return SecureKubelets(authority, pair, clock)
 
 
 async def _closing(store: SQLiteStore) -> None:

@@ -1,0 +1,62 @@
+"""How the API server reaches kubelets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from pilothouse.api import errors
+from pilothouse.api.types.core.v1 import Node
+from pilothouse.kit import tls
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.http.client import dial
+from pilothouse.kit.http.messages import RawStream
+
+PREFERRED = ("InternalIP", "Hostname", "InternalDNS", "ExternalIP", "ExternalDNS")
+
+
+class Kubelets(Protocol):
+    """Connections to the kubelets of this cluster."""
+
+    async def connect(self, node: Node) -> RawStream:
+        """A connection that shows the API server's own certificate. Raises OSError."""
+        ...
+
+
+def address_of(node: Node) -> str:
+    """Where a node's kubelet is. Raises StatusError (500)."""
+    for kind in PREFERRED:
+        for address in node.status.addresses or ():
+            if address.type == kind:
+                return address.address
+    found = [f"{a.type}:{a.address}" for a in node.status.addresses or ()]
+    raise errors.make(500, "", f"no preferred addresses found; known addresses: [{' '.join(found)}]")
+
+
+def port_of(node: Node) -> int:
+    endpoints = node.status.daemon_endpoints
+    kubelet = endpoints.kubelet_endpoint if endpoints is not None else None
+    return (kubelet.port if kubelet is not None else 0) or 10250
+
+
+class SecureKubelets:
+    """Reaches kubelets over TLS. `host` turns a node's address into the one to dial (nodes without a network of their
+    own are all on the loopback); certificates are always checked against the node's address."""
+
+    def __init__(
+        self, authority: bytes, pair: tls.KeyPair, clock: Clock, host: Callable[[str], str] = lambda address: address
+    ) -> None:
+        self._context = tls.client_context(authority, pair)
+        self._clock = clock
+        self._host = host
+
+    async def connect(self, node: Node) -> RawStream:
+        address = address_of(node)
+        return await dial(self._host(address), port_of(node), self._context, clock=self._clock, server_name=address)
+
+
+class NoKubelets:
+    """A server without nodes."""
+
+    async def connect(self, node: Node) -> RawStream:
+        raise OSError("no route to any kubelet")

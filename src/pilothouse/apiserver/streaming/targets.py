@@ -1,0 +1,95 @@
+"""What `[SCHEME:]NAME[:PORT]` in a proxy path means: the address to go to. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pilothouse.api import errors
+from pilothouse.api.errors import bad_request
+from pilothouse.api.types.core.v1 import Pod, Service
+from pilothouse.api.types.discovery.v1 import EndpointSlice
+from pilothouse.kit.random import Chance
+
+
+class Place(NamedTuple):
+    scheme: str
+    host: str
+    port: int
+
+
+def split_name(text: str, kind: str) -> tuple[str, str, str]:
+    """(scheme, name, port), empty where not given. Raises StatusError (400)."""
+    parts = text.split(":")
+    if len(parts) == 1:
+        scheme, name, port = "", parts[0], ""
+    elif len(parts) == 2:
+        scheme, (name, port) = "", parts
+    elif len(parts) == 3 and parts[0] in ("", "http", "https"):
+        scheme, name, port = parts
+    else:
+        name = scheme = port = ""
+    if not name:
+        raise bad_request(f'invalid {kind} request "{text}"')
+    return scheme, name, port
+
+
+def pod_place(pod: Pod, scheme: str, port: str) -> Place:
+    """Raises StatusError (400)."""
+    if not port:
+        ports = [p.container_port for c in pod.spec.containers or () for p in c.ports or ()]
+        port = str(ports[0]) if ports else ("443" if scheme == "https" else "80")
+    host = pod.status.pod_ip
+    if not _allowed(host):
+        raise bad_request("address not allowed")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise bad_request(f'invalid pod request "{pod.metadata.name}:{port}"')
+    return Place(scheme or "http", host, int(port))
+
+
+def _allowed(text: str) -> bool:
+    """Whether it is a unicast address of more than this machine or this link."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return not (address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified)
+
+
+def service_place(service: Service, slices: Sequence[EndpointSlice], scheme: str, port: str, chance: Chance) -> Place:
+    """One ready endpoint of a service port, any with equal chance. Raises StatusError (400, 503)."""
+    name = service.metadata.name
+    port_name = _port_name(service, port)
+    found = []
+    for held in slices:
+        for offered in held.ports or ():
+            if (offered.name or "") != port_name or not offered.port:
+                continue
+            for endpoint in held.endpoints or ():
+                ready = endpoint.conditions.ready if endpoint.conditions is not None else None
+                if ready is not False:
+                    found += [(address, offered.port) for address in endpoint.addresses or ()]
+    if not found:
+        told = f'no endpoints available for service "{name}"'
+        raise errors.make(503, "ServiceUnavailable", told)
+    host, number = sorted(found)[chance.below(len(found))]
+    if not _allowed(host):
+        raise bad_request("address not allowed")
+    return Place(scheme or "http", host, number)
+
+
+def _port_name(service: Service, port: str) -> str:
+    """The name of the service port that `port` (name or number, "": the only one) means."""
+    ports = service.spec.ports or ()
+    if not port:
+        if len(ports) == 1:
+            return ports[0].name or ""
+        return ""
+    for offered in ports:
+        if offered.name == port or (port.isdecimal() and offered.port == int(port)):
+            return offered.name or ""
+    if port.isdecimal():
+        told = f'no service port {port} found for service "{service.metadata.name}"'
+        raise errors.make(503, "ServiceUnavailable", told)
+    return port
