@@ -6,11 +6,15 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from pilothouse.api.field_errors import FieldErrors, invalid, not_supported, required
 from pilothouse.api.types.apps.v1 import DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet
 from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy, Write
+from pilothouse.apiserver.resources.apps import workload
+from pilothouse.apiserver.resources.core.podspec import warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.declare import with_meta
-from pilothouse.apiserver.table.cells import age, joined, labels, selector
+from pilothouse.apiserver.table.cells import age, labels, selector
+from pilothouse.semantics.validation import selectors
 
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
@@ -30,6 +34,8 @@ def _strategy(found: DaemonSetUpdateStrategy) -> DaemonSetUpdateStrategy:
 
 def defaults(obj: DaemonSet) -> DaemonSet:
     spec = obj.spec
+    if TEMPLATE_GENERATION not in obj.metadata.annotations:
+        obj = _marked(obj, 0)  # whoever writes the object manages it too
     return replace(
         obj,
         spec=replace(
@@ -60,9 +66,65 @@ def prepare_update(new: DaemonSet, old: DaemonSet, write: Write) -> DaemonSet:
     return _marked(new, _generation(old) + 1 if changed else _generation(old))
 
 
+def _strategy_errors(found: DaemonSetUpdateStrategy) -> FieldErrors:
+    path, rolling = "spec.updateStrategy", found.rolling_update
+    if found.type == "OnDelete":
+        return []
+    if found.type != "RollingUpdate":
+        return [not_supported(f"{path}.type", found.type, ("RollingUpdate", "OnDelete"))]
+    if rolling is None:
+        return [required(f"{path}.rollingUpdate")]
+    path += ".rollingUpdate"
+    unavailable, surge = rolling.max_unavailable or 0, rolling.max_surge or 0
+    errors = workload.int_or_percent(f"{path}.maxUnavailable", unavailable)
+    errors += workload.at_most_whole(f"{path}.maxUnavailable", unavailable)
+    errors += workload.int_or_percent(f"{path}.maxSurge", surge) + workload.at_most_whole(f"{path}.maxSurge", surge)
+    has_unavailable, has_surge = workload.amount(unavailable) != 0, workload.amount(surge) != 0
+    if has_unavailable and has_surge:
+        errors.append(invalid(f"{path}.maxSurge", surge, "may not be set when maxUnavailable is non-zero"))
+    elif not has_unavailable and not has_surge:
+        errors.append(required(f"{path}.maxUnavailable", "cannot be 0 when maxSurge is 0"))
+    return errors
+
+
+def validate(obj: DaemonSet) -> FieldErrors:
+    spec = obj.spec
+    errors = selectors.label_selector("spec.selector", spec.selector) if spec.selector is not None else []
+    matching = workload.matching_template("spec.template", spec.template, spec.selector)
+    errors += [error for error in matching if error.detail == workload.NO_MATCH]
+    if spec.selector is not None and not spec.selector.match_labels and not spec.selector.match_expressions:
+        errors.append(invalid("spec.selector", spec.selector, "empty selector is invalid for daemonset"))
+    errors += [error for error in matching if error.detail != workload.NO_MATCH]
+    errors += workload.always_running("spec.template", spec.template, "DaemonSet")
+    errors += workload.numbers("spec", [("minReadySeconds", spec.min_ready_seconds)])
+    errors += _strategy_errors(spec.update_strategy)
+    return errors + workload.numbers("spec", [("revisionHistoryLimit", spec.revision_history_limit)])
+
+
+def validate_update(new: DaemonSet, old: DaemonSet) -> FieldErrors:
+    return validate(new) + workload.unchanged_selector(new.spec.selector, old.spec.selector)
+
+
+def validate_status(new: DaemonSet, old: DaemonSet) -> FieldErrors:
+    status = new.status
+    return workload.status_counts(
+        [
+            ("currentNumberScheduled", status.current_number_scheduled),
+            ("numberMisscheduled", status.number_misscheduled),
+            ("desiredNumberScheduled", status.desired_number_scheduled),
+            ("numberReady", status.number_ready),
+            ("observedGeneration", status.observed_generation),
+            ("updatedNumberScheduled", status.updated_number_scheduled),
+            ("numberAvailable", status.number_available),
+            ("numberUnavailable", status.number_unavailable),
+            ("collisionCount", status.collision_count),
+        ],
+        [],
+    )
+
+
 def row(obj: DaemonSet, now: float) -> Sequence[Cell]:
-    status = obj.status
-    containers = obj.spec.template.spec.containers or ()
+    spec, status = obj.spec, obj.status
     return (
         obj.metadata.name,
         status.desired_number_scheduled,
@@ -70,11 +132,10 @@ def row(obj: DaemonSet, now: float) -> Sequence[Cell]:
         status.number_ready,
         status.updated_number_scheduled,
         status.number_available,
-        labels(obj.spec.template.spec.node_selector),
+        labels(spec.template.spec.node_selector),
         age(obj.metadata.creation_timestamp, now),
-        joined((c.name for c in containers), empty=""),
-        joined((c.image for c in containers), empty=""),
-        selector(obj.spec.selector),
+        *workload.container_cells(spec.template.spec.containers),
+        selector(spec.selector),
     )
 
 
@@ -85,6 +146,9 @@ STRATEGY = Strategy(
     defaults=defaults,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
-    status=Status(),
+    validate=validate,
+    warnings=lambda o: warnings.workload(o.metadata.name, o.spec.template),
+    validate_update=validate_update,
     row=row,
+    status=Status(validate=validate_status),
 )

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, not_supported, required
 from pilothouse.api.selectors import of_object
 from pilothouse.api.types.apps.v1 import Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment
 from pilothouse.apiserver.generic.strategy import Cell, Scale, Status, Strategy
+from pilothouse.apiserver.resources.apps import workload
+from pilothouse.apiserver.resources.core.podspec import warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.declare import replicas_scale
 from pilothouse.apiserver.table.cells import age, joined, selector
@@ -45,6 +48,73 @@ def _missing(obj: Deployment, strategy: DeploymentStrategy) -> dict[str, object]
     return found
 
 
+def _strategy_errors(found: DeploymentStrategy) -> FieldErrors:
+    path, rolling = "spec.strategy", found.rolling_update
+    if found.type == "Recreate":
+        detail = "may not be specified when strategy `type` is 'Recreate'"
+        return [forbidden(f"{path}.rollingUpdate", detail)] if rolling is not None else []
+    if found.type != "RollingUpdate":
+        return [not_supported(path, found, ("Recreate", "RollingUpdate"))]
+    if rolling is None:
+        return [required(f"{path}.rollingUpdate", "this should be defaulted and never be nil")]
+    unavailable, surge = rolling.max_unavailable or 0, rolling.max_surge or 0
+    errors = workload.int_or_percent(f"{path}.rollingUpdate.maxUnavailable", unavailable)
+    errors += workload.int_or_percent(f"{path}.rollingUpdate.maxSurge", surge)
+    if not errors and workload.amount(unavailable) == 0 and workload.amount(surge) == 0:
+        errors.append(invalid(f"{path}.rollingUpdate.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0"))
+    return errors + workload.at_most_whole(f"{path}.rollingUpdate.maxUnavailable", unavailable)
+
+
+def validate(obj: Deployment) -> FieldErrors:
+    spec = obj.spec
+    errors = workload.numbers("spec", [("replicas", spec.replicas)])
+    errors += workload.selector("spec.selector", spec.selector, "deployment")
+    errors += workload.matching_template("spec.template", spec.template, spec.selector)
+    errors += workload.always_running("spec.template", spec.template, "ReplicaSet")
+    errors += _strategy_errors(spec.strategy)
+    minimum, deadline = spec.min_ready_seconds, spec.progress_deadline_seconds
+    errors += workload.numbers(
+        "spec",
+        [
+            ("minReadySeconds", minimum),
+            ("revisionHistoryLimit", spec.revision_history_limit),
+            ("progressDeadlineSeconds", deadline),
+        ],
+    )
+    if deadline is not None and deadline <= minimum:
+        errors.append(invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"))
+    return errors
+
+
+def validate_update(new: Deployment, old: Deployment) -> FieldErrors:
+    return validate(new) + workload.unchanged_selector(new.spec.selector, old.spec.selector)
+
+
+def validate_status(new: Deployment, old: Deployment) -> FieldErrors:
+    status = new.status
+    errors = workload.status_counts(
+        [
+            ("observedGeneration", status.observed_generation),
+            ("replicas", status.replicas),
+            ("updatedReplicas", status.updated_replicas),
+            ("readyReplicas", status.ready_replicas),
+            ("availableReplicas", status.available_replicas),
+            ("unavailableReplicas", status.unavailable_replicas),
+            ("collisionCount", status.collision_count),
+        ],
+        [
+            ("updatedReplicas", status.updated_replicas, "status.replicas", status.replicas),
+            ("readyReplicas", status.ready_replicas, "status.replicas", status.replicas),
+            ("availableReplicas", status.available_replicas, "status.replicas", status.replicas),
+            ("availableReplicas", status.available_replicas, "readyReplicas", status.ready_replicas),
+        ],
+    )
+    before, after = old.status.collision_count, status.collision_count
+    if before is not None and (after is None or after < before):
+        errors.append(invalid("status.collisionCount", after, "cannot be decremented"))
+    return errors
+
+
 def row(obj: Deployment, now: float) -> Sequence[Cell]:
     spec, status = obj.spec, obj.status
     containers = spec.template.spec.containers or ()
@@ -66,7 +136,10 @@ STRATEGY = Strategy(
     prefix="deployments",
     generation=("spec", "metadata.annotations"),
     defaults=defaults,
-    status=Status(keep=("spec", "metadata.labels")),
+    validate=validate,
+    warnings=lambda o: warnings.workload(o.metadata.name, o.spec.template),
+    validate_update=validate_update,
+    status=Status(keep=("spec", "metadata.labels"), validate=validate_status),
     scale=Scale(**replicas_scale(lambda o: str(of_object(o.spec.selector)))),
     row=row,
 )

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from pilothouse.api.field_errors import FieldErrors
 from pilothouse.api.selectors import of_object
-from pilothouse.api.types.apps.v1 import ReplicaSet, ReplicaSetSpec
+from pilothouse.api.types.apps.v1 import ReplicaSet, ReplicaSetSpec, ReplicaSetStatus
+from pilothouse.api.types.core.v1 import ReplicationControllerStatus
 from pilothouse.apiserver.generic.strategy import Cell, Scale, Status, Strategy
+from pilothouse.apiserver.resources.apps import workload
+from pilothouse.apiserver.resources.core.podspec import warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.declare import replicas_scale
-from pilothouse.apiserver.table.cells import age, joined, selector
+from pilothouse.apiserver.table.cells import age, selector
 
 
 def defaults(obj: ReplicaSet) -> ReplicaSet:
@@ -20,18 +24,48 @@ def defaults(obj: ReplicaSet) -> ReplicaSet:
     return replace(obj, spec=replace(spec, replicas=replicas, template=template(spec.template)))
 
 
+def validate(obj: ReplicaSet) -> FieldErrors:
+    spec = obj.spec
+    errors = workload.numbers("spec", [("replicas", spec.replicas), ("minReadySeconds", spec.min_ready_seconds)])
+    errors += workload.selector("spec.selector", spec.selector, "deployment")
+    errors += workload.matching_template("spec.template", spec.template, spec.selector)
+    return errors + workload.always_running("spec.template", spec.template, "ReplicaSet")
+
+
+def validate_update(new: ReplicaSet, old: ReplicaSet) -> FieldErrors:
+    return validate(new) + workload.unchanged_selector(new.spec.selector, old.spec.selector)
+
+
+def status_errors(status: ReplicaSetStatus | ReplicationControllerStatus) -> FieldErrors:
+    """The counts of a ReplicaSet, or of a ReplicationController."""
+    ready, available = status.ready_replicas, status.available_replicas
+    return workload.status_counts(
+        [
+            ("replicas", status.replicas),
+            ("fullyLabeledReplicas", status.fully_labeled_replicas),
+            ("readyReplicas", ready),
+            ("availableReplicas", available),
+            ("observedGeneration", status.observed_generation),
+        ],
+        [
+            ("fullyLabeledReplicas", status.fully_labeled_replicas, "status.replicas", status.replicas),
+            ("readyReplicas", ready, "status.replicas", status.replicas),
+            ("availableReplicas", available, "status.replicas", status.replicas),
+            ("availableReplicas", available, "readyReplicas", ready),
+        ],
+    )
+
+
 def row(obj: ReplicaSet, now: float) -> Sequence[Cell]:
-    status = obj.status
-    containers = obj.spec.template.spec.containers or ()
+    spec, status = obj.spec, obj.status
     return (
         obj.metadata.name,
-        obj.spec.replicas or 0,
+        spec.replicas or 0,
         status.replicas,
         status.ready_replicas,
         age(obj.metadata.creation_timestamp, now),
-        joined((c.name for c in containers), empty=""),
-        joined((c.image for c in containers), empty=""),
-        selector(obj.spec.selector),
+        *workload.container_cells(spec.template.spec.containers),
+        selector(spec.selector),
     )
 
 
@@ -41,7 +75,10 @@ STRATEGY = Strategy(
     prefix="replicasets",
     defaults=defaults,
     generation=("spec",),
-    status=Status(),
-    scale=Scale(**replicas_scale(lambda o: str(of_object(o.spec.selector)))),
+    validate=validate,
+    warnings=lambda o: warnings.workload(o.metadata.name, o.spec.template),
+    validate_update=validate_update,
     row=row,
+    status=Status(validate=lambda new, old: status_errors(new.status)),
+    scale=Scale(**replicas_scale(lambda o: str(of_object(o.spec.selector)))),
 )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, required
 from pilothouse.api.selectors import of_object
 from pilothouse.api.types.apps.v1 import (
     RollingUpdateStatefulSetStrategy,
@@ -14,12 +15,19 @@ from pilothouse.api.types.apps.v1 import (
     StatefulSetSpec,
     StatefulSetUpdateStrategy,
 )
-from pilothouse.api.types.core.v1 import PersistentVolumeClaim
+from pilothouse.api.types.core.v1 import (
+    PersistentVolumeClaim,
+    PersistentVolumeClaimVolumeSource,
+    PodTemplateSpec,
+    Volume,
+)
 from pilothouse.apiserver.generic.strategy import Cell, Scale, Status, Strategy
+from pilothouse.apiserver.resources.apps import workload
+from pilothouse.apiserver.resources.core.podspec import checks, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.core.podspec.volumes import claim_spec
 from pilothouse.apiserver.resources.declare import replicas_scale
-from pilothouse.apiserver.table.cells import age, joined
+from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation.names import dns_label
 
 
@@ -62,15 +70,118 @@ def defaults(obj: StatefulSet) -> StatefulSet:
     )
 
 
+_MUTABLE = ("replicas", "ordinals", "template", "update_strategy", "revision_history_limit",
+            "persistent_volume_claim_retention_policy", "min_ready_seconds")  # fmt: skip
+_FORBIDDEN = (
+    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
+    "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
+)
+
+
+def _strategy_errors(found: StatefulSetUpdateStrategy) -> FieldErrors:
+    path, rolling = "spec.updateStrategy", found.rolling_update
+    if not found.type:
+        return [required(path)]
+    if found.type == "OnDelete":
+        if rolling is None:
+            return []
+        detail = "only allowed for updateStrategy 'RollingUpdate'"
+        return [invalid(f"{path}.rollingUpdate", rolling, detail)]
+    if found.type != "RollingUpdate":
+        return [invalid(path, found, "must be 'RollingUpdate' or 'OnDelete'")]
+    if rolling is None:
+        return []
+    errors = workload.numbers(f"{path}.rollingUpdate", [("partition", rolling.partition)])
+    if (unavailable := rolling.max_unavailable) is not None:
+        at = f"{path}.rollingUpdate.maxUnavailable"
+        errors += workload.int_or_percent(at, unavailable)
+        if not errors and workload.amount(unavailable) == 0:
+            errors.append(invalid(at, unavailable, "cannot be 0"))
+        errors += workload.at_most_whole(at, unavailable)
+    return errors
+
+
+def _retention_errors(found: StatefulSetPersistentVolumeClaimRetentionPolicy | None) -> FieldErrors:
+    if found is None:
+        return []
+    path = "spec.persistentVolumeClaimRetentionPolicy"
+    return checks.one_of(f"{path}.whenDeleted", found.when_deleted, ("Retain", "Delete")) + checks.one_of(
+        f"{path}.whenScaled", found.when_scaled, ("Retain", "Delete")
+    )
+
+
+def _with_claims(obj: StatefulSet) -> PodTemplateSpec:
+    """The template as its pods will be: with a volume for each claim template."""
+    made = obj.spec.template
+    claims = tuple(
+        Volume(
+            name=claim.metadata.name,
+            persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name=claim.metadata.name),
+        )
+        for claim in obj.spec.volume_claim_templates
+    )
+    if not claims:
+        return made
+    own = {claim.name for claim in claims}
+    kept = tuple(volume for volume in made.spec.volumes if volume.name not in own)
+    return replace(made, spec=replace(made.spec, volumes=(*kept, *claims)))
+
+
+def validate(obj: StatefulSet) -> FieldErrors:
+    spec = obj.spec
+    errors: FieldErrors = []
+    if not spec.pod_management_policy:
+        errors.append(required("spec.podManagementPolicy"))
+    elif spec.pod_management_policy not in ("OrderedReady", "Parallel"):
+        detail = "must be 'OrderedReady' or 'Parallel'"
+        errors.append(invalid("spec.podManagementPolicy", spec.pod_management_policy, detail))
+    errors += _strategy_errors(spec.update_strategy)
+    errors += _retention_errors(spec.persistent_volume_claim_retention_policy)
+    errors += workload.numbers("spec", [("replicas", spec.replicas), ("minReadySeconds", spec.min_ready_seconds)])
+    if spec.ordinals is not None:
+        errors += workload.numbers("spec.ordinals", [("start", spec.ordinals.start)])
+    errors += workload.selector("spec.selector", spec.selector, "statefulset")
+    errors += workload.matching_template("spec.template", _with_claims(obj), spec.selector)
+    errors += workload.always_running("spec.template", spec.template, "StatefulSet")
+    return errors + workload.numbers("spec", [("revisionHistoryLimit", spec.revision_history_limit)])
+
+
+def validate_update(new: StatefulSet, old: StatefulSet) -> FieldErrors:
+    errors = validate(new)
+    same = replace(new.spec, **{name: getattr(old.spec, name) for name in _MUTABLE})
+    return errors if same == old.spec else [*errors, forbidden("spec", _FORBIDDEN)]
+
+
+def validate_status(new: StatefulSet, old: StatefulSet) -> FieldErrors:
+    status = new.status
+    total, ready = status.replicas, status.ready_replicas
+    return workload.status_counts(
+        [
+            ("replicas", total),
+            ("readyReplicas", ready),
+            ("currentReplicas", status.current_replicas),
+            ("updatedReplicas", status.updated_replicas),
+            ("availableReplicas", status.available_replicas),
+            ("observedGeneration", status.observed_generation),
+            ("collisionCount", status.collision_count),
+        ],
+        [
+            ("readyReplicas", ready, "status.replicas", total),
+            ("currentReplicas", status.current_replicas, "status.replicas", total),
+            ("updatedReplicas", status.updated_replicas, "status.replicas", total),
+            ("availableReplicas", status.available_replicas, "status.replicas", total),
+            ("availableReplicas", status.available_replicas, "status.readyReplicas", ready),
+        ],
+    )
+
+
 def row(obj: StatefulSet, now: float) -> Sequence[Cell]:
-    containers = obj.spec.template.spec.containers or ()
-    ready = f"{obj.status.ready_replicas}/{obj.spec.replicas or 0}"
+    spec = obj.spec
     return (
         obj.metadata.name,
-        ready,
+        f"{obj.status.ready_replicas}/{spec.replicas or 0}",
         age(obj.metadata.creation_timestamp, now),
-        joined((c.name for c in containers), empty=""),
-        joined((c.image for c in containers), empty=""),
+        *workload.container_cells(spec.template.spec.containers),
     )
 
 
@@ -81,7 +192,10 @@ STRATEGY = Strategy(
     name=dns_label,
     defaults=defaults,
     generation=("spec",),
-    status=Status(),
-    scale=Scale(**replicas_scale(lambda o: str(of_object(o.spec.selector)))),
+    validate=validate,
+    warnings=lambda o: warnings.workload(o.metadata.name, o.spec.template),
+    validate_update=validate_update,
     row=row,
+    status=Status(validate=validate_status),
+    scale=Scale(**replicas_scale(lambda o: str(of_object(o.spec.selector)))),
 )

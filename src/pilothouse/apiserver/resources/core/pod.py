@@ -9,8 +9,9 @@ from pilothouse.api.types.core.v1 import Pod, PodCondition, PodIP, PodStatus
 from pilothouse.api.types.meta.v1 import DeleteOptions
 from pilothouse.apiserver.generic.strategy import Deletion, MetaUpdate, Status, Strategy, Write
 from pilothouse.apiserver.resources.core.pod_row import conditions, row
-from pilothouse.apiserver.resources.core.podspec import defaults, spec, update
+from pilothouse.apiserver.resources.core.podspec import defaults, spec, update, warnings
 from pilothouse.apiserver.resources.core.podspec.placement import merged_label_keys
+from pilothouse.apiserver.resources.core.podspec.security import with_apparmor_fields
 from pilothouse.semantics.requests import qos_class
 
 FINISHED = frozenset({"Succeeded", "Failed"})
@@ -28,7 +29,7 @@ def _positive_grace(obj: Pod) -> Pod:
 
 
 def prepare_create(obj: Pod, write: Write) -> Pod:
-    obj = _positive_grace(obj)
+    obj = with_apparmor_fields(_positive_grace(obj), warnings.APPARMOR_PREFIX)
     obj = replace(obj, spec=merged_label_keys(obj.spec, obj.metadata.labels))
     status = PodStatus(phase="Pending", qos_class=qos_class(obj))
     if obj.spec.scheduling_gates:
@@ -78,6 +79,8 @@ STRATEGY = Strategy(
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     validate=spec.new_pod,
+    warnings=warnings.pod,
+    warnings_update=warnings.pod_update,
     validate_update=update.validate,
     meta_update=MetaUpdate(whole=1),
     status=Status(keep=("spec", "metadata.owner_references"), prepare=prepare_status),

@@ -6,11 +6,16 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from pilothouse.api.field_errors import FieldErrors, invalid, required
 from pilothouse.api.types.core.v1 import ReplicationController
 from pilothouse.apiserver.generic.strategy import Cell, Deletion, Scale, Status, Strategy
+from pilothouse.apiserver.resources.apps import workload
+from pilothouse.apiserver.resources.apps.replicaset import status_errors
 from pilothouse.apiserver.resources.core.podspec.defaults import template
+from pilothouse.apiserver.resources.core.podspec.spec import template as template_errors
 from pilothouse.apiserver.resources.declare import replicas_scale
-from pilothouse.apiserver.table.cells import age, joined, labels
+from pilothouse.apiserver.table.cells import age
+from pilothouse.apiserver.table.cells import labels as labels_cell
 
 
 def defaults(obj: ReplicationController) -> ReplicationController:
@@ -24,18 +29,35 @@ def defaults(obj: ReplicationController) -> ReplicationController:
     return replace(obj, metadata=meta, spec=spec)
 
 
+def validate(obj: ReplicationController) -> FieldErrors:
+    spec = obj.spec
+    errors = workload.numbers("spec", [("minReadySeconds", spec.min_ready_seconds)])
+    if not spec.selector:
+        errors.append(required("spec.selector"))
+    errors += workload.numbers("spec", [("replicas", spec.replicas)])
+    if spec.template is None:
+        return [*errors, required("spec.template")]
+    path, labels = "spec.template", spec.template.metadata.labels
+    if any(labels.get(key) != value for key, value in spec.selector.items()):
+        errors.append(invalid(f"{path}.metadata.labels", dict(labels) or None, workload.NO_MATCH))
+    errors += template_errors(path, spec.template)
+    return errors + workload.always_running(path, spec.template, "ReplicationController")
+
+
+def validate_status(new: ReplicationController, old: ReplicationController) -> FieldErrors:
+    return status_errors(new.status)
+
+
 def row(obj: ReplicationController, now: float) -> Sequence[Cell]:
     spec, status = obj.spec, obj.status
-    containers = spec.template.spec.containers or () if spec.template is not None else ()
     return (
         obj.metadata.name,
         spec.replicas or 0,
         status.replicas,
         status.ready_replicas,
         age(obj.metadata.creation_timestamp, now),
-        joined((c.name for c in containers), empty=""),
-        joined((c.image for c in containers), empty=""),
-        labels(spec.selector),
+        *workload.container_cells(spec.template.spec.containers if spec.template is not None else ()),
+        labels_cell(spec.selector),
     )
 
 
@@ -44,10 +66,11 @@ STRATEGY = Strategy(
     prefix="controllers",
     defaults=defaults,
     generation=("spec",),
-    status=Status(),
+    validate=validate,
+    row=row,
+    status=Status(validate=validate_status),
     scale=Scale(**replicas_scale(lambda o: ",".join(f"{k}={o.spec.selector[k]}" for k in sorted(o.spec.selector)))),
     own_field_labels=True,
     fields={"status.replicas": lambda o: str(o.status.replicas)},
     deletion=Deletion(orphans_by_default=True),
-    row=row,
 )

@@ -188,6 +188,7 @@ def _pod_level(spec: core.PodSpec) -> core.ResourceRequirements | None:
     asked = {name for one in containers for name in one.resources.requests}
     requests = dict(resources.requests)
     for name, limit in resources.limits.items():
-        if name not in requests and name not in asked:
+        pod_level = name in ("cpu", "memory") or name.startswith("hugepages-")
+        if pod_level and name not in requests and name not in asked:
             requests[name] = limit
     return resources if len(requests) == len(resources.requests) else replace(resources, requests=requests)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, invalid, not_supported, required
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec import checks
@@ -62,6 +64,35 @@ def apparmor(path: str, profile: core.AppArmorProfile | None) -> FieldErrors:
         detail = "can only be set when AppArmor type is Localhost"
         return [invalid(f"{path}.localhostProfile", name, detail)]
     return []
+
+
+def _profile(text: str) -> core.AppArmorProfile | None:
+    """A profile as the old annotation names it."""
+    if text.startswith("localhost/"):
+        return core.AppArmorProfile(type="Localhost", localhost_profile=text.removeprefix("localhost/"))
+    kinds = {"runtime/default": "RuntimeDefault", "unconfined": "Unconfined"}
+    return core.AppArmorProfile(type=kinds[text]) if text in kinds else None
+
+
+def with_apparmor_fields(found: core.Pod, prefix: str) -> core.Pod:
+    """A pod whose containers have the profiles that annotations `prefix` + name still ask for."""
+    asked = {
+        key.removeprefix(prefix): profile
+        for key, text in found.metadata.annotations.items()
+        if key.startswith(prefix) and (profile := _profile(text)) is not None
+    }
+    if not asked:
+        return found
+
+    def fill(container: core.Container) -> core.Container:
+        context = container.security_context or core.SecurityContext()
+        if container.name not in asked or context.app_armor_profile is not None:
+            return container
+        return replace(container, security_context=replace(context, app_armor_profile=asked[container.name]))
+
+    containers = tuple(map(fill, found.spec.containers or ()))
+    init_containers = tuple(map(fill, found.spec.init_containers))
+    return replace(found, spec=replace(found.spec, containers=containers, init_containers=init_containers))
 
 
 def windows_options(path: str, options: core.WindowsSecurityContextOptions | None) -> FieldErrors:
