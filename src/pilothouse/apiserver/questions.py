@@ -5,25 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from pilothouse.api.errors import bad_request
 from pilothouse.api.facts import Resource
 from pilothouse.api.scheme import type_of
 from pilothouse.api.types.resources import SERVED
 from pilothouse.apiserver.admission.interface import Admission, Attributes
+from pilothouse.apiserver.apply.tracker import FieldTracker
 from pilothouse.apiserver.generic.actions import Action
 from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.reviews.interface import Call as ReviewCall
 from pilothouse.apiserver.reviews.interface import Review
 
 
-def action_of(review: Review, admission: Admission) -> Action:
+def action_of(review: Review, admission: Admission, tracker: FieldTracker) -> Action:
     """The action that asks `review`."""
     group, name, subresource = review.resource
     resource = next(r for r in SERVED if (r.group, r.resource) == (group, name))
     body = _body(resource, subresource)
 
     async def run(obj: Any, call: Call) -> Struct:
-        attributes = _attributes(resource, body, call, review.defaults(obj))
+        asked = tracker.asked(review.defaults(_placed(obj, resource, call)), call)
+        attributes = _attributes(resource, body, call, asked)
         await admission.admit(attributes)
 
         async def admitted(final: Any) -> None:
@@ -42,6 +46,18 @@ def action_of(review: Review, admission: Admission) -> Action:
         body=body,
         run=run,
     )
+
+
+def _placed(obj: Any, resource: Resource, call: Call) -> Any:
+    """The object in the namespace that it is posted to. Raises StatusError (400) if it says another."""
+    told = obj.metadata.namespace
+    if not resource.namespaced or told == call.namespace:
+        return obj
+    if told:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    if call.subresource:
+        return obj  # a request for something else: its place is settled by what it is for
+    return replace(obj, metadata=replace(obj.metadata, namespace=call.namespace))
 
 
 def _body(resource: Resource, subresource: str) -> type[Any]:

@@ -129,7 +129,7 @@ class ApiServer:
         for resource in SERVED:
             if self.router.route(resource.group, resource.version, resource.resource) is None:
                 self.router.add(Route(resource))
-        reviewed = [action_of(review, self.admission) for review in reviews_of(self)]
+        reviewed = [action_of(review, self.admission, tracker) for review in reviews_of(self)]
         for action in (*reviewed, *actions(registries)):
             self.add_action(action)
         mount(self.add_handlers, self.reader, parts.kubelets, parts.clock, parts.chance, self.authorize)

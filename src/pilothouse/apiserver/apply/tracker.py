@@ -65,6 +65,19 @@ class FieldTracker:
             self._templates[key] = entries[0].fields_v_1 if entries else None
         return self._templates[key]
 
+    def asked(self, question: Any, call: Call) -> Any:
+        """A review or request that is answered but never stored, with its fields owned by the call's manager."""
+        kind = type(question)
+        endpoint = self._kinds.get((kind, call.subresource))
+        if endpoint is None:
+            name, version = strict.identity(kind)
+            empty: Tree = codec.decode_any(codec.encode(kind()))
+            endpoint = FieldManager(Kind({version: node_of(kind)}), version, name, empty, call.subresource)
+            self._kinds[(kind, call.subresource)] = endpoint
+        held = question.metadata.managed_fields
+        entries = endpoint.update(None, _tree(question), (), held or None, call.manager, self._now())
+        return _with_entries(question, entries)
+
     def updated(self, new: Any, old: Any, call: Call) -> Any:
         held = old.metadata.managed_fields
         if call.subresource == "scale":

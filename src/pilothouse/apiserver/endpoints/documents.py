@@ -47,7 +47,10 @@ class Documents:
         self._address = address
         self._made: dict[str, Any] = {}
         self.checks: dict[str, dict[str, Check]] = {"healthz": {}, "livez": {}, "readyz": {}}
-        self.exact: dict[str, Callable[[Context], Answer | Awaitable[Answer]]] = {"/version": self._version}
+        self.exact: dict[str, Callable[[Context], Answer | Awaitable[Answer]]] = {
+            "/version": self._version,
+            "/version/": self._version,
+        }
 
     def changed(self) -> None:
         """The routes are others than before."""
