@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pilothouse.controllers import deployment, garbage, namespace, pod_gc, replicas, root_ca, service_accounts
+from pilothouse.controllers import (
+    deployment,
+    disruption,
+    garbage,
+    namespace,
+    pod_gc,
+    quota,
+    replicas,
+    root_ca,
+    service_accounts,
+)
 from pilothouse.controllers.daemonset import shell as daemonset
 from pilothouse.controllers.endpoints import mirroring, objects, slices
 from pilothouse.controllers.environment import Environment
@@ -41,6 +51,8 @@ ROSTER: tuple[Entry, ...] = (
     Entry("job-controller", job.build),
     Entry("job-orphans-controller", job_orphans.build),
     Entry("ttl-after-finished-controller", job_ttl.build),
+    Entry("disruption-controller", disruption.build),
+    Entry("resourcequota-controller", quota.build),
     Entry("garbage-collector-controller", garbage.build),
     Entry("node-lifecycle-controller", lifecycle.build),
     Entry("taint-eviction-controller", eviction.build),
