@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from pilothouse.api.types.core.v1 import Pod
+from pilothouse.api.types.core.v1 import Pod, Secret
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.kubelet.environment import AnyContainer
 from pilothouse.kubelet.podworker.restarts import BackOff, next_back_off
+from pilothouse.kubelet.pull_secrets import credentials
 from pilothouse.kubelet.recorder import Recorder
-from pilothouse.seams.runtime import Image, ImageRuntime, RuntimeFailure
+from pilothouse.seams.runtime import Image, ImageRuntime, RegistryAuth, RuntimeFailure
 
 _DOMAIN = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _NAME = r"[a-z0-9]+(?:(?:[._]|__|[-]+)[a-z0-9]+)*"
@@ -21,6 +23,7 @@ REFERENCE = re.compile(
     r"(?::[\w][\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?$"
 )
 RETRY_SECONDS = 1.0
+Secrets = Callable[[], Awaitable[Sequence[Secret]]]
 
 
 @dataclass
@@ -42,10 +45,11 @@ class ImageManager:
         self._scope = scope
         self._back_off: dict[str, BackOff] = {}
         self._last_error: dict[str, str] = {}
-        self._pulls: dict[str, asyncio.Task[RuntimeFailure | None]] = {}
+        self._pulls: dict[tuple[str, tuple[RegistryAuth, ...]], asyncio.Task[RuntimeFailure | None]] = {}
 
-    async def ensure(self, pod: Pod, container: AnyContainer) -> Image:
-        """The image that `container` is to run. Raises ImageFailure."""
+    async def ensure(self, pod: Pod, container: AnyContainer, secrets: Secrets) -> Image:
+        """The image that `container` is to run; `secrets` are asked for when it has to be pulled.
+        Raises ImageFailure."""
         reference = container.image
         if not REFERENCE.match(reference):
             text = f'couldn\'t parse image name "{reference}": invalid reference format'
@@ -68,9 +72,9 @@ class ImageManager:
             text = f'Container image "{reference}" is not present with pull policy of Never'
             self._warn(pod, container, "ErrImageNeverPull", text)
             raise self._failed(pod, container, "ErrImageNeverPull", text)
-        return await self._pull(pod, container)
+        return await self._pull(pod, container, secrets)
 
-    async def _pull(self, pod: Pod, container: AnyContainer) -> Image:
+    async def _pull(self, pod: Pod, container: AnyContainer, secrets: Secrets) -> Image:
         reference = container.image
         key = f"{pod.metadata.uid}_{reference}"
         now = self._clock.now()
@@ -82,7 +86,7 @@ class ImageManager:
         self._recorder.pod(pod, "Normal", "Pulling", f'Pulling image "{reference}"', container.name)
         begun = self._clock.monotonic()
         try:
-            await self._shared_pull(reference)
+            await self._shared_pull(reference, credentials(reference, await secrets()))
             found = await self._runtime.image(reference)
         except RuntimeFailure as error:
             self._back_off[key] = next_back_off(last, now, now)
@@ -99,23 +103,29 @@ class ImageManager:
         self._back_off.pop(key, None)
         return found
 
-    async def _shared_pull(self, reference: str) -> None:
-        """Raises RuntimeFailure."""
-        task = self._pulls.get(reference)
+    async def _shared_pull(self, reference: str, keys: Sequence[RegistryAuth]) -> None:
+        """Raises RuntimeFailure. Only pulls with the same credentials are shared."""
+        key = (reference, tuple(keys))
+        task = self._pulls.get(key)
         if task is None:
-            task = self._scope.spawn(self._try_pull(reference), f"pull/{reference}")
-            self._pulls[reference] = task
-            task.add_done_callback(lambda _: self._pulls.pop(reference, None))
+            task = self._scope.spawn(self._try_pull(reference, keys), f"pull/{reference}")
+            self._pulls[key] = task
+            task.add_done_callback(lambda _: self._pulls.pop(key, None))
         failure = await asyncio.shield(task)
         if failure is not None:
             raise failure
 
-    async def _try_pull(self, reference: str) -> RuntimeFailure | None:
-        try:
-            await self._runtime.pull(reference)
-        except RuntimeFailure as failure:
-            return failure
-        return None
+    async def _try_pull(self, reference: str, keys: Sequence[RegistryAuth]) -> RuntimeFailure | None:
+        """The last failure, if none of the credentials (or no credentials at all) opened the registry."""
+        failure: RuntimeFailure | None = None
+        for key in keys or (None,):
+            try:
+                await self._runtime.pull(reference, key)
+            except RuntimeFailure as error:
+                failure = error
+            else:
+                return None
+        return failure
 
     def _failed(
         self, pod: Pod, container: AnyContainer, reason: str, message: str, retry_after: float = RETRY_SECONDS

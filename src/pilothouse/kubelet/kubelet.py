@@ -27,6 +27,7 @@ from pilothouse.kubelet.recorder import field_path
 from pilothouse.kubelet.status.manager import StatusManager
 from pilothouse.kubelet.sync.place import Place
 from pilothouse.kubelet.sync.pods import PodSet
+from pilothouse.kubelet.sync.runtime_watch import RuntimeWatch
 from pilothouse.kubelet.sync.shop import Shop
 from pilothouse.kubelet.sync.starting import Starter
 from pilothouse.machinery.client.interface import Client
@@ -83,7 +84,7 @@ class Kubelet:
         self._capacity = facts.capacity(options)
         self._info = facts.system_info(RuntimeVersion("containerd", ""))
         self.registrar = Registrar(options, client, clock, chance, self.recorder, self._read)
-        self.pods = PodSet(lambda: self.registrar.node)
+        self.pods = PodSet(lambda: self.registrar.node, self.registrar.refresh)
         self._housekeeper = Housekeeper(self.pods)
         self._attach(place, services, actions or Handlers(runtime, clock))
 
@@ -126,8 +127,9 @@ class Kubelet:
         if options.pod_cidr:
             await self.runtime.set_pod_cidr(options.pod_cidr)
         self._info = facts.system_info(await self.runtime.version())
-        await self.pods.inventory()
-        self._scope.spawn(self.pods.watch_runtime(), "runtime-events")
+        watch = RuntimeWatch(self.pods)
+        await watch.inventory()
+        self._scope.spawn(watch.run(), "runtime-events")
         await self.registrar.register()
         # Told after the first answer of the API server: an event that cannot be sent holds up those behind it.
         self.recorder.node("Normal", "Starting", "Starting kubelet.")
@@ -136,6 +138,15 @@ class Kubelet:
         mine = f"spec.nodeName={options.name}"
         reflector = Reflector(self._client, Pod, self.pods, self._clock, self._chance, field_selector=mine)
         self._scope.spawn(reflector.run(), "pods")
+        me = Reflector(
+            self._client,
+            Node,
+            self.registrar,
+            self._clock,
+            self._chance,
+            field_selector=f"metadata.name={options.name}",
+        )
+        self._scope.spawn(me.run(), "node")
         self._scope.spawn(self.pods.refresh_volumes(), "volumes")
         self._scope.spawn(self._housekeeper.run(), "housekeeping")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -132,16 +132,26 @@ class DiskPlace:
 
     async def remove(self, pod: Pod) -> None:
         uid = pod.metadata.uid
-        folder = self._options.pod_folder(uid)
-
-        def work() -> None:
-            disk.remove(folder)
-            for middle in ("", "/burstable", "/besteffort"):
-                cgroups.remove(f"{self._options.cgroup_parent}/kubepods{middle}/pod{uid}")
-
-        await asyncio.to_thread(work)
+        await asyncio.to_thread(self._remove, uid)
         self._volumes.pop(uid, None)
         self._read_only.pop(uid, None)
+
+    def _remove(self, uid: str) -> None:
+        disk.remove(self._options.pod_folder(uid))
+        for middle in ("", "/burstable", "/besteffort"):
+            cgroups.remove(f"{self._options.cgroup_parent}/kubepods{middle}/pod{uid}")
+
+    async def keep_only(self, uids: Collection[str]) -> None:
+        def work() -> None:
+            folder = self._options.pod_folder("")
+            for left in folder.iterdir() if folder.is_dir() else ():
+                if left.name not in uids:
+                    try:
+                        self._remove(left.name)
+                    except VolumeError as error:
+                        log.warning("what is left of pod %s stays: %s", left.name, error)
+
+        await asyncio.to_thread(work)
 
     async def remove_logs(self, pod: Pod) -> None:
         folder = self._options.logs / log_folder(pod)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pilothouse.api.types.core.v1 import ExecAction, GRPCAction, HTTPGetAction, Pod, TCPSocketAction
 from pilothouse.kubelet.environment import AnyContainer
@@ -46,6 +46,9 @@ class NoPlace:
 
     async def written(self, pod: Pod) -> Mapping[str, int]:
         return {}
+
+    async def keep_only(self, uids: Collection[str]) -> None:
+        """Nothing is ever left."""
 
     async def signals(self) -> Signals | None:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -20,7 +20,7 @@ from pilothouse.kubelet.node.status import Reading, new_node, node_status, same_
 from pilothouse.kubelet.options import NodeOptions
 from pilothouse.kubelet.recorder import Recorder
 from pilothouse.machinery.backoff import Backoff
-from pilothouse.machinery.client.interface import CLIENT_ERRORS, Client, StrategicMergePatch
+from pilothouse.machinery.client.interface import CLIENT_ERRORS, Client, StrategicMergePatch, WatchEvent
 
 log = logging.getLogger(__name__)
 LEASE_NAMESPACE = "kube-node-lease"
@@ -99,9 +99,29 @@ class Registrar:
                 reason = "NodeReady" if condition.status == "True" else "NodeNotReady"
                 self._recorder.node("Normal", reason, f"Node {self._options.name} status is now: {reason}")
 
-    def seen(self, node: Node) -> None:
-        """The API shows the node's object: what others changed in it counts."""
-        self.node = node
+    # A reflector's sink: the node's own object, whoever changes it.
+
+    def replace(self, items: Sequence[Node], resource_version: str) -> None:
+        for node in items:
+            self._seen(node)
+
+    def apply(self, event: WatchEvent[Node]) -> None:
+        if event.type in ("ADDED", "MODIFIED"):
+            self._seen(event.object)
+
+    def _seen(self, node: Node) -> None:
+        held = self.node
+        newer = held is None or held.metadata.uid != node.metadata.uid or _version(node) > _version(held)
+        if newer:
+            self.node = node
+
+    async def refresh(self) -> Node | None:
+        """The object as the API has it now; as last seen, if it cannot be asked."""
+        try:
+            self._seen(await self._client.get(Node, self._options.name))
+        except CLIENT_ERRORS as error:
+            log.info("node %s is not read: %s", self._options.name, error)
+        return self.node
 
     async def keep_status(self) -> None:
         """Report for ever: soon again while not ready, at leisure while all is well."""
@@ -163,3 +183,8 @@ def _changes(old: NodeStatus, new: NodeStatus) -> dict[str, object]:
     """The fields of a node's status that differ; its own conditions always, for their heartbeat."""
     before, after = to_builtins(old), to_builtins(new)
     return {name: value for name, value in after.items() if name == "conditions" or before.get(name) != value}
+
+
+def _version(node: Node) -> int:
+    text = node.metadata.resource_version
+    return int(text) if text.isdigit() else 0

@@ -3,7 +3,7 @@ needs neither."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,4 +62,8 @@ class Place(Protocol):
 
     async def signals(self) -> Signals | None:
         """What the node has left; None where it never runs short."""
+        ...
+
+    async def keep_only(self, uids: Collection[str]) -> None:
+        """Remove what is left of all other pods, from before the node's process began."""
         ...

@@ -72,7 +72,8 @@ class Starter:
         """The id of the started container. Raises StartFailed."""
         try:
             image, around = await asyncio.gather(
-                self._images.ensure(order.pod, order.container), self._surroundings(order)
+                self._images.ensure(order.pod, order.container, lambda: self._pull_secrets(order.pod)),
+                self._surroundings(order),
             )
         except ImageFailure as failure:
             raise self._failed(order, failure.reason, failure.message, failure.retry_after) from None
@@ -105,6 +106,21 @@ class Starter:
             return await self._runtime.create_container(order.sandbox.id, config, sandbox)
         except RuntimeFailure as error:
             raise self._told(order, "CreateContainerError", str(error), CREATE_RETRY) from None
+
+    async def _pull_secrets(self, pod: Pod) -> list[Secret]:
+        """Those of the pod's pull secrets that there are; a missing one is told of and no obstacle by itself."""
+        found = []
+        for reference in pod.spec.image_pull_secrets:
+            secret = await self._fetch.secret(pod.metadata.namespace, reference.name)
+            if secret is not None:
+                found.append(secret)
+            else:
+                text = (
+                    f"Unable to retrieve some image pull secrets ({reference.name}); "
+                    "attempting to pull the image may not succeed."
+                )
+                self._recorder.pod(pod, "Warning", "FailedToRetrieveImagePullSecret", text)
+        return found
 
     async def _surroundings(self, order: Order) -> env.Surroundings:
         namespace = order.pod.metadata.namespace
