@@ -107,6 +107,17 @@ def decode_request(data: bytes, kind: type[T], *, media_type: str = JSON, field_
     raise _cannot(name, api_version, name, walk.told(found.problems))
 
 
+def plain_object(data: bytes) -> dict[str, Any] | None:
+    """The JSON object in `data` if it reads the same in YAML: no escapes, no floats, no duplicates."""
+    if data[:1] != b"{" or b"\\" in data:
+        return None
+    try:
+        tree = _tree_decoder.decode(data)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    return tree if _tree_encoder.encode(tree).count(b":") == data.count(b":") else None
+
+
 def decode_plain(data: bytes) -> tuple[Any, tuple[str, ...]]:
     """(JSON tree, duplicate members as problems) of a body without a type. Raises JSONSyntaxError."""
     if not (b"\\" in data and b"\\u" in data):

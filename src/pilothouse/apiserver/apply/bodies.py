@@ -5,6 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+import msgspec
+
 from pilothouse.api import errors
 from pilothouse.api.codec import go_json, strict, yaml
 from pilothouse.api.codec.json import from_builtins
@@ -18,6 +20,9 @@ T = TypeVar("T")
 
 def configuration(body: bytes, field_validation: str = "Warn") -> tuple[dict[str, Any], tuple[str, ...]]:
     """(configuration, warnings about duplicate keys) of an apply's body. Raises StatusError 400."""
+    plain = strict.plain_object(body)  # most clients write JSON
+    if plain is not None:
+        return plain, ()
     try:
         node, duplicates = yaml.load(body)
     except yaml.YAMLError as error:
@@ -37,6 +42,10 @@ def configuration(body: bytes, field_validation: str = "Warn") -> tuple[dict[str
 def typed(tree: dict[str, Any], kind: type[T]) -> T:
     """The object of a merged tree. Raises StatusError 500 where a value does not fit its field."""
     name, api_version = strict.identity(kind)
+    try:
+        return from_builtins(tree, kind)
+    except (msgspec.ValidationError, ValueError, TypeError):
+        pass  # nulls, unknown members and what does not fit: the exact way
     try:
         normal, _ = unstructured.convert(tree, kind)
     except DecodeError as error:

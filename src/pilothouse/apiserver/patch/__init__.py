@@ -65,16 +65,26 @@ def _by_strategy(body: bytes, live: dict[str, Any], kind: Any, refuses: bool) ->
         patch = {}
     try:
         tree = strategic.apply(live, patch, kind)
-        normal, unknown = unstructured.convert(tree, kind)
+        obj, normal, unknown = _converted(tree, kind)
     except strategic.StrategicError as error:
         if error.code == HTTPStatus.UNPROCESSABLE_ENTITY:
             raise _unprocessable() from None
         raise errors.make(error.code, "BadRequest" if error.code == 400 else "", str(error)) from None
     except walk.DecodeError as error:
         raise _invalid(go_text(patch), str(error)) from None
-    name, api_version = strict.identity(kind)
-    obj = from_builtins({**normal, "kind": name, "apiVersion": api_version}, kind)
     return _judged(Decoded(obj, normal), (*problems, *unknown), lambda: go_text(patch), refuses)
+
+
+def _converted(tree: dict[str, Any], kind: Any) -> tuple[Any, dict[str, Any], tuple[str, ...]]:
+    """(object, its tree, problems) of a merged tree, whatever kind it says it is. Raises DecodeError."""
+    name, api_version = strict.identity(kind)
+    named = {**tree, "kind": name, "apiVersion": api_version}
+    try:
+        return from_builtins(named, kind), named, ()
+    except (msgspec.ValidationError, ValueError, TypeError):
+        pass  # nulls, unknown members and what does not fit: the exact way
+    normal, unknown = unstructured.convert(tree, kind)
+    return from_builtins({**normal, "kind": name, "apiVersion": api_version}, kind), normal, unknown
 
 
 _PATCHERS: dict[str, Callable[[bytes, dict[str, Any], Any, bool], Decoded[Any]]] = {
