@@ -52,6 +52,9 @@ def refusal(pod: Pod, others: Iterable[Pod], node: Node, allocatable: Mapping[st
         for name, amount in pod_requests(other).items():
             used[name] = used.get(name, Decimal(0)) + amount
     for name, amount in pod_requests(pod).items():
+        if name not in allocatable and "/" in name:
+            # An extended resource that this node never heard of is the affair of whoever told the scheduler.
+            continue
         have = allocatable[name].value if name in allocatable else Decimal(0)
         taken = used.get(name, Decimal(0))
         if amount and amount + taken > have:
