@@ -34,6 +34,7 @@ from pilothouse.apiserver.cacher.caches import Caches
 from pilothouse.apiserver.cacher.replica import Source
 from pilothouse.apiserver.endpoints import routes
 from pilothouse.apiserver.endpoints.action import ActionEndpoint
+from pilothouse.apiserver.endpoints.component_status import WARNING, ComponentStatuses
 from pilothouse.apiserver.endpoints.context import Handler
 from pilothouse.apiserver.endpoints.documents import Documents
 from pilothouse.apiserver.endpoints.issuer import issuer_documents
@@ -65,7 +66,7 @@ from pilothouse.kit.metrics import Registry as Metrics
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.machinery.client import Client
-from pilothouse.seams.store import Store
+from pilothouse.seams.store import Store, StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +130,7 @@ class ApiServer:
         for resource in SERVED:
             if self.router.route(resource.group, resource.version, resource.resource) is None:
                 self.router.add(Route(resource))
+        self._serve_component_statuses()
         reviewed = [action_of(review, self.admission, tracker) for review in reviews_of(self)]
         for action in (*reviewed, *actions(registries)):
             self.add_action(action)
@@ -147,6 +149,21 @@ class ApiServer:
             r = endpoint.resource
             self.endpoints[form.type] = self.by_resource[(r.group, r.version, r.resource)] = endpoint
             self.router.add(routes.of_endpoint(endpoint))
+
+    def _serve_component_statuses(self) -> None:
+        statuses = ComponentStatuses({"etcd-0": self._store_health})
+        route = self.router.route("", "v1", "componentstatuses")
+        assert route is not None
+        route.collection["GET"], route.item["GET"], route.warning = statuses.list, statuses.get, WARNING
+        self.documents.checks["readyz"]["etcd"] = self.documents.checks["livez"]["etcd"] = self._store_health
+        self.documents.checks["healthz"]["etcd"] = self._store_health
+
+    async def _store_health(self) -> str:
+        try:
+            await self.parts.store.revision()
+        except StoreUnavailable as error:
+            return str(error)
+        return ""
 
     def add_action(self, action: Action) -> None:
         """Serve an action, on a resource of its own or as a subresource of one that is served."""
