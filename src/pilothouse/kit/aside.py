@@ -1,12 +1,13 @@
-"""Work on large untrusted input beside the event loop, so that no client can hold the loop for others."""
+"""Large pieces of work beside the event loop or in turns with it, so that no client can hold it for others."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
+X = TypeVar("X")
 
 LARGE = 128 * 1024
 """Bytes of input from which on work is done in a thread: less than that takes a few milliseconds."""
@@ -15,3 +16,13 @@ LARGE = 128 * 1024
 async def aside(size: int, work: Callable[[], T]) -> T:
     """The result of `work`, which is about `size` bytes of input and shares nothing that changes with the loop."""
     return work() if size < LARGE else await asyncio.to_thread(work)
+
+
+async def in_turns(items: Sequence[X], work: Callable[[X], T], each: int = 64) -> list[T]:
+    """What `work` makes of each item; others get their turn after every `each` of them."""
+    out: list[T] = []
+    for start in range(0, len(items), each):
+        out += map(work, items[start : start + each])
+        if start + each < len(items):
+            await asyncio.sleep(0)
+    return out

@@ -18,6 +18,7 @@ from pilothouse.apiserver.endpoints.negotiation import JSON, YAML
 from pilothouse.apiserver.generic.storage import Stored
 from pilothouse.apiserver.table import build
 from pilothouse.apiserver.table.build import Printer
+from pilothouse.kit.aside import in_turns
 from pilothouse.kit.http.messages import Header, Response
 
 _raw_encode = msgspec.json.Encoder().encode
@@ -51,7 +52,7 @@ def encoded(obj: Any, media_type: str) -> tuple[bytes, bytes]:
     return b"application/vnd.kubernetes.protobuf", protobuf.encode(obj)
 
 
-def items(
+async def items(
     context: Context, printer: Printer | None, found: Sequence[Stored], head: tuple[str, str], metadata: dict[str, Any]
 ) -> Response:
     """A list; `head` is its kind and apiVersion, `metadata` that of the list."""
@@ -72,7 +73,8 @@ def items(
         tree = msgspec.json.decode(b"".join(chunks))
         return Response(200, written(tree), b"application/yaml", warning_headers(context.warnings))
     list_meta = codec.from_builtins(metadata, ListMeta)
-    body = protobuf.encode_list(api_version, kind, list_meta, (protobuf.encode_message(i.obj) for i in found))
+    messages = await in_turns(found, lambda item: protobuf.encode_message(item.obj))
+    body = protobuf.encode_list(api_version, kind, list_meta, messages)
     return Response(200, body, b"application/vnd.kubernetes.protobuf", warning_headers(context.warnings))
 
 

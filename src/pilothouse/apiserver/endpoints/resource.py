@@ -78,7 +78,7 @@ class ResourceEndpoint:
             if page.remaining > 0 and not options.label_selector and not options.field_selector:
                 metadata["remainingItemCount"] = page.remaining
         items = page.items if self.own else [self.registry.shown(i, self.api_version) for i in page.items]
-        return answers.items(context, self.printer, items, (self.kind + "List", self.api_version), metadata)
+        return await answers.items(context, self.printer, items, (self.kind + "List", self.api_version), metadata)
 
     def token(self, interest: Interest, page: Page) -> str:
         """How to go on with a list that was cut; empty if it was not."""
@@ -200,7 +200,7 @@ class ResourceEndpoint:
             await self._delete_member(context, item, options)
         metadata = {"resourceVersion": str(page.revision)}
         items = page.items if self.own else [self.registry.shown(i, self.api_version) for i in page.items]
-        return answers.items(context, self.printer, items, (self.kind + "List", self.api_version), metadata)
+        return await answers.items(context, self.printer, items, (self.kind + "List", self.api_version), metadata)
 
     async def _delete_member(self, context: Context, item: Stored, options: DeleteOptions) -> None:
         meta = item.obj.metadata
