@@ -34,7 +34,7 @@ from pilothouse.store.sqlite_file import BATCH_LIMIT, SQLiteFile, translated
 
 T = TypeVar("T")
 # Events of the past that are read at once.
-_PAST_PART = 500
+_PAST_PART = 1000
 
 
 class SQLiteStore:

@@ -105,13 +105,14 @@ class SQLiteFile:
         first, end = bounds
         where = "WHERE key >= :first AND revision <= :at" + (" AND key < :end" if end else "")
         values = {"first": first, "end": end, "at": revision, "limit": limit if limit > 0 else -1}
-        newest = f"({_NEWEST.format(where=where)}) AS heads"
+        # HAVING looks at the newest row of a key, and leaves out those that are deletions.
+        heads = _NEWEST.format(where=where) + " HAVING create_revision > 0"
         self.reader.execute("BEGIN")
         try:
             (compacted,) = self.reader.execute("SELECT number FROM meta WHERE name = 'compacted'").fetchone()
             cursor = self.reader.execute(
-                f"SELECT heads.key, value, log.create_revision, newest FROM {newest} JOIN log ON revision = newest "
-                "WHERE heads.create_revision > 0 ORDER BY heads.key LIMIT :limit",
+                "SELECT heads.key, value, log.create_revision, newest "
+                f"FROM ({heads} ORDER BY key LIMIT :limit) AS heads JOIN log ON revision = newest ORDER BY heads.key",
                 values,
             )
             items: list[KeyValue] = []
@@ -119,9 +120,7 @@ class SQLiteFile:
                 items += [KeyValue(*row) for row in rows]
             total = len(items)
             if 0 < limit <= total:
-                (total,) = self.reader.execute(
-                    f"SELECT count(*) FROM {newest} WHERE create_revision > 0", values
-                ).fetchone()
+                (total,) = self.reader.execute(f"SELECT count(*) FROM ({heads})", values).fetchone()
         finally:
             self.reader.execute("COMMIT")
         return int(compacted), items, int(total)
@@ -134,10 +133,10 @@ class SQLiteFile:
         try:
             (compacted,) = self.reader.execute("SELECT number FROM meta WHERE name = 'compacted'").fetchone()
             rows = self.reader.execute(
-                "SELECT key, value, create_revision, revision FROM log INDEXED BY by_key "
-                "WHERE revision > :after AND revision <= :until AND key >= :first"
+                "SELECT key, value, create_revision, revision FROM log WHERE revision IN (SELECT revision "
+                "FROM log INDEXED BY by_key WHERE revision > :after AND revision <= :until AND key >= :first"
                 + (" AND key < :end" if end else "")
-                + " ORDER BY revision LIMIT :limit",
+                + " ORDER BY revision LIMIT :limit) ORDER BY revision",
                 {"after": after, "until": until, "first": first, "end": end, "limit": limit},
             )
             events = [Event(*row) for row in rows]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ from pilothouse.api.codec import json as codec
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.apiserver.cacher.cache import WatchCache
 from pilothouse.kit.tasks import TaskScope
-from pilothouse.seams.store import Compacted, FutureRevision, KeyExists, RevisionMismatch
+from pilothouse.seams.store import Compacted, FutureRevision, KeyExists, Range, RevisionMismatch, StoreUnavailable
 from pilothouse.store.memory import MemoryStore
 from pilothouse.testing.clock import EPOCH, VirtualClock
 
@@ -96,7 +97,7 @@ async def test_pages_show_one_revision(cache: WatchCache) -> None:
     await change(cache, "ns/d", labels="new=1")
     rest = await cache.list(interest("ns"), limit=2, start=first.next_key, revision=first.revision, exact=True)
     assert (paths(rest.items), rest.remaining, rest.revision) == (["ns/c", "ns/d"], 1, first.revision)
-    assert rest.items[1].columns[0] == {}
+    assert rest.items[1].columns.labels == {}
     last = await cache.list(interest("ns"), limit=2, start=rest.next_key, revision=first.revision, exact=True)
     assert (paths(last.items), last.next_key, last.remaining) == (["ns/e"], "", -1)
     assert paths((await cache.list(interest("ns"))).items) == ["ns/a", "ns/b", "ns/bb", "ns/d"]
@@ -181,7 +182,7 @@ async def test_a_new_cache_finds_what_is_stored_and_its_history(
     again = WatchCache(store, PODS, clock, scope)
     assert paths((await again.list(interest(labels="app=db"))).items) == ["ns/a"]
     old = await again.list(interest(), revision=made.revision, exact=True)
-    assert old.items[0].columns[0] == {"app": "web"}
+    assert old.items[0].columns.labels == {"app": "web"}
     stream = await again.watch(interest(), made.revision)
     assert [c.type for c in await stream.next()] == ["MODIFIED"]
 
@@ -229,3 +230,24 @@ async def test_indexes_tell_the_same_as_a_look_at_everything(
     for n in range(20):
         assert (await cache.list(interest(labels=f"other{n}=1"))).items == []
     assert paths((await cache.list(interest(labels="l=1"))).items)
+
+
+async def test_much_to_load_is_waited_for_but_not_a_store_that_is_away(
+    store: MemoryStore, clock: VirtualClock, scope: TaskScope
+) -> None:
+    class Slow(MemoryStore):
+        """Takes a minute for a range, as a large store may."""
+
+        async def range(self, prefix: str, **more: Any) -> Range:  # type: ignore[override]
+            await clock.sleep(60)
+            return await store.range(prefix, **more)
+
+    await create(WatchCache(store, PODS, clock, scope), "ns/a")
+    slow = WatchCache(Slow(), PODS, clock, scope)
+    assert paths((await slow.list(interest())).items) == ["ns/a"]
+    before = clock.now()
+    away = MemoryStore()
+    await away.close()
+    with pytest.raises(StoreUnavailable):
+        await WatchCache(away, PODS, clock, scope).list(interest())
+    assert clock.now() - before < 10

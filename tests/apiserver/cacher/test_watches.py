@@ -30,7 +30,7 @@ async def test_changes_come_in_order_and_encoded(cache: WatchCache) -> None:
     assert changes[0].frame == b'{"type":"ADDED","object":' + made.wire + b"}\n"
     assert changes[2].frame == b'{"type":"DELETED","object":' + gone.wire + b"}\n"
     assert changes[2].item is not None
-    assert changes[2].item.columns[0] == {"l": "1"}
+    assert changes[2].item.columns.labels == {"l": "1"}
     assert stream.revision == gone.revision
     stream.close()
     assert cache.watchers == 0
@@ -50,7 +50,7 @@ async def test_objects_enter_and_leave_a_selection(cache: WatchCache) -> None:
         assert told(changes) == [("ADDED", "ns/a"), ("MODIFIED", "ns/a"), ("DELETED", "ns/a")]
         assert [c.revision for c in changes] == [entered.revision, stayed.revision, left.revision]
         assert changes[2].item is not None
-        assert changes[2].item.columns[0] == {"in": "yes", "more": "1"}
+        assert changes[2].item.columns.labels == {"in": "yes", "more": "1"}
         assert changes[2].item.obj.metadata.resource_version == str(left.revision)
     assert told(await by_absence.next()) == [("ADDED", "ns/a"), ("DELETED", "ns/a")]
 

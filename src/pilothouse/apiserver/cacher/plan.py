@@ -81,9 +81,9 @@ def _label_test(labels: LabelSelector) -> Test:
     equal = labels.equalities
     if len(equal) == len(labels.requirements) == 1:
         ((key, value),) = equal.items()
-        return lambda item: (item._columns or item.columns)[0].get(key) == value
+        return lambda item: (item._columns or item.columns).labels.get(key) == value
     matches = labels.compiled()
-    return lambda item: matches((item._columns or item.columns)[0])
+    return lambda item: matches((item._columns or item.columns).labels)
 
 
 def _name_test(name: str) -> Test:
@@ -98,8 +98,8 @@ def _field_test(term: FieldTerm, form: KindBytes, prefix: str) -> Test:
         return lambda item: (names(item.key, prefix)[which] == value) != negated
     index = form.index_of(term.field)
     if negated:
-        return lambda item: (item._columns or item.columns)[1][index] != value
-    return lambda item: (item._columns or item.columns)[1][index] == value
+        return lambda item: (item._columns or item.columns).fields[index] != value
+    return lambda item: (item._columns or item.columns).fields[index] == value
 
 
 def value_on(axis: Axis, item: Stored, prefix: str) -> str | None:
@@ -111,9 +111,9 @@ def value_on(axis: Axis, item: Stored, prefix: str) -> str | None:
         case "namespace":
             return names(item.key, prefix)[0]
         case "label":
-            return (item._columns or item.columns)[0].get(name)
+            return (item._columns or item.columns).labels.get(name)
         case "field":
-            return (item._columns or item.columns)[1][item.form.index_of(name)]
+            return (item._columns or item.columns).fields[item.form.index_of(name)]
     return ""
 
 

@@ -26,6 +26,7 @@ PATIENCE = 5.0
 # Past changes that a new cache reads, so that watches go on over a restart; and objects it takes in at once.
 _HISTORY = 10_000
 _PART = 250
+_PAGE = 10_000
 # Typed objects that were just written are kept alive until their readers have got hold of them.
 _RECENT = 256
 
@@ -57,6 +58,7 @@ class Replica:
         self.fanout = Fanout(source.prefix, self.ring, lambda: self.revision)
         self._watch: Watch | None = None
         self._seen = 0
+        self._trouble: StoreUnavailable | None = None
         self._filling: asyncio.Task[None] | None = None
         self._hints: dict[str, list[tuple[bytes, Any]]] = {}
         self._recent: collections.deque[Any] = collections.deque(maxlen=_RECENT)
@@ -75,12 +77,16 @@ class Replica:
 
     async def watch(self) -> Watch:
         """The running watch, started if need be. Raises StoreUnavailable if that does not come about in time."""
-        if self._watch is None:
+        waited = False
+        while self._watch is None and not waited:
             try:
                 async with self._clock.timeout(PATIENCE):
                     await asyncio.shield(self._begin())
+                    waited = True
             except TimeoutError:
-                raise StoreUnavailable(f"the store does not answer about {self._source.prefix}") from None
+                # Much to load may take longer; a store that is away is not waited for.
+                if self._trouble is not None:
+                    raise self._trouble from None
         if self._watch is None:
             raise StoreUnavailable(f"the watch of {self._source.prefix} ended")
         return self._watch
@@ -140,37 +146,39 @@ class Replica:
                 base = max(await self._store.compacted(), now - _HISTORY, 1)
                 self._install(await self._load(base), base)
                 self._watch = await self._store.watch(self._source.prefix, base, self)
+                self._trouble = None
             except Compacted:
                 log.debug("the store was compacted while %s was loaded", self._source.prefix)
             except StoreUnavailable as error:
                 log.warning("cannot load %s: %s", self._source.prefix, error)
+                self._trouble = error
                 await self._clock.sleep(RETRY)
 
-    async def _load(self, base: int) -> list[Stored]:
+    async def _load(self, base: int) -> Contents:
         """The objects at revision `base`. Raises Compacted."""
-        loaded: list[Stored] = []
+        loaded = Contents(self._source.prefix)
         position, more = "", True
         while more:
-            found = await self._store.range(self._source.prefix, start=position, limit=20 * _PART, revision=base)
+            found = await self._store.range(self._source.prefix, start=position, limit=_PAGE, revision=base)
             for index, kv in enumerate(found.items, start=1):
                 item = self._form.of_value(kv.key, kv.value, kv.mod_revision)
                 # What selectors ask for is read out now, in small parts, not when the first list asks for all of it.
                 assert item.columns is not None
-                loaded.append(item)
+                loaded.set(item.key, item)
                 if index % _PART == 0:
                     await self._clock.sleep(0)
             more = found.more
             position = found.items[-1].key + "\0" if more else ""
         return loaded
 
-    def _install(self, loaded: list[Stored], base: int) -> None:
+    def _install(self, loaded: Contents, base: int) -> None:
         """Make what was loaded the present, and tell observers what is different."""
-        before, self.contents = self.contents.items, Contents(self._source.prefix)
+        before, self.contents = self.contents.items, loaded
         self.ring.reset(base)
         self._seen = base
-        for item in loaded:
-            self.contents.set(item.key, item)
-        for item in loaded:
+        if not self._observers:
+            return
+        for item in loaded.items.values():
             old = before.pop(item.key, None)
             if old is None or old.revision != item.revision:
                 self._tell(old, item)

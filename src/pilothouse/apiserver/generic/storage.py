@@ -71,13 +71,20 @@ class KindBytes:
             return obj
         return replace(obj, metadata=replace(obj.metadata, resource_version=version))
 
-    def columns(self, obj: Any) -> tuple[Mapping[str, str], tuple[str, ...]]:
-        """(labels, values of `fields`) of a typed object."""
-        return obj.metadata.labels, tuple([read(obj) for read in self._readers])
+    def columns(self, obj: Any) -> Columns:
+        """What selectors ask of a typed object."""
+        return Columns(obj.metadata.labels, tuple([read(obj) for read in self._readers]))
 
     def index_of(self, field: str) -> int:
         """Where a field stands in `fields`. Raises KeyError."""
         return self._field_index[field]
+
+
+class Columns(Struct, gc=False, eq=False):
+    """What selectors ask for: labels, and the values of the form's `fields` in their order."""
+
+    labels: Mapping[str, str]
+    fields: tuple[str, ...]
 
 
 class Stored(Struct, gc=False, eq=False):
@@ -92,7 +99,7 @@ class Stored(Struct, gc=False, eq=False):
     tail: bytes
     """`"metadata":{"resourceVersion":"7",...},"spec":...}`, the closing brace included."""
     _obj: weakref.ref[Any] | None = None
-    _columns: tuple[Mapping[str, str], tuple[str, ...]] | None = None
+    _columns: Columns | None = None
 
     def remember(self, obj: Any) -> None:
         """`obj` is this item decoded."""
@@ -121,11 +128,11 @@ class Stored(Struct, gc=False, eq=False):
         return self.form.head + self.tail
 
     @property
-    def columns(self) -> tuple[Mapping[str, str], tuple[str, ...]]:
-        """(labels, values of the form's fields); read out once."""
+    def columns(self) -> Columns:
+        """What selectors ask for; read out once, without keeping the typed object."""
         if self._columns is None:
-            self.remember(self.obj)
-        assert self._columns is not None
+            held = self._obj() if self._obj is not None else None
+            self._columns = self.form.columns(held if held is not None else codec.decode(self.wire, self.form.type))
         return self._columns
 
     def at(self, revision: int) -> Stored:
