@@ -232,22 +232,19 @@ async def test_indexes_tell_the_same_as_a_look_at_everything(
     assert paths((await cache.list(interest(labels="l=1"))).items)
 
 
-async def test_much_to_load_is_waited_for_but_not_a_store_that_is_away(
-    store: MemoryStore, clock: VirtualClock, scope: TaskScope
-) -> None:
+async def test_much_to_load_is_waited_for_but_not_a_store_that_is_away(clock: VirtualClock, scope: TaskScope) -> None:
     class Slow(MemoryStore):
         """Takes a minute for a range, as a large store may."""
 
         async def range(self, prefix: str, **more: Any) -> Range:  # type: ignore[override]
             await clock.sleep(60)
-            return await store.range(prefix, **more)
+            return await super().range(prefix, **more)
 
-    await create(WatchCache(store, PODS, clock, scope), "ns/a")
-    slow = WatchCache(Slow(), PODS, clock, scope)
-    assert paths((await slow.list(interest())).items) == ["ns/a"]
+    slow = Slow()
+    await slow.create(key("ns/a"), PODS.form.value(pod("ns/a")))
+    assert paths((await WatchCache(slow, PODS, clock, scope).list(interest())).items) == ["ns/a"]
     before = clock.now()
-    away = MemoryStore()
-    await away.close()
+    await slow.close()
     with pytest.raises(StoreUnavailable):
-        await WatchCache(away, PODS, clock, scope).list(interest())
+        await WatchCache(slow, PODS, clock, scope).list(interest())
     assert clock.now() - before < 10
