@@ -73,7 +73,7 @@ def field_name(json_name: str) -> str:
 def struct_tree(value: Any) -> Any:
     """The tree that Go's encoding/json makes of an internal type: all fields, Go names, null for what is nil."""
     if isinstance(value, Struct) and type(value).__module__ == "pilothouse.api.types.meta.v1":
-        return to_builtins(value)  # metadata has no internal form upstream: names as on the wire
+        return _with_sorted_maps(to_builtins(value))  # metadata has no internal form upstream: names as on the wire
     if isinstance(value, Struct):
         tree: dict[str, Any] = {}
         for fact in facts_of(type(value)).fields:
@@ -92,6 +92,18 @@ def struct_tree(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [struct_tree(v) for v in value]
     return value
+
+
+_MAPS = frozenset({"labels", "annotations", "fieldsV1"})
+
+
+def _with_sorted_maps(tree: Any, within: bool = False) -> Any:
+    if isinstance(tree, list | tuple):
+        return [_with_sorted_maps(item, within) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    keys = sorted(tree) if within else tree
+    return {key: _with_sorted_maps(tree[key], within or key in _MAPS) for key in keys}
 
 
 def to_json(tree: Any) -> str:

@@ -24,6 +24,7 @@ from pilothouse.apiserver.admission.plugins.pod_security import PodSecurity
 from pilothouse.apiserver.admission.plugins.pod_topology_labels import PodTopologyLabels
 from pilothouse.apiserver.admission.plugins.priority import Priority
 from pilothouse.apiserver.admission.plugins.rbac_escalation import EscalationCheck
+from pilothouse.apiserver.admission.plugins.resource_quota import ResourceQuotaPlugin
 from pilothouse.apiserver.admission.plugins.runtime_class import RuntimeClassPlugin
 from pilothouse.apiserver.admission.plugins.service_account import ServiceAccountPlugin
 from pilothouse.apiserver.admission.plugins.taint_nodes import TaintNodesByCondition
@@ -51,6 +52,7 @@ PLUGINS: Sequence[Factory] = (
     DefaultIngressClass,
     PodTopologyLabels,
     lambda s: EscalationCheck(s.authorizer, s.rbac),
+    ResourceQuotaPlugin,
 )
 
 

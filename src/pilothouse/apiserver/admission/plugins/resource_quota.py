@@ -1,0 +1,150 @@
+"""ResourceQuota: a namespace uses no more than it was given.
+
+Usage is charged here, at the moment of admission, by compare-and-swap on the quota's status; the quota controller sets
+it right again for what was charged and then failed, and when objects go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from pilothouse.api.errors import StatusError
+from pilothouse.api.quantity import ZERO, Quantity
+from pilothouse.api.scheme import BY_RESOURCE
+from pilothouse.api.types.core.v1 import Container, Pod, ResourceQuota
+from pilothouse.apiserver.admission.interface import Attributes, Operation
+from pilothouse.apiserver.admission.refusal import refused
+from pilothouse.apiserver.admission.surroundings import Surroundings
+from pilothouse.semantics import quota as counting
+
+_ATTEMPTS = 5
+_UNCOUNTED = frozenset({"namespaces", "events", "bindings"})
+_MAY_GROW = frozenset({("", "services"), ("", "persistentvolumeclaims")})
+_DEMANDED = frozenset({"cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"})
+_NOTHING = Decimal(0)
+Delta = Mapping[str, Decimal]
+
+
+class ResourceQuotaPlugin:
+    """Checks creates, and updates of what may grow, against all quotas of the namespace; then charges them."""
+
+    name = "ResourceQuota"
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._reader = surroundings.reader
+        self._client = surroundings.client
+        self._clock = surroundings.clock
+        # One at a time for each namespace: what is checked together must be charged together.
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
+        if resource in _UNCOUNTED or operation not in ("CREATE", "UPDATE"):
+            return False
+        if subresource:
+            return (group, resource, subresource, operation) == ("", "pods", "resize", "UPDATE")
+        return operation == "CREATE" or (group, resource) in _MAY_GROW
+
+    async def validate(self, attributes: Attributes) -> None:
+        """Raises StatusError 403."""
+        a = attributes
+        if not a.namespace or not self._reader.list(ResourceQuota, a.namespace):
+            return
+        async with self._locks.setdefault(a.namespace, asyncio.Lock()):
+            await self._charge(a)
+
+    async def _charge(self, a: Attributes) -> None:
+        delta = self._delta(a)
+        for _ in range(_ATTEMPTS):
+            quotas = [q for q in self._quotas(a) if _relevant(delta, q)]
+            for quota in quotas:
+                _check(a, quota, delta)
+            if a.dry_run or await self._write(quotas, delta):
+                return
+        raise refused(a, "unable to verify quota: its usage changes too often")
+
+    def _delta(self, a: Attributes) -> Delta:
+        resource = BY_RESOURCE.get((a.group, a.version, a.resource))
+        if resource is None:  # a custom resource: its objects are counted
+            return {f"count/{a.resource}.{a.group}": Decimal(1)}
+        now = self._clock.now()
+        usage = counting.usage(resource, a.obj, now)
+        before = counting.usage(resource, a.old_obj, now) if a.operation == "UPDATE" else {}
+        return {name: amount - before.get(name, _NOTHING) for name, amount in usage.items()}
+
+    def _quotas(self, a: Attributes) -> Sequence[ResourceQuota]:
+        found = [q for q in self._reader.list(ResourceQuota, a.namespace) if counting.concerns(q, a.obj)]
+        return sorted(found, key=lambda q: q.metadata.name)
+
+    async def _write(self, quotas: Sequence[ResourceQuota], delta: Delta) -> bool:
+        """Charge all quotas; False if one has changed meanwhile, and all must be looked at again."""
+        for quota in quotas:
+            used = _charged(quota, delta)
+            if used == quota.status.used:
+                continue
+            changed = replace(quota, status=replace(quota.status, used=used))
+            try:
+                await self._client.update(changed, subresource="status")
+            except StatusError as error:
+                if error.reason == "NotFound":
+                    continue
+                if error.reason != "Conflict":
+                    raise
+                await self._reader.latest(ResourceQuota, quota.metadata.name, quota.metadata.namespace)
+                return False
+        return True
+
+
+def _relevant(delta: Delta, quota: ResourceQuota) -> list[str]:
+    """The resources that both a usage and a quota name."""
+    return sorted(set(delta) & set(quota.spec.hard))
+
+
+def _check(a: Attributes, quota: ResourceQuota, delta: Delta) -> None:
+    name, hard, used = quota.metadata.name, quota.status.hard, quota.status.used
+    if a.operation == "CREATE" and isinstance(a.obj, Pod) and (missing := demands(a.obj, quota.spec.hard)):
+        raise refused(a, f"failed quota: {name}: must specify {missing}")
+    wanted = [n for n in _relevant(delta, quota) if delta[n] > 0]
+    unknown = [n for n in wanted if n not in hard or n not in used]
+    if unknown:
+        raise refused(a, f"status unknown for quota: {name}, resources: {','.join(unknown)}")
+    exceeded = [n for n in wanted if used[n].value + delta[n] > hard[n].value]
+    if not exceeded:
+        return
+    requested = counting.masked(delta, exceeded)
+    raise refused(
+        a,
+        f"exceeded quota: {name}, requested: {_told(requested, exceeded)}, "
+        f"used: {_told(used, exceeded)}, limited: {_told(hard, exceeded)}",
+    )
+
+
+def _told(amounts: Mapping[str, Quantity], names: Iterable[str]) -> str:
+    return ",".join(f"{n}={amounts[n]}" for n in sorted(names))
+
+
+def _charged(quota: ResourceQuota, delta: Delta) -> dict[str, Quantity]:
+    used = dict(quota.status.used)
+    changed = {n: max(_NOTHING, used.get(n, ZERO).value + delta[n]) for n in _relevant(delta, quota) if delta[n]}
+    used.update(counting.masked(changed, changed))
+    return used
+
+
+def demands(pod: Pod, names: Iterable[str]) -> str:
+    """Where a quota counts cpu or memory, every container must state it: what is missing, and where."""
+    demanded = _DEMANDED.intersection(names)
+    if not demanded or pod.spec.resources is not None:
+        return ""
+    missing: dict[str, set[str]] = {}
+    for container in (*(pod.spec.containers or ()), *pod.spec.init_containers):
+        for name in demanded - _stated(container):
+            missing.setdefault(name, set()).add(container.name)
+    return "; ".join(f"{n} for: {','.join(sorted(missing[n]))}" for n in sorted(missing))
+
+
+def _stated(container: Container) -> set[str]:
+    requests, limits = container.resources.requests, container.resources.limits
+    return {*requests, *(f"requests.{n}" for n in requests), *(f"limits.{n}" for n in limits)}
