@@ -6,16 +6,21 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from pilothouse.controllers import (
+    bootstrap_tokens,
+    cluster_roles,
     deployment,
     disruption,
     garbage,
     namespace,
+    node_ttl,
     pod_gc,
     quota,
     replicas,
     root_ca,
     service_accounts,
+    service_cidrs,
 )
+from pilothouse.controllers.certificates import control as certificates
 from pilothouse.controllers.daemonset import shell as daemonset
 from pilothouse.controllers.endpoints import mirroring, objects, slices
 from pilothouse.controllers.environment import Environment
@@ -24,6 +29,7 @@ from pilothouse.controllers.job import shell as job
 from pilothouse.controllers.job import ttl as job_ttl
 from pilothouse.controllers.nodes import eviction, lifecycle
 from pilothouse.controllers.statefulset import shell as statefulset
+from pilothouse.controllers.volumes import binder, protection
 
 
 class Runnable(Protocol):
@@ -53,6 +59,17 @@ ROSTER: tuple[Entry, ...] = (
     Entry("ttl-after-finished-controller", job_ttl.build),
     Entry("disruption-controller", disruption.build),
     Entry("resourcequota-controller", quota.build),
+    Entry("clusterrole-aggregation-controller", cluster_roles.build),
+    Entry("certificatesigningrequest-approving-controller", certificates.build_approving),
+    Entry("certificatesigningrequest-signing-controller", certificates.build_signing),
+    Entry("certificatesigningrequest-cleaner-controller", certificates.build_cleaning),
+    Entry("persistentvolume-binder-controller", binder.build),
+    Entry("persistentvolumeclaim-protection-controller", protection.build_claims),
+    Entry("persistentvolume-protection-controller", protection.build_volumes),
+    Entry("service-cidr-controller", service_cidrs.build),
+    Entry("ttl-controller", node_ttl.build),
+    Entry("token-cleaner-controller", bootstrap_tokens.build_cleaner),
+    Entry("bootstrap-signer-controller", bootstrap_tokens.build_signer),
     Entry("garbage-collector-controller", garbage.build),
     Entry("node-lifecycle-controller", lifecycle.build),
     Entry("taint-eviction-controller", eviction.build),

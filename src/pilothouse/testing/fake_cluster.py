@@ -149,7 +149,7 @@ class FakeCluster:
     def _merged(self, resource: Resource, old: Any, obj: Any, subresource: str) -> Any:
         """What an update through `subresource` really changes."""
         has_status = any(s.name == "status" for s in resource.subresources)
-        if subresource == "status":
+        if subresource in ("status", "approval"):
             obj = replace(old, metadata=obj.metadata, status=obj.status)
         elif subresource == "finalize":
             obj = replace(old, spec=replace(old.spec, finalizers=obj.spec.finalizers))
