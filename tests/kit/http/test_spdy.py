@@ -30,9 +30,12 @@ from pilothouse.testing.http import MemoryStream, raw_pair
 
 
 @contextlib.asynccontextmanager
-async def connected(cut: int = 1 << 20, limit: int = 64 * 1024) -> AsyncIterator[tuple[SpdyConnection, SpdyConnection]]:
+async def connected(
+    cut: int = 1 << 20, limit: int = 64 * 1024, windows: bool = False
+) -> AsyncIterator[tuple[SpdyConnection, SpdyConnection]]:
     near, far = raw_pair(limit=limit, cut=cut)
-    client, server = SpdyConnection(near, server=False), SpdyConnection(far, server=True)
+    client = SpdyConnection(near, server=False, windows=windows)
+    server = SpdyConnection(far, server=True)
     async with TaskScope("test") as scope:
         scope.spawn(client.run(), "client")
         scope.spawn(server.run(), "server")
@@ -91,9 +94,10 @@ async def test_streams_carry_bytes_both_ways_and_end_one_by_one() -> None:
             await near.write(b"late")
 
 
-async def test_many_streams_and_large_data_at_once() -> None:
+@pytest.mark.parametrize("windows", [False, True])
+async def test_many_streams_and_large_data_at_once(windows: bool) -> None:
     data = bytes(range(256)) * 4000
-    async with connected(cut=10_000) as (client, server), TaskScope("echo") as scope:
+    async with connected(cut=10_000, windows=windows) as (client, server), TaskScope("echo") as scope:
 
         async def echo() -> None:
             while (stream := await server.accept()) is not None:
@@ -118,8 +122,7 @@ async def test_many_streams_and_large_data_at_once() -> None:
 
         scope.spawn(echo(), "echo")
         assert await asyncio.gather(*[use() for _ in range(5)]) == [data] * 5
-        assert client.windows
-        assert server.windows
+        assert client.windows is server.windows is windows
         await client.close()
 
 

@@ -91,7 +91,8 @@ class Inlet:
             self._decoder.current.broke()
 
     def send_continue(self) -> None:
-        self._transport.write(_CONTINUE)
+        if not self._transport.is_closing():
+            self._transport.write(_CONTINUE)
 
     def body_moved(self) -> None:
         asyncio.get_running_loop().call_soon(self._moved)

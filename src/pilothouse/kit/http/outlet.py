@@ -36,7 +36,7 @@ class Outlet:
 
     async def write(self, data: bytes) -> None:
         """Send; waits while the peer is slow. Raises ConnectionClosed."""
-        if self.lost:
+        if self.lost or self.transport.is_closing():
             raise ConnectionClosed("the peer is gone")
         self.transport.write(data)
         if self.full:
@@ -71,12 +71,12 @@ class ChunkSink:
 
     def write(self, data: bytes) -> bool:
         outlet = self._outlet
-        if not outlet.lost and data:
+        if data and not outlet.lost and not outlet.transport.is_closing():
             outlet.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
         return not outlet.full
 
     def end(self) -> None:
-        if self._chunked and not self._outlet.lost:
+        if self._chunked and not self._outlet.lost and not self._outlet.transport.is_closing():
             self._outlet.transport.write(self._tail)
         self._ended()
 
@@ -146,6 +146,11 @@ class ConnectionStream:
             self._waiter.set_result(None)
 
 
+def half_open(transport: asyncio.Transport) -> bool:
+    """Whether a connection goes on after the peer has closed its side: TLS has no such thing."""
+    return transport.get_extra_info("sslcontext") is None
+
+
 class Dialed(asyncio.Protocol):
     """The protocol of a connection that we have opened: all of it is `stream`."""
 
@@ -160,7 +165,7 @@ class Dialed(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.stream.feed_end()
-        return True
+        return half_open(self._outlet.transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._outlet.set_lost()

@@ -7,10 +7,10 @@
     ...
     await connection.close()
 
-spdystream neither sends nor heeds window updates and drops data that comes before a stream's reply. So we send
-updates (others need them), hold our own data to a window only once the peer has shown that it keeps one, and `open`
-waits for the reply. What bounds memory in every case: a stream's unread data over STREAM_BUFFER holds the whole
-connection up.
+spdystream neither sends nor heeds window updates and drops data that comes before a stream's reply. So flow control
+is on only where asked for, or once the peer has shown that it does it, and `open` waits for the reply. (Updates that
+nobody needs do harm: one that reaches a peer which has just closed resets the connection, and what we had not read yet
+is lost.) What bounds memory in every case: a stream's unread data over STREAM_BUFFER holds the whole connection up.
 """
 
 from __future__ import annotations
@@ -76,12 +76,16 @@ class SpdyStream:
         self._buffered -= len(piece)
         self._consumed += len(piece)
         self.wake()
-        if self._consumed >= INITIAL_WINDOW // 2 and not self.read_ended:
-            grown, self._consumed = self._consumed, 0
-            await self._connection.send_quietly(
-                control_frame(FrameType.WINDOW_UPDATE, struct.pack("!II", self.id, grown))
-            )
+        if self._connection.windows and self._consumed >= INITIAL_WINDOW // 2 and not self.read_ended:
+            await self.give_window()
         return piece
+
+    async def give_window(self) -> None:
+        """Tell the peer how much has been read since it was last told."""
+        grown, self._consumed = self._consumed, 0
+        if grown:
+            payload = struct.pack("!II", self.id, grown)
+            await self._connection.send_quietly(control_frame(FrameType.WINDOW_UPDATE, payload))
 
     async def write(self, data: bytes) -> None:
         """Write all; waits while the peer is slow. Raises ConnectionClosed."""
@@ -184,9 +188,9 @@ class SpdyStream:
 class SpdyConnection:
     """All streams of one raw stream. `run` must be running for anything to arrive."""
 
-    def __init__(self, stream: RawStream, *, server: bool) -> None:
-        self.windows = False
-        """Whether the peer has shown that it does flow control."""
+    def __init__(self, stream: RawStream, *, server: bool, windows: bool = False) -> None:
+        self.windows = windows
+        """Whether there is flow control: asked for, or shown by the peer."""
         self._stream = stream
         self._reader = BufferedReader(stream)
         self._compressor = HeaderCompressor()
@@ -318,7 +322,7 @@ class SpdyConnection:
             elif kind == FrameType.PING:
                 await self._pinged(payload)
             elif kind == FrameType.WINDOW_UPDATE:
-                self._window(payload)
+                await self._window(payload)
             elif kind == FrameType.GOAWAY:
                 self._gone_away = True
             elif kind == FrameType.SETTINGS:
@@ -369,9 +373,12 @@ class SpdyConnection:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    def _window(self, payload: bytes) -> None:
+    async def _window(self, payload: bytes) -> None:
         identity, grown = struct.unpack("!II", payload)
-        self.windows = True
+        if not self.windows:
+            self.windows = True
+            for waiting in list(self._streams.values()):
+                await waiting.give_window()
         stream = self._streams.get(identity & 0x7FFFFFFF)
         if stream is not None:
             stream.grew(grown & 0x7FFFFFFF)

@@ -123,7 +123,8 @@ async def run(begin: Callable[[], Awaitable[Session]], client: ClientStreams, wh
 
 def _outcome(status: ExitStatus, what: str, command: str) -> Outcome:
     if status.message:
-        return Outcome(-1, f"error {what} container: {status.message}", command)
+        told = status.message.removeprefix("Internal error occurred: ")
+        return Outcome(-1, told if told.startswith("error ") else f"error {what} container: {told}", command)
     return Outcome(status.code, "", command)
 
 

@@ -33,6 +33,8 @@ class SocketStream:
             return b""
 
     async def write(self, data: bytes) -> None:
+        if self._writer.is_closing():
+            raise Gone("the connection is closed")
         try:
             self._writer.write(data)
             await self._writer.drain()
@@ -40,7 +42,7 @@ class SocketStream:
             raise Gone(str(error)) from None
 
     async def close_write(self) -> None:
-        if self._writer.can_write_eof() and not self._writer.is_closing():
+        if not self._writer.is_closing() and self._writer.can_write_eof():
             self._writer.write_eof()
 
     async def close(self) -> None:
