@@ -14,6 +14,7 @@ from pilothouse.api import errors, scheme
 from pilothouse.api.errors import StatusError
 from pilothouse.api.facts import Resource
 from pilothouse.api.object import Object
+from pilothouse.api.selectors import SelectorError, parse_fields
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.meta.v1 import DeleteOptions, ListOptions, PartialObjectMetadata, Preconditions
 from pilothouse.apiserver.authz.access import fields_of_text
@@ -329,6 +330,14 @@ class LocalMetadataClient:
 
     async def delete_collection(self, resource: Resource, namespace: str = "") -> None:
         await self._client.remove_all(self._endpoint(resource), namespace, ListOptions())
+
+
+def _named(field_selector: str) -> str:
+    """The one object that a field selector chooses by name: lists and watches of it are authorized under that name."""
+    try:
+        return parse_fields(field_selector).exactly("metadata.name") or ""
+    except SelectorError:
+        return ""
 
 
 async def _ask(server: ApiServer, user: UserInfo, obj: K) -> K:

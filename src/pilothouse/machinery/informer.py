@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from pilothouse.api.object import Object
@@ -163,13 +163,23 @@ class Informer(Generic[K]):
 
 
 class Informers:
-    """The informers of a process, one a kind, each started when first asked for."""
+    """The informers of a process, one a kind, each started when first asked for. `fields` narrows kinds of which the
+    process sees a part only (a node's own Node)."""
 
-    def __init__(self, client: Client, clock: Clock, chance: Chance, scope: TaskScope) -> None:
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        chance: Chance,
+        scope: TaskScope,
+        *,
+        fields: Mapping[type[Any], str] | None = None,
+    ) -> None:
         self._client = client
         self._clock = clock
         self._chance = chance
         self._scope = scope
+        self._fields = fields or {}
         self._held: dict[type[Any], Informer[Any]] = {}
 
     def of(self, kind: type[K]) -> Informer[K]:
@@ -177,7 +187,8 @@ class Informers:
         held: Informer[K] | None = self._held.get(kind)
         if held is None:
             held = self._held[kind] = Informer(kind)
-            reflector = Reflector(self._client, kind, held, self._clock, self._chance)
+            selector = self._fields.get(kind, "")
+            reflector = Reflector(self._client, kind, held, self._clock, self._chance, field_selector=selector)
             self._scope.spawn(reflector.run(), f"informer/{kind.__name__}")
         return held
 
