@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e import web
 from tests.e2e.cluster import Cluster, eventually, fetch, load
-from tests.e2e.machine import kill_node
+from tests.e2e.machine import kill_container, kill_node
 
 pytestmark = pytest.mark.e2e
 NODES = ("node-1", "node-2")
@@ -94,8 +94,8 @@ def test_cluster_dns_answers_a_srv_ptr_and_short_names(app: Cluster) -> None:
 def test_a_killed_container_is_restarted_and_its_endpoint_goes_out_and_in(app: Cluster) -> None:
     pod = app.pods("app=web")[0]
     name, address = pod["metadata"]["name"], pod["status"]["podIP"]
-    app.kubectl("exec", name, "--", "kill", "-9", "1", check=False)
-    app.kubectl("exec", name, "--", "sh", "-c", "kill -TERM 1; killall httpd", check=False)
+    kill_container(pod["status"]["containerStatuses"][0]["containerID"])
+    eventually(lambda: address not in app.endpoints("web"), 10, "its endpoint is out")
 
     def restarted() -> bool:
         status = app.get("pod", name)["status"]["containerStatuses"][0]

@@ -1,0 +1,138 @@
+"""Clusters come and go: nothing is left behind, failures roll back, two live side by side, `up` repairs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+import yaml
+
+from pilothouse.cli.progress import LineProgress
+from pilothouse.house.bring_up import BringUp
+from pilothouse.house.clusters import Clusters
+from pilothouse.house.steps import Injected
+from pilothouse.kit.clock import SystemClock
+from pilothouse.seams.house import UpRequest
+from tests.e2e import web
+from tests.e2e.cluster import Cluster, eventually, fetch, load
+from tests.e2e.machine import added, snapshot
+
+pytestmark = pytest.mark.e2e
+
+
+def other(home: pathlib.Path, name: str) -> Cluster:
+    return Cluster(name, home)
+
+
+def without(found: dict[str, list[str]], name: str) -> dict[str, list[str]]:
+    """What concerns the cluster `name`, and none of the others that live meanwhile."""
+    return {sort: kept for sort, items in found.items() if (kept := [item for item in items if name in item])}
+
+
+def test_down_leaves_nothing_behind(home: pathlib.Path) -> None:
+    one = other(home, "gone")
+    config = home / "kubeconfig"
+    before, config_before = snapshot(home), config.read_text() if config.exists() else ""
+    one.pilothouse("up", "--nodes", "2")
+    one.pilothouse("image", "load", str(web.archive(home / "gone.tar")))
+    one.apply(web.manifest())
+    one.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    assert added(before, snapshot(home))["network namespaces"]
+    one.pilothouse("down")
+    (home / "gone.tar").unlink()
+    left = {sort: items for sort, items in added(before, snapshot(home)).items() if sort != "files"}
+    left["files"] = [f for f in added(before, snapshot(home)).get("files", []) if "kubectl-cache" not in f]
+    assert {sort: items for sort, items in left.items() if items} == {}
+    assert (config.read_text() if config.exists() else "") == config_before
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_failure_after_any_step_leaves_the_machine_as_it_was(
+    home: pathlib.Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = other(home, "broken")
+    for name in ("PILOTHOUSE_HOME", "KUBECONFIG"):
+        monkeypatch.setenv(name, one.environment[name])
+    clusters = Clusters()
+    wanted = clusters._wanted(UpRequest("broken", 1, "containerd"), None)
+    from pilothouse.house.paths import Paths
+
+    steps = BringUp(Paths.of("broken"), None, wanted, SystemClock(), LineProgress(open(os.devnull, "w"))).steps()
+    assert len(steps) == 5
+    before = snapshot(home)
+    with open(os.devnull, "w") as nowhere, pytest.raises(Injected):
+        Clusters(fail_after=steps[number].name).up(UpRequest("broken", 1, "containerd"), LineProgress(nowhere))
+    left = {k: v for k, v in added(before, snapshot(home)).items() if [i for i in v if "kubectl-cache" not in i]}
+    assert left == {}
+
+
+def test_a_second_cluster_comes_and_goes_without_a_dropped_request(home: pathlib.Path, cluster: Cluster) -> None:
+    cluster.apply(web.manifest())
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    port = int(cluster.get("service", "web")["spec"]["ports"][0]["nodePort"])
+    second = other(home, "second")
+    with load([(address, port) for address in cluster.node_addresses()]) as (answers, failures):
+        second.pilothouse("up", "--nodes", "1")
+        second.pilothouse("image", "load", str(home / "web.tar"))
+        second.apply(web.manifest(replicas=1, version="other"))
+        second.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+        second_port = int(second.get("service", "web")["spec"]["ports"][0]["nodePort"])
+        assert fetch(second.node_addresses()[0], second_port).startswith("other ")
+        assert yaml.safe_load((home / "kubeconfig").read_text())["current-context"] == "pilothouse-second"
+        second.pilothouse("down")
+        assert yaml.safe_load((home / "kubeconfig").read_text())["current-context"] == "pilothouse-e2e"
+    assert failures == []
+    assert sum(answers.values()) > 50
+
+
+def test_a_simulated_cluster_needs_no_root_and_changes_its_size(home: pathlib.Path) -> None:
+    one = other(home, "sim")
+    one.pilothouse("up", "--runtime", "simulated", "--nodes", "0")
+    assert one.get("nodes")["items"] == []
+    one.pilothouse("up", "--nodes", "3")
+    eventually(lambda: len(one.get("nodes")["items"]) == 3, 10, "three nodes")
+    one.kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=20s")
+    one.kubectl("create", "deployment", "web", "--image=example.com/web:1", "--replicas=5")
+    one.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
+    status = json.loads(one.pilothouse("status", "-o", "json").stdout)
+    assert status["ready"]
+    assert [n["ready"] for n in status["nodes"]] == [True] * 3
+    os.kill(one.process("control-plane"), signal.SIGKILL)
+    assert one.pilothouse("status", check=False).returncode == 1
+    one.pilothouse("up")
+    eventually(lambda: one.get("deployment", "web")["status"].get("readyReplicas") == 5, 20, "five replicas again")
+    one.pilothouse("down")
+
+
+def test_words_for_what_cannot_be_done(home: pathlib.Path) -> None:
+    nobody = other(home, "nobody")
+    for arguments, words in (
+        (["status"], "there is no cluster nobody"),
+        (["kubeconfig"], "pilothouse up --name nobody"),
+        (["image", "load", "/nonexistent.tar"], "there is no cluster nobody"),
+        (["up", "--nodes", "many"], "is no number of nodes"),
+    ):
+        done = nobody.pilothouse(*arguments, check=False)
+        assert done.returncode in (1, 2)
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+    assert nobody.pilothouse("down").returncode == 0
+
+
+def test_without_root_real_nodes_are_refused_in_words(home: pathlib.Path) -> None:
+    script = "import os, sys; os.setuid(65534); from pilothouse.__main__ import main; sys.exit(main())"
+    one = other(home, "plain")
+    environment = {**one.environment, "PILOTHOUSE_HOME": "/tmp/ph-nobody", "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, "up", "--name", "plain"],
+        env=environment, capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 1, done
+    assert "root: no" in done.stderr
+    assert "Traceback" not in done.stderr
