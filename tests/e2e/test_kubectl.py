@@ -37,7 +37,10 @@ def pod(shop: Cluster) -> str:
     return str(shop.pods("app=web")[0]["metadata"]["name"])
 
 
-@pytest.mark.parametrize("form", ["wide", "yaml", "json", "name", "jsonpath={.items[*].metadata.name}", "custom-columns=N:.metadata.name"])  # fmt: skip
+FORMS = ("wide", "yaml", "json", "name", "jsonpath={.items[*].metadata.name}", "custom-columns=N:.metadata.name")
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_get_in_every_form(shop: Cluster, form: str) -> None:
     assert "web-" in shop.kubectl("get", "pods", "-o", form).stdout
 
@@ -111,9 +114,13 @@ def test_port_forward(shop: Cluster) -> None:
             running.terminate()
 
 
-def test_edit_label_annotate_and_patch(shop: Cluster) -> None:
-    editing = {**shop.environment, "KUBE_EDITOR": "sed -i s/minReadySeconds:.*/X/;s/revisionHistoryLimit:.*/revisionHistoryLimit:\\ 4/"}  # fmt: skip
-    done = subprocess.run([shop.kubectl_program, "edit", "deployment/web"], env=editing, capture_output=True, text=True)
+def test_edit_label_annotate_and_patch(shop: Cluster, tmp_path: pathlib.Path) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nsed -i 's/revisionHistoryLimit:.*/revisionHistoryLimit: 4/' \"$1\"\n")
+    editor.chmod(0o755)
+    editing = {**shop.environment, "KUBE_EDITOR": str(editor)}
+    command = [shop.kubectl_program, "edit", "deployment/web"]
+    done = subprocess.run(command, env=editing, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert shop.get("deployment", "web")["spec"]["revisionHistoryLimit"] == 4
     shop.kubectl("label", "deployment/web", "tier=front")

@@ -31,7 +31,7 @@ class Injected(HouseError):
 
 
 def run(steps: Sequence[Step], progress: Progress, fail_after: str = "") -> None:
-    """Do `steps` in order; when one fails (or, for tests, after the one named `fail_after`), undo those that changed
+    """Do `steps` in order; when one fails (or, for tests, after the one whose name begins so), undo those that changed
     something, the failed one first, and raise what went wrong."""
     done: list[Step] = []
     for step in steps:
@@ -41,7 +41,7 @@ def run(steps: Sequence[Step], progress: Progress, fail_after: str = "") -> None
             done.append(step)
             if not step.do():
                 done.pop()
-            if step.name == fail_after:
+            if fail_after and step.name.startswith(fail_after):
                 raise Injected(f"asked to fail after {step.name!r}")
         except (KeyboardInterrupt, *Failures) as error:
             progress.failed(step.name, str(error) or type(error).__name__)
