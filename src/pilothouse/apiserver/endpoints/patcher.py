@@ -57,7 +57,9 @@ class ObjectPatcher:
             bodies.named(new, call.name, call.namespace)
             return form.defaults(new)
 
-        return await registry.update(change, call, create=not call.subresource)
+        # A kind that PUT creates is created through its status, too.
+        create = not call.subresource or (call.subresource == "status" and registry.strategy.allow_create_on_update)
+        return await registry.update(change, call, create=create)
 
     async def apply_scale(
         self, registry: Registry, rules: ScaleRules[Any], body: bytes, call: Call, force: bool | None

@@ -48,16 +48,21 @@ def prepare_update(new: Pod, old: Pod, write: Write) -> Pod:
     return _positive_grace(new)
 
 
-def prepare_status(new: Pod, old: Pod, write: Write) -> Pod:
-    """The addresses agree in both forms, `podIP` first; a status without a QoS class keeps the old one."""
-    status = new.status
+def decoded(obj: Pod) -> Pod:
+    """A Pod as it is read: defaults, and addresses that agree in both forms, `podIP` first."""
+    obj, status = defaults.pod(obj), obj.status
     if status.pod_ip and (not status.pod_ips or status.pod_ips[0].ip != status.pod_ip):
-        status = replace(status, pod_ips=(PodIP(ip=status.pod_ip),))
-    elif status.pod_ips and not status.pod_ip:
-        status = replace(status, pod_ip=status.pod_ips[0].ip)
-    if not status.qos_class:
-        status = replace(status, qos_class=old.status.qos_class)
-    return new if status is new.status else replace(new, status=status)
+        return replace(obj, status=replace(status, pod_ips=(PodIP(ip=status.pod_ip),)))
+    if status.pod_ips and not status.pod_ip:
+        return replace(obj, status=replace(status, pod_ip=status.pod_ips[0].ip))
+    return obj
+
+
+def prepare_status(new: Pod, old: Pod, write: Write) -> Pod:
+    """A status without a QoS class keeps the old one."""
+    if new.status.qos_class:
+        return new
+    return replace(new, status=replace(new.status, qos_class=old.status.qos_class))
 
 
 def grace(obj: Pod, options: DeleteOptions) -> int:
@@ -74,7 +79,7 @@ def grace(obj: Pod, options: DeleteOptions) -> int:
 STRATEGY = Strategy(
     type=Pod,
     prefix="pods",
-    defaults=defaults.pod,
+    defaults=decoded,
     generation=("spec",),
     prepare_create=prepare_create,
     prepare_update=prepare_update,
