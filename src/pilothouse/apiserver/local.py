@@ -59,7 +59,9 @@ class LocalClient:
     ) -> None:
         """Raises StatusError (403). `fields` is the field selector of a list or watch."""
         r = endpoint.resource
-        access = Access(self._user, verb, r.group, r.version, r.resource, subresource, namespace, name)
+        access = Access(
+            self._user, verb, r.group, r.version, r.resource, subresource, namespace, name or _named(fields)
+        )
         self.server.authorize(access._replace(field_selector=fields_of_text(fields)) if fields else access)
 
     def call(
