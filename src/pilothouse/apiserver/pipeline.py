@@ -66,7 +66,7 @@ class Pipeline:
         except TooMany as refusal:
             return refusal.answer() if trail is None else trail.answered(refusal.answer())
         except StatusError as error:
-            media = context.media.type if context is not None else negotiation.JSON
+            media = context.media.type if context is not None else _wanted_type(request)
             if trail is not None:
                 trail.refused(error)
             return answers.failure(error, media, warnings)
@@ -121,6 +121,14 @@ class Pipeline:
         if trail is not None:
             trail.acts_as(user)
         return access._replace(user=user)
+
+
+def _wanted_type(request: Request) -> str:
+    """The media type for an error that came before anything was negotiated."""
+    try:
+        return negotiation.accepted(request.header(b"accept")).type
+    except StatusError:
+        return negotiation.JSON
 
 
 async def _unknown_group(context: Context) -> Answer:

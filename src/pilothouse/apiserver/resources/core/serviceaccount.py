@@ -4,9 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pilothouse.api.types.core.v1 import ServiceAccount
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy
+from msgspec.structs import replace
+
+from pilothouse.api.types.core.v1 import ObjectReference, ServiceAccount
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy, Write
 from pilothouse.apiserver.table.cells import age
+
+_ENFORCE = "kubernetes.io/enforce-mountable-secrets"
+_DEPRECATED = (
+    f"metadata.annotations[{_ENFORCE}]: deprecated in v1.32+; "
+    "prefer separate namespaces to isolate access to mounted secrets"
+)
+
+
+def prepare(obj: ServiceAccount, write: Write) -> ServiceAccount:
+    """Of its secrets an account keeps the names only."""
+    secrets = tuple(ObjectReference(name=s.name) for s in obj.secrets)
+    return obj if secrets == obj.secrets else replace(obj, secrets=secrets)
+
+
+def prepare_update(new: ServiceAccount, old: ServiceAccount, write: Write) -> ServiceAccount:
+    return prepare(new, write)
+
+
+def warnings(obj: ServiceAccount) -> Sequence[str]:
+    return (_DEPRECATED,) if _ENFORCE in obj.metadata.annotations else ()
+
+
+def warnings_update(new: ServiceAccount, old: ServiceAccount) -> Sequence[str]:
+    return () if _ENFORCE in old.metadata.annotations else warnings(new)
 
 
 def row(obj: ServiceAccount, now: float) -> Sequence[Cell]:
@@ -16,7 +42,10 @@ def row(obj: ServiceAccount, now: float) -> Sequence[Cell]:
 STRATEGY = Strategy(
     type=ServiceAccount,
     prefix="serviceaccounts",
-    allow_unconditional_update=False,
     deletion=Deletion(returns_object=True),
     row=row,
+    prepare_create=prepare,
+    prepare_update=prepare_update,
+    warnings=warnings,
+    warnings_update=warnings_update,
 )

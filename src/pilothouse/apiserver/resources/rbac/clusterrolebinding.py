@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from pilothouse.api.types.rbac.v1 import ClusterRoleBinding
 from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.apiserver.resources.rbac import validation
 from pilothouse.apiserver.resources.rbac.subjects import GROUP, subject_defaults, told
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation.names import path_segment
@@ -35,4 +36,6 @@ STRATEGY = Strategy(
     allow_create_on_update=True,
     row=row,
     defaults=defaults,
+    validate=validation.cluster_role_binding,
+    validate_update=validation.cluster_role_binding_update,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.types.rbac.v1 import Role
 from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.apiserver.resources.rbac import validation
 from pilothouse.semantics.validation.names import path_segment
 
 STRATEGY = Strategy(
@@ -11,4 +12,5 @@ STRATEGY = Strategy(
     prefix="roles",
     name=path_segment,
     allow_create_on_update=True,
+    validate=validation.role,
 )
