@@ -99,7 +99,8 @@ class FieldTracker:
         held = live.metadata.managed_fields if live is not None else ()
         before = _tree(live) if live is not None else None
         found = endpoint.apply(before, config, held, call.manager, self._now(), force)
-        obj = live if found.tree is None else typed(found.tree, kind)
+        unchanged = live if live is not None else kind()
+        obj = unchanged if found.tree is None else typed(found.tree, kind)
         return _with_entries(obj, found.entries)
 
     def applied_scale(self, live: Any, config: Tree, call: Call, force: bool) -> Any:
