@@ -15,7 +15,7 @@ from pilothouse.kit.http.answers import BLOCK, Plan, bodiless, upgrade_head
 from pilothouse.kit.http.heads import BadRequest, plain_refusal
 from pilothouse.kit.http.inlet import Inlet
 from pilothouse.kit.http.messages import Answer, BodyTooLarge, ConnectionClosed, Feed, Response, Upgrade
-from pilothouse.kit.http.outlet import ChunkSink, ConnectionStream, Outlet, half_open
+from pilothouse.kit.http.outlet import ChunkSink, ConnectionStream, Outlet
 from pilothouse.kit.http.request import IncomingRequest
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         if self._raw is not None:
             self._raw.feed_end()
-            return half_open(self.outlet.transport)
+            return self.outlet.half_open
         return False  # as in Go, a peer that has closed its side is gone, and what it asked for is cancelled
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -15,12 +15,14 @@ READ_BUFFER = 256 * 1024
 class Outlet:
     """Writes to a transport and knows when its buffer is full."""
 
-    __slots__ = ("_waiters", "full", "lost", "transport")
+    __slots__ = ("_waiters", "full", "half_open", "lost", "transport")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
         self.full = False
         self.lost = False
+        self.half_open = transport.get_extra_info("sslcontext") is None
+        """Whether the connection can go on after the peer has closed its side: TLS has no such thing."""
         self._waiters: list[asyncio.Future[None]] = []
 
     def set_full(self, full: bool) -> None:
@@ -146,11 +148,6 @@ class ConnectionStream:
             self._waiter.set_result(None)
 
 
-def half_open(transport: asyncio.Transport) -> bool:
-    """Whether a connection goes on after the peer has closed its side: TLS has no such thing."""
-    return transport.get_extra_info("sslcontext") is None
-
-
 class Dialed(asyncio.Protocol):
     """The protocol of a connection that we have opened: all of it is `stream`."""
 
@@ -165,7 +162,7 @@ class Dialed(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.stream.feed_end()
-        return half_open(self._outlet.transport)
+        return self._outlet.half_open
 
     def connection_lost(self, error: Exception | None) -> None:
         self._outlet.set_lost()

@@ -61,13 +61,14 @@ class SpdyStream:
         self.read_ended = False
         self.write_ended = False
         self._reset = False
+        self._finished = False
         self._replied = False
         self._changed: set[asyncio.Future[None]] = set()
 
     async def read(self) -> bytes:
         """Some bytes; b"" at the end. Raises StreamReset."""
         while not self._pieces:
-            if self._reset:
+            if self._reset and not self._finished:
                 raise StreamReset(f"stream {self.id} was reset")
             if self.read_ended:
                 return b""
@@ -153,7 +154,7 @@ class SpdyStream:
 
     def ended(self) -> None:
         """The peer has closed its way."""
-        self.read_ended = True
+        self.read_ended = self._finished = True
         self.wake()
 
     def broke(self) -> None:
@@ -341,7 +342,8 @@ class SpdyConnection:
             await self.send(control_frame(FrameType.RST_STREAM, refusal))
             return
         stream = self._streams[identity] = SpdyStream(self, identity, headers)
-        stream.read_ended = bool(flags & FIN)
+        if flags & FIN:
+            stream.ended()
         stream.write_ended = bool(flags & UNIDIRECTIONAL)
         self.settle(stream)
         self._arrivals.put_nowait(stream)

@@ -1,0 +1,70 @@
+"""The kubelet's server: who may ask, and what it answers about pods and logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.kubelet.server.node import STRANGER, node
+
+LINES = b"".join(b"2026-01-01T00:00:0%d.5Z stdout F line %d\n" % (i, i) for i in range(5))
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    (tmp_path / "0.log").write_bytes(b"2026-01-01T00:00:00Z stderr F before\n")
+    (tmp_path / "1.log").write_bytes(LINES)
+    return tmp_path
+
+
+async def test_only_the_api_server_is_answered(logs: Path) -> None:
+    async with node(logs) as one:
+        assert await one.get("/healthz") == (200, "ok")
+        async with one.ask("/healthz", context=STRANGER) as response:
+            assert response.status == 401
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "text"),
+    [
+        ("/containerLogs/default/p/c", 200, "line 0\nline 1\nline 2\nline 3\nline 4\n"),
+        ("/containerLogs/default/p/c?tailLines=2", 200, "line 3\nline 4\n"),
+        ("/containerLogs/default/p/c?tailLines=0", 200, ""),
+        ("/containerLogs/default/p/c?limitBytes=9", 200, "line 0\nli"),
+        ("/containerLogs/default/p/c?sinceTime=2026-01-01T00:00:03Z", 200, "line 3\nline 4\n"),
+        ("/containerLogs/default/p/c?tailLines=1&timestamps=true", 200, "2026-01-01T00:00:04.500000000Z line 4\n"),
+        ("/containerLogs/default/p/c?stream=Stderr", 200, ""),
+        ("/containerLogs/default/p/c?previous=true", 200, "before\n"),
+        ("/containerLogs/default/p/w", 400, 'container "w" in pod "p" is waiting to start: ContainerCreating'),
+        ("/containerLogs/default/p/x", 404, 'container "x" not found in pod "p"'),
+        ("/containerLogs/default/q/c", 404, 'pod "q" does not exist'),
+        ("/containerLogs/default/p/c?tailLines=x", 400, '{"message": "Unable to decode query."}'),
+        ("/containerLogs/default/p/c?limitBytes=0", 422, '{"message": "Invalid request."}'),
+        ("/exec/default/p/c?command=x", 400, "you must specify at least 1 of stdin, stdout, stderr"),
+        ("/exec/default/p/c?command=x&output=1", 400, "Upgrade request required"),
+        ("/exec/default/p/w?command=x&output=1", 500, 'container not found ("w")'),
+        ("/exec/default/q/c?command=x&output=1", 404, "pod does not exist"),
+        ("/exec/default/p/other-uid/c?command=x&output=1", 404, "pod not found"),
+        ("/portForward/default/p", 400, "Upgrade request required"),
+        ("/nowhere", 404, "404 page not found\n"),
+    ],
+)
+async def test_answers(logs: Path, target: str, status: int, text: str) -> None:
+    async with node(logs) as one:
+        assert await one.get(target) == (status, text)
+
+
+async def test_figures_and_methods(logs: Path) -> None:
+    async with node(logs) as one:
+        assert '"name":"p"' in (await one.get("/pods"))[1]
+        assert "node_cpu_usage_seconds_total" in (await one.get("/metrics/resource"))[1]
+        assert (await one.get("/pods", method="DELETE"))[0] == 405
+
+
+async def test_a_client_without_a_protocol_of_ours(logs: Path) -> None:
+    upgrade = ((b"Connection", b"Upgrade"), (b"Upgrade", b"SPDY/3.1"), (b"X-Stream-Protocol-Version", b"v9"))
+    async with node(logs) as one, one.ask("/exec/default/p/c?command=x&output=1", *upgrade) as response:
+        assert response.status == 403
+        assert (await response.read(1000)).startswith(b"unable to upgrade: unable to negotiate protocol")
+        assert response.header(b"x-accepted-stream-protocol-versions") == b"v4.channel.k8s.io"
