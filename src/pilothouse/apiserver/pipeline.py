@@ -81,7 +81,7 @@ class Pipeline:
             if trail is not None:
                 answer = trail.answered(answer)
             if isinstance(answer, Response) and not long_running(context.info):
-                answer = compressed(context.request, answer)
+                answer = await compressed(context.request, answer)
             return ticket.done_with(answer)
         finally:
             if answer is None:

@@ -65,8 +65,12 @@ async def items(
         api_version.encode(),
         _raw_encode(metadata),
     )
-    # Items of typed lists carry no kind and apiVersion: their tails alone.
-    chunks = (start, b"{" + b",{".join([item.tail for item in found]) if found else b"", b"]}")
+    # Items of typed lists carry no kind and apiVersion: their tails alone. They are put together while they are sent,
+    # so that a slow reader of a long list holds references to what the cache has, not megabytes of its own.
+    chunks: list[bytes] = [b",{"] * (2 * len(found))
+    chunks[:1] = [b"{"] if found else []
+    chunks[1::2] = [item.tail for item in found]
+    chunks = [start, *chunks, b"]}"]
     if media.type == JSON:
         return Response(200, chunks, b"application/json", warning_headers(context.warnings))
     if media.type == YAML:
