@@ -29,6 +29,7 @@ from pilothouse.kit.tasks import TaskScope
 from pilothouse.machinery.client import Client
 from pilothouse.machinery.events import Recorder
 from pilothouse.machinery.informer import Informers
+from pilothouse.scheduler import metrics as scheduler_metrics
 from pilothouse.scheduler.runner import Scheduler
 from pilothouse.store.compactor import compact_for_ever
 from pilothouse.store.sqlite import SQLiteStore
@@ -142,6 +143,7 @@ def _run_scheduler(heart: Heart) -> None:
     informers = Informers(client, heart.clock, heart.chance, heart.scope)
     recorder = Recorder("default-scheduler", client, heart.clock, heart.scope)
     scheduler = Scheduler(client, informers, heart.clock, heart.chance, recorder)
+    scheduler_metrics.expose(heart.server.parts.metrics, scheduler)
     heart.scope.spawn(scheduler.run(), "scheduler")
 
 
