@@ -176,7 +176,8 @@ def _ignored(strategy: Strategy[Any], kind: type[Any], subresource: str) -> Fiel
         return of_paths(_json_path(kind, path) for path in rules.keep) if rules is not None else None
     if strategy.status is None:
         return None
-    return of_paths((name,) for name in strategy.dropped_on_create if name in kind.__struct_fields__)
+    names = (*strategy.dropped_on_create, *strategy.unowned)
+    return of_paths((name,) for name in names if name in kind.__struct_fields__)
 
 
 def _json_path(kind: type[Any], path: str) -> tuple[str, ...]:

@@ -183,6 +183,8 @@ class Strategy(Generic[K]):
     """Other served versions by api_version (`autoscaling/v1`); the storage version is not in it."""
     dropped_on_create: tuple[str, ...] = ("status",)
     """Attributes that a create empties and an update takes from the old object (those the kind has)."""
+    unowned: tuple[str, ...] = ()
+    """Attributes beside those that the main endpoint does not write, as far as field managers go."""
     prepare_create: Callable[[K, Write], K] = keep
     prepare_update: Callable[[K, K, Write], K] = keep_update
     validate: Callable[[K], FieldErrors] = accept

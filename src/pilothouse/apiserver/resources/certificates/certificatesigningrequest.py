@@ -14,6 +14,7 @@ from pilothouse.api.types.certificates.v1 import (
     CertificateSigningRequestStatus,
 )
 from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy, Write
+from pilothouse.apiserver.resources.certificates import validation
 from pilothouse.apiserver.table.cells import NONE, age, duration
 
 
@@ -93,11 +94,15 @@ DECISIONS = ("Approved", "Denied")
 STRATEGY = Strategy(
     type=CertificateSigningRequest,
     prefix="certificatesigningrequests",
-    status=Status(prepare=prepare_status),
+    status=Status(prepare=prepare_status, validate=validation.status),
     own_field_labels=True,
     fields={"spec.signerName": lambda o: o.spec.signer_name},
     prepare_update=prepare_update,
-    updates={"approval": Status(prepare=prepare_approval)},
+    updates={"approval": Status(prepare=prepare_approval, validate=validation.approval)},
     row=row,
     prepare_create=prepare_create,
+    name=validation.any_name,
+    validate=validation.validate,
+    validate_update=validation.unchanged,
+    unowned=("spec",),
 )
