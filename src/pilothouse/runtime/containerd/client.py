@@ -14,11 +14,13 @@ from pilothouse.runtime.containerd import events, translate
 from pilothouse.runtime.containerd.channel import Channel
 from pilothouse.runtime.containerd.streaming import Streaming
 from pilothouse.runtime.generated import cri
+from pilothouse.runtime.images.archive import base_name
 from pilothouse.runtime.network.cni import conflist
 from pilothouse.seams import runtime as seam
 
 _IMPORTED = re.compile(r"^unpacking (\S+) \(sha256:[0-9a-f]+\)", re.MULTILINE)
 CTR_NAMESPACE = "k8s.io"
+LISTED_TRIES = 200
 
 
 class ContainerdSandboxes:
@@ -149,19 +151,29 @@ class ContainerdImages:
         await self._channel.call(cri.REMOVE_IMAGE, request)
 
     async def load_archive(self, path: str) -> Sequence[str]:
-        command = ("ctr", "-a", str(self._socket), "-n", CTR_NAMESPACE, "images", "import", path)
+        """An image of which the archive knows only a tag gets the file's own name."""
+        command = ["ctr", "-a", str(self._socket), "-n", CTR_NAMESPACE, "images", "import"]
+        if base := await asyncio.to_thread(base_name, path):
+            command += ["--base-name", base]
         process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            *command, path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         out, error = await process.communicate()
         if process.returncode:
             raise seam.RuntimeFailure(f"{path}: {error.decode(errors='replace').strip()}")
         names = list(dict.fromkeys(_IMPORTED.findall(out.decode(errors="replace"))))
-        for name in names:
-            # CRI hears of new images by an event: a pod that asks at once must find them.
-            while await self.image(name) is None:
-                await self._clock.sleep(0.01)
+        if not names:
+            raise seam.RuntimeFailure(f"{path}: the archive names no image")
+        await self._wait_listed(set(names))
         return names
+
+    async def _wait_listed(self, names: set[str]) -> None:
+        """CRI hears of new images by an event: a pod that asks at once must find them. A name that CRI writes in
+        another way is not waited for longer than this."""
+        for _ in range(LISTED_TRIES):
+            if names <= {tag for image in await self.images() for tag in (*image.tags, *image.digests)}:
+                return
+            await self._clock.sleep(0.01)
 
     async def filesystem(self) -> seam.FilesystemUsage:
         found = await self._channel.call(cri.IMAGE_FS_INFO, cri.ImageFsInfoRequest())
