@@ -101,6 +101,29 @@ class Cluster:
             for address in endpoint["addresses"]
         }
 
+    @contextmanager
+    def watched_endpoints(self, service: str) -> Iterator[list[set[str]]]:
+        """Every state that the ready endpoints of a Service go through while the block runs; what lasts a moment
+        only is not missed, as it would be by asking."""
+        seen: list[set[str]] = []
+        command = [self.kubectl_program, "--context", f"pilothouse-{self.name}", "get", "endpointslices", "-w"]
+        command += ["-l", f"kubernetes.io/service-name={service}", "-o", 'jsonpath={.endpoints}{"\\n"}']
+        with subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True) as running:
+
+            def read() -> None:
+                for line in running.stdout or ():
+                    found = json.loads(line) if line.strip() else []
+                    seen.append({a for e in found if e["conditions"].get("ready") for a in e["addresses"]})
+
+            reader = threading.Thread(target=read)
+            reader.start()
+            try:
+                eventually(lambda: seen, 10, f"the endpoints of {service} are watched")
+                yield seen
+            finally:
+                running.terminate()
+                reader.join()
+
     def node_addresses(self) -> list[str]:
         nodes = self.get("nodes")["items"]
         return [a["address"] for n in nodes for a in n["status"]["addresses"] if a["type"] == "InternalIP"]

@@ -94,16 +94,18 @@ def test_cluster_dns_answers_a_srv_ptr_and_short_names(app: Cluster) -> None:
 def test_a_killed_container_is_restarted_and_its_endpoint_goes_out_and_in(app: Cluster) -> None:
     pod = app.pods("app=web")[0]
     name, address = pod["metadata"]["name"], pod["status"]["podIP"]
-    kill_container(pod["status"]["containerStatuses"][0]["containerID"])
-    eventually(lambda: address not in app.endpoints("web"), 10, "its endpoint is out")
+    before = pod["status"]["containerStatuses"][0]["restartCount"]
 
     def restarted() -> bool:
         status = app.get("pod", name)["status"]["containerStatuses"][0]
-        return bool(status["restartCount"] >= 1 and status["ready"])
+        return bool(status["restartCount"] > before and status["ready"])
 
+    with app.watched_endpoints("web") as seen:
+        kill_container(pod["status"]["containerStatuses"][0]["containerID"])
+        eventually(restarted, 40, "the container is restarted and ready")
+        eventually(lambda: address in seen[-1], 10, "its endpoint is back")
+    assert any(address not in state for state in seen), seen
     events = json.dumps(app.get("events", "--field-selector", f"involvedObject.name={name}"))
-    eventually(restarted, 40, "the container is restarted and ready")
-    eventually(lambda: address in app.endpoints("web"), 10, "its endpoint is back")
     assert "Started" in events
 
 
