@@ -79,9 +79,10 @@ class Served:
     async def close(self) -> None:
         for peer in self._peers:
             peer.writer.close()
+        await self.server.close()
+        for peer in self._peers:
             with contextlib.suppress(OSError, ssl.SSLError):
                 await peer.writer.wait_closed()
-        await self.server.close()
 
 
 @contextlib.asynccontextmanager

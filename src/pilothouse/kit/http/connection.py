@@ -246,8 +246,7 @@ class Connection(asyncio.Protocol):
         if all_read or self.outlet.lost:
             transport.close()
         elif not transport.is_closing():
-            if transport.can_write_eof():
-                transport.write_eof()
+            self.outlet.end()
             self._server.linger(self)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import cast
@@ -52,6 +53,14 @@ class Outlet:
             await waiter
         if self.lost:
             raise ConnectionClosed("the peer is gone")
+
+    def end(self) -> None:
+        """Nothing more from this side, where the transport can say so."""
+        transport = self.transport
+        if not self.lost and not transport.is_closing() and transport.can_write_eof():
+            # A peer that has just reset the connection is told of in its own way.
+            with contextlib.suppress(OSError):
+                transport.write_eof()
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -116,9 +125,7 @@ class ConnectionStream:
 
     async def close_write(self) -> None:
         """No more from this side, where the transport can say so (TLS cannot); reading goes on."""
-        transport = self._outlet.transport
-        if not self._outlet.lost and not transport.is_closing() and transport.can_write_eof():
-            transport.write_eof()
+        self._outlet.end()
 
     async def close(self) -> None:
         self.feed_end()
