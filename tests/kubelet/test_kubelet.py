@@ -10,6 +10,7 @@ import pytest
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.coordination.v1 import Lease
 from pilothouse.api.types.core.v1 import Node, Pod
+from pilothouse.seams.runtime import ContainerConfig, SandboxConfig
 from pilothouse.semantics.pods import is_ready
 from pilothouse.testing.clock import VirtualClock
 from tests.kubelet.world import machine, running, simulated_pod, world
@@ -183,3 +184,23 @@ async def test_a_status_that_somebody_else_changed_is_put_right(clock: VirtualCl
         await one.client.update(msgspec.structs.replace(found, status=status), subresource="status")
         assert not is_ready(await one.pod())
         await one.until(is_ready)
+
+
+async def test_an_unforeseen_failure_concerns_its_pod_alone(
+    clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(clock) as one:
+        create = one.runtime.create_container
+
+        async def picky(sandbox_id: str, config: ContainerConfig, sandbox: SandboxConfig) -> str:
+            if sandbox.name == "poison":
+                raise ZeroDivisionError("nobody thought of this")
+            return await create(sandbox_id, config, sandbox)
+
+        monkeypatch.setattr(one.runtime, "create_container", picky)
+        await one.client.create(simulated_pod("poison"))
+        await one.client.create(simulated_pod("good"))
+        await one.until(is_ready, "good")
+        await one.until(waits_for("CreateContainerError"), "poison")
+        monkeypatch.undo()
+        await one.until(is_ready, "poison")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -80,6 +81,9 @@ class Kubelet:
         self._clock = clock
         self._chance = chance
         self._scope = scope
+        # What fails for one pod in a way nobody thought of is told of, and must not end the node.
+        self._pod_scope = TaskScope("pods", on_failure=_told)
+        scope.spawn(_keep(self._pod_scope), "pods")
         self.recorder = NodeRecorder(EventSender("kubelet", client, clock, scope, host=options.name), options.name)
         self._capacity = facts.capacity(options)
         self._info = facts.system_info(RuntimeVersion("containerd", ""))
@@ -94,7 +98,7 @@ class Kubelet:
         view = NodeView(
             self.options, parse_resolv_conf(_text(self.options.resolv_conf)), self._capacity, cgroups.unified()
         )
-        images = ImageManager(self.runtime, self.recorder, self._clock, self._scope)
+        images = ImageManager(self.runtime, self.recorder, self._clock, self._pod_scope)
         starter = Starter(self.runtime, images, fetch, place, hooks, self.recorder, view, services=services)
         self.pods.attach(
             Shop(
@@ -102,13 +106,13 @@ class Kubelet:
                 client=self._client,
                 clock=self._clock,
                 chance=self._chance,
-                scope=self._scope,
+                scope=self._pod_scope,
                 place=place,
                 fetch=fetch,
                 starter=starter,
                 hooks=hooks,
-                prober=Prober(handlers, self.recorder, self._clock, self._scope),
-                statuses=StatusManager(self._client, self._clock, self._chance, self._scope),
+                prober=Prober(handlers, self.recorder, self._clock, self._pod_scope),
+                statuses=StatusManager(self._client, self._clock, self._chance, self._pod_scope),
                 recorder=self.recorder,
                 node=view,
                 created=self.pods.created,
@@ -172,6 +176,16 @@ class Kubelet:
     def node(self) -> Node | None:
         """The node's own object, as last seen."""
         return self.registrar.node
+
+
+def _told(name: str, failure: BaseException) -> None:
+    """The scope has logged it with its traceback."""
+
+
+async def _keep(scope: TaskScope) -> None:
+    """Hold a scope open as long as this task lives."""
+    async with scope:
+        await asyncio.Event().wait()
 
 
 def _text(path: Path) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from pilothouse.api.types.core.v1 import Pod
+from pilothouse.kit.tasks import attempt
 from pilothouse.kubelet import configs
 from pilothouse.kubelet.podworker import events, instructions
 from pilothouse.kubelet.podworker.machine import PodMachine
@@ -20,6 +21,7 @@ from pilothouse.kubelet.volumes.model import VolumeError
 from pilothouse.seams.runtime import Container, ContainerState, RuntimeFailure, Sandbox
 
 log = logging.getLogger(__name__)
+UNFORESEEN_RETRY = 1.0
 
 
 class Actions:
@@ -39,14 +41,14 @@ class Actions:
     def do(self, instruction: Any) -> bool:
         """Begin what `instruction` asks for; False if it is not for us. Never waits."""
         if isinstance(instruction, instructions.StartContainer):
-            self._starts[instruction.name] = self._spawn(self._start(instruction), f"start/{instruction.name}")
+            self._starts[instruction.name] = self._spawn(self._start(instruction), instruction)
         elif isinstance(instruction, instructions.KillContainer):
             self._kill_container(instruction)
         elif isinstance(instruction, instructions.AbandonStarts):
             for task in list(self._starts.values()):
                 task.cancel()
         elif (work := _WORK.get(type(instruction))) is not None:
-            self._spawn(work(self, instruction), type(instruction).__name__)
+            self._spawn(work(self, instruction), instruction)
         else:
             return False
         return True
@@ -54,9 +56,22 @@ class Actions:
     def idle(self) -> bool:
         return not (self._starts or self._kills)
 
-    def _spawn(self, work: Any, what: str) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = self._shop.scope.spawn(work, f"{what}/{self._pod.metadata.name}")
-        return task
+    def _spawn(self, work: Coroutine[Any, Any, None], instruction: Any) -> asyncio.Task[None]:
+        name = f"{type(instruction).__name__}/{self._pod.metadata.name}"
+        return self._shop.scope.spawn(self._guarded(work, instruction), name)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None], instruction: Any) -> None:
+        """An action that fails in a way nobody thought of concerns its pod alone, and is answered like any failure."""
+        failure = await attempt(work)
+        if failure is None:
+            return
+        log.error("pod %s: %s failed", self._pod.metadata.name, type(instruction).__name__, exc_info=failure)
+        await self._shop.clock.sleep(UNFORESEEN_RETRY)
+        answer = _FAILURES.get(type(instruction))
+        if answer is not None:
+            self._tell(answer(instruction, failure))
+        else:
+            self.do(instruction)
 
     async def mount_volumes(self, _: instructions.MountVolumes) -> None:
         try:
@@ -165,7 +180,7 @@ class Actions:
             self._shop.recorder.pod(self._pod, "Normal", "Killing", wanted.message, wanted.name)
         if (earlier := self._kills.get(wanted.container_id)) is not None:
             earlier.cancel()
-        self._kills[wanted.container_id] = self._spawn(self._kill(wanted), f"kill/{wanted.name}")
+        self._kills[wanted.container_id] = self._spawn(self._kill(wanted), wanted)
 
     async def _kill(self, wanted: instructions.KillContainer) -> None:
         left = float(wanted.grace_seconds)
@@ -198,6 +213,13 @@ class Actions:
         await self._insist(lambda: self._shop.runtime.remove_sandbox(wanted.sandbox_id))
 
 
+_FAILURES: dict[type, Callable[[Any, Exception], events.Event]] = {
+    instructions.MountVolumes: lambda _, failure: events.VolumesFailed(str(failure)),
+    instructions.StartSandbox: lambda _, failure: events.SandboxFailed(str(failure)),
+    instructions.StartContainer: lambda wanted, failure: events.ContainerFailed(
+        wanted.name, "CreateContainerError", str(failure), 10.0
+    ),
+}
 _WORK: dict[type, Callable[[Actions, Any], Coroutine[Any, Any, None]]] = {
     instructions.MountVolumes: Actions.mount_volumes,
     instructions.RemoveVolumes: Actions.remove_volumes,

@@ -117,7 +117,7 @@ def container_config(config: seam.ContainerConfig) -> cri.ContainerConfig:
         command=tuple(config.command),
         args=tuple(config.args),
         working_dir=config.working_dir,
-        envs=tuple(cri.KeyValue(key=k, value=v.encode()) for k, v in config.environment),
+        envs=tuple(cri.KeyValue(key=k, value=v.encode("utf-8", "surrogateescape")) for k, v in config.environment),
         mounts=tuple(mount(m) for m in config.mounts),
         labels=config.labels,
         annotations=config.annotations,
