@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,13 +35,19 @@ PRIORITIES = (
 
 
 async def ensure(client: Client, wanted: Sequence[Any]) -> None:
-    """Create what is not there yet."""
-    for obj in wanted:
-        try:
-            await client.create(obj)
-        except StatusError as error:
-            if error.reason != "AlreadyExists":
-                raise
+    """Create what is not there yet, all at once: the store then needs few commits. Failures come as an
+    ExceptionGroup of StatusErrors."""
+    async with asyncio.TaskGroup() as group:
+        for obj in wanted:
+            group.create_task(_ensure(client, obj))
+
+
+async def _ensure(client: Client, obj: Any) -> None:
+    try:
+        await client.create(obj)
+    except StatusError as error:
+        if error.reason != "AlreadyExists":
+            raise
 
 
 async def namespaces(client: Client) -> None:

@@ -6,6 +6,7 @@ is "false" is left alone.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -50,19 +51,25 @@ def wanted_binding(stored: B, wanted: B) -> B | None:
 
 
 async def reconcile(client: Client, reader: Reader) -> None:
-    """Write what is missing. Raises StatusError if the store cannot take it."""
+    """Write what is missing, all at once: the store then needs few commits. Failures come as an ExceptionGroup of
+    StatusErrors."""
+    writes = []
     for cluster_role in _aggregated(objects.cluster_roles()):
         found = reader.get(ClusterRole, cluster_role.metadata.name)
-        await _write(client, cluster_role, found, wanted_role(found, cluster_role) if found else None)
+        writes.append(_write(client, cluster_role, found, wanted_role(found, cluster_role) if found else None))
     for cluster_binding in objects.cluster_role_bindings():
         bound = reader.get(ClusterRoleBinding, cluster_binding.metadata.name)
-        await _write(client, cluster_binding, bound, wanted_binding(bound, cluster_binding) if bound else None)
+        changed = wanted_binding(bound, cluster_binding) if bound else None
+        writes.append(_write(client, cluster_binding, bound, changed))
     for role in objects.roles():
         held = reader.get(Role, role.metadata.name, role.metadata.namespace)
-        await _write(client, role, held, wanted_role(held, role) if held else None)
+        writes.append(_write(client, role, held, wanted_role(held, role) if held else None))
     for binding in objects.role_bindings():
         kept = reader.get(RoleBinding, binding.metadata.name, binding.metadata.namespace)
-        await _write(client, binding, kept, wanted_binding(kept, binding) if kept else None)
+        writes.append(_write(client, binding, kept, wanted_binding(kept, binding) if kept else None))
+    async with asyncio.TaskGroup() as group:
+        for write in writes:
+            group.create_task(write)
 
 
 def _aggregated(roles: list[ClusterRole]) -> list[ClusterRole]:
