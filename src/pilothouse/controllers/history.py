@@ -34,9 +34,16 @@ class Step:
 
 
 def data_of(template: PodTemplateSpec) -> dict[str, Any]:
-    """A strategic merge patch that brings an object back to this template."""
+    """A strategic merge patch that brings an object back to this template. Its keys are sorted: clients compare it byte
+    by byte with one of their own making."""
     tree: dict[str, Any] = msgspec.json.decode(json.encode(template))
-    return {"spec": {"template": {**tree, "$patch": "replace"}}}
+    return {"spec": {"template": _sorted({**tree, "$patch": "replace"})}}
+
+
+def _sorted(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _sorted(tree[key]) for key in sorted(tree)}
+    return [_sorted(item) for item in tree] if isinstance(tree, list) else tree
 
 
 def template_of(revision: ControllerRevision) -> PodTemplateSpec:
