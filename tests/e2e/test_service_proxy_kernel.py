@@ -288,6 +288,14 @@ async def test_updates_do_not_disturb_connections(lab: Lab, node: Node) -> None:
     assert len(set(rest.decode().split())) == 1
 
 
+async def test_a_flush_by_others_is_seen(lab: Lab, node: Node) -> None:
+    assert await node.kernel.has_table("ip", "proxy")
+    sh(f"ip netns exec {lab.ns('node')} nft flush ruleset")
+    assert not await node.kernel.has_table("ip", "proxy")
+    await node.start()
+    assert await node.kernel.has_table("ip", "proxy")
+
+
 async def test_everything_goes_with_its_service(lab: Lab, node: Node) -> None:
     before = await listing(lab)
     web = service(

@@ -103,13 +103,22 @@ class ServiceProxy:
             async with self._clock.timeout(LOOK_SECONDS):
                 await self._changed.wait()
         except TimeoutError:
-            ruleset = self.state.ruleset
-            if not await self._kernel.has_table(ruleset.family, ruleset.name):
-                log.warning("the table %s is gone; sending it again", ruleset.name)
-                self._whole = True
+            await self._look()
             return
         await self._clock.sleep(GATHER_SECONDS)
         self._changed.clear()
+
+    async def _look(self) -> None:
+        """Somebody else may have flushed our table."""
+        ruleset = self.state.ruleset
+        try:
+            there = await self._kernel.has_table(ruleset.family, ruleset.name)
+        except KernelRefused as error:
+            log.warning("cannot look for the table %s: %s", ruleset.name, error)
+            return
+        if not there:
+            log.warning("the table %s is gone; sending it again", ruleset.name)
+            self._whole = True
 
     async def _sync(self) -> None:
         begun = self._clock.monotonic()

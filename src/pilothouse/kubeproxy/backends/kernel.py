@@ -59,8 +59,11 @@ class NftKernel:
             raise KernelRefused(said[:2000])
 
     async def has_table(self, family: str, name: str) -> bool:
-        code, _ = await self._run(("nft", "list", "chain", family, name, "nat-prerouting"))
-        return code == 0
+        # Listing reads every element first (0.9 s at 20,000 Services); a creation that is only checked reads nothing.
+        code, said = await self._run(("nft", "-c", "create", "table", family, name))
+        if code and "File exists" not in said:
+            raise KernelRefused(said[:2000])
+        return code != 0
 
     async def forget_flow(self, flow: StaleFlow) -> None:
         frontend = flow.frontend
