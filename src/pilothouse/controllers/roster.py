@@ -21,6 +21,7 @@ from pilothouse.controllers import (
     service_cidrs,
 )
 from pilothouse.controllers.certificates import control as certificates
+from pilothouse.controllers.cronjob import shell as cronjob
 from pilothouse.controllers.daemonset import shell as daemonset
 from pilothouse.controllers.endpoints import mirroring, objects, slices
 from pilothouse.controllers.environment import Environment
@@ -56,6 +57,7 @@ ROSTER: tuple[Entry, ...] = (
     Entry("statefulset-controller", statefulset.build),
     Entry("job-controller", job.build),
     Entry("job-orphans-controller", job_orphans.build),
+    Entry("cronjob-controller", cronjob.build),
     Entry("ttl-after-finished-controller", job_ttl.build),
     Entry("disruption-controller", disruption.build),
     Entry("resourcequota-controller", quota.build),

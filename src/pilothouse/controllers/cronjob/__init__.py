@@ -1,0 +1,1 @@
+"""CronJobs: `schedule` reads cron lines, `decide` says what to start and forget, `shell` does it."""
