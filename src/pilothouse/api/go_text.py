@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
+import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from pilothouse.api.codec.json import to_builtins
+from pilothouse.api.facts import FieldFact
 from pilothouse.api.quantity import Quantity
 from pilothouse.api.scheme import facts_of
 
@@ -76,14 +79,11 @@ def struct_tree(value: Any) -> Any:
         return _with_sorted_maps(to_builtins(value))  # metadata has no internal form upstream: names as on the wire
     if isinstance(value, Struct):
         tree: dict[str, Any] = {}
-        for fact in facts_of(type(value)).fields:
-            if fact.inline:
-                continue
+        for fact in _fields(type(value)):
             found = getattr(value, fact.attribute)
-            empty = fact.go_type.startswith(("*", "[]", "map[")) and not found and not isinstance(found, Struct | bool)
-            tree[field_name(fact.json_name)] = (
-                None if empty and found in (None, (), {}, "", b"") else struct_tree(found)
-            )
+            nil = found is None or found == () or found == b"" or (isinstance(found, Mapping) and not found)
+            nil = nil or (found == "" and fact.go_type.startswith("*"))
+            tree[field_name(fact.json_name)] = None if nil else struct_tree(found)
         return tree
     if isinstance(value, Quantity):
         return value.text
@@ -92,6 +92,22 @@ def struct_tree(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [struct_tree(v) for v in value]
     return value
+
+
+def _fields(kind: Any) -> Iterator[FieldFact]:
+    """The fields of a struct in Go's order, those of embedded structs in their place."""
+    for fact in facts_of(kind).fields:
+        if not fact.inline:
+            yield fact
+        elif not fact.go_type.endswith("TypeMeta"):
+            yield from _fields(next(base for base in kind.__mro__ if base.__name__ == fact.go_type))
+
+
+def unified_diff(old: Any, new: Any) -> str:
+    """What differs between two internal structs, as errors show it: a diff of their JSON, three lines around."""
+    before, after = (json.dumps(struct_tree(value), indent=1, ensure_ascii=False).splitlines() for value in (old, new))
+    lines = itertools.islice(difflib.unified_diff(before, after, n=3, lineterm=""), 2, None)
+    return "".join(f"{line}\n" for line in lines)
 
 
 _MAPS = frozenset({"labels", "annotations", "fieldsV1"})

@@ -8,6 +8,7 @@ from pilothouse.api.time import format_time
 from pilothouse.api.types.core.v1 import Pod, PodCondition, PodIP, PodStatus
 from pilothouse.api.types.meta.v1 import DeleteOptions
 from pilothouse.apiserver.generic.strategy import Deletion, MetaUpdate, Status, Strategy, Write
+from pilothouse.apiserver.resources.core.pod_changes import UPDATES
 from pilothouse.apiserver.resources.core.pod_row import conditions, row
 from pilothouse.apiserver.resources.core.podspec import defaults, spec, update, warnings
 from pilothouse.apiserver.resources.core.podspec.placement import merged_label_keys
@@ -89,6 +90,7 @@ STRATEGY = Strategy(
     validate_update=update.validate,
     meta_update=MetaUpdate(whole=1),
     status=Status(keep=("spec", "metadata.owner_references"), prepare=prepare_status),
+    updates=UPDATES,
     own_field_labels=True,
     fields={
         "spec.nodeName": lambda o: o.spec.node_name,

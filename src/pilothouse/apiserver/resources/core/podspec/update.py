@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from pilothouse.api import go_text
 from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, required
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec import checks
@@ -134,5 +135,6 @@ def validate(new: core.Pod, old: core.Pod) -> FieldErrors:
         termination_grace_period_seconds=grace,
     )
     if munged != old.spec:
-        errors.append(forbidden("spec", f"pod updates may not change fields other than {','.join(_FIELDS)}\n"))
+        told = f"pod updates may not change fields other than {','.join(_FIELDS)}\n"
+        errors.append(forbidden("spec", told + go_text.unified_diff(old.spec, munged)))
     return errors

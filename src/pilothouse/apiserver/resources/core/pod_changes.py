@@ -1,0 +1,133 @@
+"""The subresources that change a running pod: `ephemeralcontainers` adds containers to look into it, `resize` changes
+what its containers may use. What else a client sends is dropped without a word. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from pilothouse.api import go_text
+from pilothouse.api.field_errors import FieldErrors, forbidden, invalid
+from pilothouse.api.quantity import Quantity
+from pilothouse.api.types.core.v1 import Container, Pod, PodSpec, ResourceRequirements
+from pilothouse.apiserver.generic.strategy import Status, Write
+from pilothouse.apiserver.resources.core.podspec.spec import pod as spec_errors
+from pilothouse.semantics.requests import compute_qos, qos_class
+
+C = TypeVar("C", bound=Container)
+MIRROR = "kubernetes.io/config.mirror"
+_MUTABLE = ("cpu", "memory")
+
+
+def _kept(new: Pod, old: Pod, spec: PodSpec) -> Pod:
+    """The old pod with another spec; of the metadata only who manages it is new."""
+    metadata = replace(
+        old.metadata,
+        resource_version=new.metadata.resource_version,
+        managed_fields=new.metadata.managed_fields,
+        generation=old.metadata.generation + (spec != old.spec),
+    )
+    return replace(old, metadata=metadata, spec=spec)
+
+
+def prepare_ephemeral(new: Pod, old: Pod, write: Write) -> Pod:
+    return _kept(new, old, replace(old.spec, ephemeral_containers=new.spec.ephemeral_containers))
+
+
+def validate_ephemeral(new: Pod, old: Pod) -> FieldErrors:
+    """New ones may come; those that are there stay as they are."""
+    errors = spec_errors(new)
+    if MIRROR in old.metadata.annotations:
+        return [*errors, forbidden("", "static pods do not support ephemeral containers")]
+    found = {container.name: container for container in new.spec.ephemeral_containers}
+    path = "spec.ephemeralContainers"
+    for former in old.spec.ephemeral_containers:
+        told = f"existing ephemeral containers {go_text.quote(former.name)} may not be"
+        fresh = found.get(former.name)
+        if fresh is None:
+            errors.append(forbidden(path, f"{told} removed\n"))
+        elif fresh != former:
+            errors.append(forbidden(path, f"{told} changed\n{go_text.unified_diff(former, fresh)}"))
+    return errors
+
+
+def prepare_resize(new: Pod, old: Pod, write: Write) -> Pod:
+    spec = replace(
+        old.spec,
+        containers=_resized(new.spec.containers or (), old.spec.containers or ()),
+        init_containers=_resized(new.spec.init_containers, old.spec.init_containers),
+    )
+    return _kept(new, old, spec)
+
+
+def _resized(new: Sequence[C], old: Sequence[C]) -> tuple[C, ...]:
+    """The old containers with the resources and resize policies of the new ones."""
+    wanted = {container.name: container for container in new}
+    return tuple(
+        replace(c, resources=wanted[c.name].resources, resize_policy=wanted[c.name].resize_policy)
+        if c.name in wanted
+        else c
+        for c in old
+    )
+
+
+def validate_resize(new: Pod, old: Pod) -> FieldErrors:
+    errors = spec_errors(new)
+    if MIRROR in old.metadata.annotations:
+        return [*errors, forbidden("", "static pods cannot be resized")]
+    if qos_class(old) != compute_qos(new.spec):
+        detail = "Pod QOS Class may not change as a result of resizing"
+        errors.append(invalid("spec", new.status.qos_class, detail))
+    for name, fresh, former in (
+        ("containers", new.spec.containers or (), old.spec.containers or ()),
+        ("initContainers", new.spec.init_containers, old.spec.init_containers),
+    ):
+        for at, (after, before) in enumerate(zip(fresh, former, strict=True)):
+            errors += _removed(f"spec.{name}[{at}].resources", after.resources, before.resources)
+    munged = replace(
+        new.spec,
+        containers=_with_old_amounts(new.spec.containers or (), old.spec.containers or ()),
+        init_containers=_with_old_amounts(new.spec.init_containers, old.spec.init_containers),
+    )
+    if munged != old.spec:
+        told = f"only cpu and memory resources are mutable\n{go_text.unified_diff(old.spec, munged)}"
+        errors.append(forbidden("spec", told))
+    return errors
+
+
+def _removed(path: str, new: ResourceRequirements, old: ResourceRequirements) -> FieldErrors:
+    errors: FieldErrors = []
+    if any(name not in new.requests for name in old.requests):
+        errors.append(forbidden(f"{path}.requests", "resource requests cannot be removed"))
+    if any(name not in new.limits for name in old.limits):
+        errors.append(forbidden(f"{path}.limits", "resource limits cannot be removed"))
+    return errors
+
+
+def _with_old_amounts(new: Sequence[C], old: Sequence[C]) -> tuple[C, ...]:
+    """The new containers with the old amounts of what may be resized, and the old policies."""
+    return tuple(
+        replace(
+            after,
+            resize_policy=before.resize_policy,
+            resources=replace(
+                after.resources,
+                requests=_mixed(after.resources.requests, before.resources.requests),
+                limits=_mixed(after.resources.limits, before.resources.limits),
+            ),
+        )
+        for after, before in zip(new, old, strict=True)
+    )
+
+
+def _mixed(new: Mapping[str, Quantity], old: Mapping[str, Quantity]) -> dict[str, Quantity]:
+    kept = {name: amount for name, amount in new.items() if name not in _MUTABLE}
+    return kept | {name: amount for name, amount in old.items() if name in _MUTABLE}
+
+
+UPDATES = {
+    "ephemeralcontainers": Status(keep=(), prepare=prepare_ephemeral, validate=validate_ephemeral),
+    "resize": Status(keep=(), prepare=prepare_resize, validate=validate_resize),
+}
