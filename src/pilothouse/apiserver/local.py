@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 K = TypeVar("K", bound=Object)
 A = TypeVar("A", bound=Struct)
 MANAGER = "pilothouse"
+CONTROLLERS = "system:serviceaccount:kube-system:"
 
 
 class LocalClient:
@@ -368,7 +369,10 @@ def _expired(revision: int, error: Compacted) -> StatusError:
 
 
 def _manager(user: UserInfo) -> str:
-    """The field manager of a component: what its user is called, without prefix."""
+    """The field manager of a component: what its user is called, without prefix; all controllers write as the one
+    program that they are upstream."""
+    if user.username.startswith(CONTROLLERS):
+        return "kube-controller-manager"
     return user.username.rpartition(":")[2] or MANAGER
 
 

@@ -31,10 +31,14 @@ from pilothouse.controllers.job import ttl as job_ttl
 from pilothouse.controllers.nodes import eviction, lifecycle
 from pilothouse.controllers.statefulset import shell as statefulset
 from pilothouse.controllers.volumes import binder, protection
+from pilothouse.machinery.controller import Controller
 
 
 class Runnable(Protocol):
-    """A built controller."""
+    """A built controller: a Controller, or one that keeps its own company around it."""
+
+    @property
+    def controller(self) -> Controller[Any]: ...
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -82,13 +86,13 @@ ROSTER: tuple[Entry, ...] = (
 )
 
 
-def start(env: Environment, only: Iterable[str] | None = None) -> Sequence[Runnable]:
-    """Build the controllers (all, or those of `only`) and run them in the environment's scope."""
+def start(env: Environment, only: Iterable[str] | None = None) -> Sequence[Controller[Any]]:
+    """Build the controllers (all, or those of `only`) and run them in the environment's scope; answers their shells."""
     chosen = None if only is None else set(only)
-    running: list[Runnable] = []
+    running: list[Controller[Any]] = []
     for entry in ROSTER:
         if chosen is None or entry.name in chosen:
             built: Runnable = entry.build(env)
             env.scope.spawn(built.run(), entry.name)
-            running.append(built)
+            running.append(built.controller)
     return running

@@ -26,6 +26,7 @@ from pilothouse.kit.http.server import Server
 from pilothouse.kit.lag import LagGuard
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
+from pilothouse.machinery import metrics as controller_metrics
 from pilothouse.machinery.client import Client
 from pilothouse.machinery.events import Recorder
 from pilothouse.machinery.informer import Informers
@@ -135,7 +136,7 @@ def _run_controllers(heart: Heart, pki: PKI, spec: ClusterSpec) -> None:
             signing_pair=(authority.certificate, authority.key),
         ),
     )
-    roster.start(environment)
+    controller_metrics.expose(heart.server.parts.metrics, roster.start(environment))
 
 
 def _run_scheduler(heart: Heart) -> None:

@@ -54,6 +54,13 @@ class Controller(Generic[T]):
         self._writes: dict[T, OwnWrites] = {}
         self.reconciled = 0
         self.failed = 0
+        self.seconds = 0.0
+        """Time spent in rounds, waiting for answers included."""
+
+    @property
+    def controller(self) -> Controller[T]:
+        """Itself: what is built for the roster may also be something that has a controller."""
+        return self
 
     def needs(self, kind: type[K]) -> Informer[K]:
         """The informer of `kind`; no key is worked on before it has its first list."""
@@ -96,7 +103,9 @@ class Controller(Generic[T]):
             await writes.wait_seen()
         else:
             writes = OwnWrites(self._informers, self._clock)
+        begun = self._clock.monotonic()
         failure = await attempt(self._round(key, RecordingClient(self._client, writes)))
+        self.seconds += self._clock.monotonic() - begun
         if writes.pending:
             self._writes[key] = writes
         self.reconciled += 1

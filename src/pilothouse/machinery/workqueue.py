@@ -33,6 +33,20 @@ class WorkQueue(Generic[T]):
         self._order = 0
         self._getters: deque[asyncio.Future[None]] = deque()
         self._rearm = asyncio.Event()
+        self.added = 0
+        """Keys that were let in, each time they were."""
+        self.retried = 0
+        """Keys that were added again after a failure."""
+
+    @property
+    def delayed(self) -> int:
+        """Keys that wait for their time."""
+        return len(self._due)
+
+    @property
+    def working(self) -> int:
+        """Keys that workers have."""
+        return len(self._working)
 
     def __len__(self) -> int:
         """Keys ready to be taken."""
@@ -43,6 +57,7 @@ class WorkQueue(Generic[T]):
         if key in self._dirty:
             return
         self._dirty.add(key)
+        self.added += 1
         if key not in self._working:
             self._push(key)
 
@@ -62,6 +77,7 @@ class WorkQueue(Generic[T]):
 
     def add_rate_limited(self, key: T) -> None:
         """Add `key` after a delay that doubles with each failure since the last `forget`."""
+        self.retried += 1
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         self.add_after(key, min(self._base * 2.0 ** min(failures, 40), self._ceiling))
