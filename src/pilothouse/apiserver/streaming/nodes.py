@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import Callable
 from typing import Protocol
 
@@ -39,6 +41,26 @@ def port_of(node: Node) -> int:
     return (kubelet.port if kubelet is not None else 0) or 10250
 
 
+class DialError(OSError):
+    """A connection that could not be made; the text is what clients are shown."""
+
+
+async def reach(
+    host: str, port: int, context: ssl.SSLContext | None, clock: Clock, *, server_name: str = ""
+) -> RawStream:
+    """A connection. Raises DialError."""
+    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        return await dial(host, port, context, clock=clock, server_name=server_name)
+    except TimeoutError:
+        raise DialError(f"dial tcp {shown}: i/o timeout") from None
+    except ssl.SSLError as error:
+        raise DialError(f"tls: {error.reason or error}") from None
+    except OSError as error:
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise DialError(f"dial tcp {shown}: connect: {why}") from None
+
+
 class SecureKubelets:
     """Reaches kubelets over TLS. `host` turns a node's address into the one to dial (nodes without a network of their
     own are all on the loopback); certificates are always checked against the node's address."""
@@ -52,7 +74,8 @@ class SecureKubelets:
 
     async def connect(self, node: Node) -> RawStream:
         address = address_of(node)
-        return await dial(self._host(address), port_of(node), self._context, clock=self._clock, server_name=address)
+        host = self._host(address)
+        return await reach(host, port_of(node), self._context, self._clock, server_name=address)
 
 
 class NoKubelets:

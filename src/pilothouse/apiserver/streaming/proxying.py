@@ -11,11 +11,10 @@ from pilothouse.api.types.discovery.v1 import EndpointSlice
 from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.reader import Reader
 from pilothouse.apiserver.streaming.carry import carry, is_upgrade, request_headers, unreachable
-from pilothouse.apiserver.streaming.nodes import Kubelets, address_of, port_of
+from pilothouse.apiserver.streaming.nodes import Kubelets, address_of, port_of, reach
 from pilothouse.apiserver.streaming.targets import Place, pod_place, service_place, split_name
 from pilothouse.kit import tls
 from pilothouse.kit.clock import Clock
-from pilothouse.kit.http.client import dial
 from pilothouse.kit.http.messages import Answer, Header, RawStream, Response
 from pilothouse.kit.random import Chance
 
@@ -75,7 +74,7 @@ class Proxy:
     async def _to_place(self, context: Context, place: Place, *, namespaced: bool = True) -> Answer:
         async def connect() -> RawStream:
             context_ = tls.client_context(None) if place.scheme == "https" else None
-            return await dial(place.host, place.port, context_, clock=self._clock)
+            return await reach(place.host, place.port, context_, self._clock)
 
         return await self._to(context, connect, namespaced=namespaced)
 

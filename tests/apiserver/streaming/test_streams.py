@@ -1,0 +1,228 @@
+"""Requests carried on by a whole API server, to a kubelet that says what it was asked."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.api.types.core.v1 import (
+    Binding,
+    Container,
+    Node,
+    NodeAddress,
+    NodeStatus,
+    ObjectReference,
+    Pod,
+    PodSpec,
+    ServiceAccount,
+)
+from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.api.types.rbac.v1 import PolicyRule, Role, RoleBinding, RoleRef, Subject
+from pilothouse.apiserver.authn.build import Settings
+from pilothouse.apiserver.server import MASTER, ApiServer, Parts
+from pilothouse.kit.clock import SystemClock
+from pilothouse.kit.http.client import ClientRequest, ClientResponse, dial, exchange
+from pilothouse.kit.http.messages import Answer, RawStream, Request, Response, Upgrade
+from pilothouse.kit.http.websocket import client_headers
+from pilothouse.kit.random import Chance
+from pilothouse.machinery.client import Client
+from pilothouse.store.memory import MemoryStore
+from pilothouse.testing.http import Served, serving
+from tests.apiserver.servers import ADMIN, signer
+
+READER = UserInfo(username="reader")
+UPGRADE = ((b"Connection", b"Upgrade"), (b"Upgrade", b"SPDY/3.1"))
+
+
+@dataclass
+class FakeKubelet:
+    """Answers with what it was asked; `served` is set once it listens."""
+
+    seen: list[tuple[str, bytes, dict[bytes, bytes]]] = field(default_factory=list)
+    port: int = 0
+
+    def handle(self, request: Request) -> Answer:
+        self.seen.append((request.method, request.target, dict(request.headers)))
+        if request.target.endswith(b"/gone") and b"Logs" in request.target:
+            return Response(400, b"there is no log", b"text/plain")
+        if request.target.startswith(b"/redirect"):
+            return Response(302, b"", b"", [(b"Location", b"/elsewhere"), (b"Access-Control-Allow-Origin", b"*")])
+        if request.header(b"upgrade"):
+            if b"refuse" in request.target:
+                return Response(500, b'container not found ("refuse")', b"text/plain")
+            return Upgrade([(b"Connection", b"Upgrade"), (b"Upgrade", b"SPDY/3.1")], self.echo)
+        return Response(200, b"line 1\nline 2\n", b"text/plain")
+
+    async def echo(self, stream: RawStream) -> None:
+        while data := await stream.read():
+            await stream.write(data.upper())
+
+    async def connect(self, node: Node) -> RawStream:
+        return await dial("127.0.0.1", self.port, clock=SystemClock())
+
+
+@dataclass
+class World:
+    client: Client
+    kubelet: FakeKubelet
+    served: Served
+
+    @contextlib.asynccontextmanager
+    async def ask(
+        self, path: str, *headers: tuple[bytes, bytes], method: str = "GET", token: bytes = b"T", body: bytes = b""
+    ) -> AsyncIterator[ClientResponse]:
+        stream = await dial("127.0.0.1", self.served.port, clock=SystemClock())
+        sent = [(b"Host", b"api"), (b"Authorization", b"Bearer " + token), *headers]
+        async with exchange(stream, ClientRequest(method, path.encode(), sent, body)) as response:
+            yield response
+
+    async def get(self, path: str, *headers: tuple[bytes, bytes], method: str = "GET") -> tuple[int, str]:
+        async with self.ask(path, *headers, method=method) as response:
+            return response.status, (await response.read(10_000)).decode()
+
+
+@contextlib.asynccontextmanager
+async def world() -> AsyncIterator[World]:
+    kubelet = FakeKubelet()
+    settings = Settings(keys=(signer().key,), static_tokens={"T": ADMIN, "R": READER})
+    parts = Parts(
+        store=MemoryStore(),
+        clock=SystemClock(),
+        chance=Chance(7),
+        authn=settings,
+        signer=signer(),
+        kubelets=kubelet,
+    )
+    server = ApiServer(parts)
+    await server.start()
+    try:
+        async with serving(kubelet.handle) as behind, serving(server.handle) as served:
+            kubelet.port = behind.port
+            client = server.client(MASTER)
+            await prepare(client)
+            yield World(client, kubelet, served)
+    finally:
+        await server.close()
+
+
+async def prepare(client: Client) -> None:
+    await client.create(ServiceAccount(metadata=ObjectMeta(name="default", namespace="default")))
+    status = NodeStatus(addresses=(NodeAddress(type="InternalIP", address="127.0.0.1"),))
+    await client.create(Node(metadata=ObjectMeta(name="n1"), status=status))
+    for name, node in (("p", "n1"), ("pending", "")):
+        spec = PodSpec(
+            containers=(
+                Container(name="c", image="i"),
+                Container(name="gone", image="i"),
+                Container(name="refuse", image="i"),
+            ),
+            automount_service_account_token=False,
+        )
+        await client.create(Pod(metadata=ObjectMeta(name=name, namespace="default"), spec=spec))
+        if node:
+            binding = Binding(metadata=ObjectMeta(name=name, namespace="default"), target=ObjectReference(name=node))
+            await client.create_subresource(Pod, name, "default", "binding", binding, Binding)
+
+
+PODS = "/api/v1/namespaces/default/pods"
+
+
+async def test_logs_come_from_the_kubelet() -> None:
+    async with world() as one:
+        assert await one.get(f"{PODS}/p/log?container=c&tailLines=2") == (200, "line 1\nline 2\n")
+        method, target, headers = one.kubelet.seen[-1]
+        assert (method, target) == ("GET", b"/containerLogs/default/p/c?tailLines=2")
+        assert b"authorization" not in headers
+        assert await one.get(f"{PODS}/pending/log?container=c") == (204, "")
+        code, text = await one.get(f"{PODS}/p/log?container=gone")
+        assert (code, "there is no log" in text, '"reason":"BadRequest"' in text) == (400, True, True)
+        code, text = await one.get(f"{PODS}/nope/log")
+        assert (code, 'pods \\"nope\\" not found' in text) == (404, True)
+
+
+async def test_an_upgrade_is_a_tunnel_to_the_kubelet() -> None:
+    async with world() as one:
+        path = f"{PODS}/p/exec?container=c&command=ls&stdout=true"
+        asked = ((b"X-Stream-Protocol-Version", b"v4.channel.k8s.io"), (b"Impersonate-Extra-A", b"b"))
+        async with one.ask(path, *UPGRADE, *asked[:1], method="POST") as response:
+            assert response.status == 101
+            assert response.upgraded is not None
+            await response.upgraded.write(b"hello")
+            assert await response.upgraded.read() == b"HELLO"
+        method, target, headers = one.kubelet.seen[-1]
+        assert (method, target) == ("POST", b"/exec/default/p/c?output=1&command=ls")
+        assert headers[b"x-stream-protocol-version"] == b"v4.channel.k8s.io"
+        assert headers[b"x-forwarded-for"] == b"127.0.0.1"
+        assert not {b"authorization", b"impersonate-extra-a"} & headers.keys()
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "told"),
+    [
+        ("p/exec?command=x", 400, "a container name must be specified for pod p, choose one of: [c gone refuse]"),
+        ("p/exec?command=x&container=z", 400, "container z is not valid for pod p"),
+        ("pending/exec?container=c", 400, "pod pending does not have a host assigned"),
+        ("pending/portforward", 400, "pod pending does not have a host assigned"),
+        ("nope/attach", 404, 'pods \\"nope\\" not found'),
+        ("p/exec?container=refuse", 500, 'container not found ("refuse")'),
+    ],
+)
+async def test_refused_upgrades(path: str, code: int, told: str) -> None:
+    async with world() as one:
+        status, text = await one.get(f"{PODS}/{path}", *UPGRADE, method="POST")
+        assert (status, told in text) == (code, True), text
+
+
+async def test_what_is_no_upgrade_is_refused() -> None:
+    async with world() as one:
+        code, text = await one.get(f"{PODS}/p/attach?container=c")
+        assert (code, "Upgrade request required" in text) == (400, True)
+
+
+async def test_a_websocket_needs_the_right_to_create() -> None:
+    async with world() as one:
+        rules = (PolicyRule(verbs=("get",), api_groups=("",), resources=("pods/exec",)),)
+        meta = ObjectMeta(name="reading", namespace="default")
+        await one.client.create(Role(metadata=meta, rules=rules))
+        subjects = (Subject(kind="User", name="reader", api_group="rbac.authorization.k8s.io"),)
+        role = RoleRef(kind="Role", name="reading", api_group="rbac.authorization.k8s.io")
+        await one.client.create(RoleBinding(metadata=meta, subjects=subjects, role_ref=role))
+        headers, _ = client_headers(["v5.channel.k8s.io"])
+        async with one.ask(f"{PODS}/p/exec?container=c&command=x", *headers, token=b"R") as response:
+            text = (await response.read(10_000)).decode()
+            assert (response.status, 'cannot create resource \\"pods/exec\\"' in text) == (403, True)
+
+
+async def test_the_proxy_of_a_node() -> None:
+    async with world() as one:
+        assert await one.get("/api/v1/nodes/n1/proxy/a%2Fb?c=d") == (200, "line 1\nline 2\n")
+        _, target, headers = one.kubelet.seen[-1]
+        assert target == b"/a%2Fb?c=d"
+        assert headers[b"x-forwarded-uri"] == b"/api/v1/nodes/n1/proxy/a%2Fb"
+        assert headers[b"host"] == b"api"
+        async with one.ask("/api/v1/nodes/n1/proxy/redirect") as response:
+            assert (response.status, response.header(b"location")) == (302, b"/api/v1/nodes/n1/proxy/elsewhere")
+            assert response.header(b"access-control-allow-origin") is None
+        async with one.ask("/api/v1/nodes/n1/proxy?x=y") as response:
+            assert (response.status, response.header(b"location")) == (301, b"/api/v1/nodes/n1/proxy/?x=y")
+        async with one.ask("/api/v1/nodes/n1/proxy/x", method="HEAD") as response:
+            assert (response.status, response.header(b"content-length")) == (200, b"14")
+        async with one.ask("/api/v1/nodes/n1/proxy/x", method="POST", body=b"y" * 1000) as response:
+            assert response.status == 200
+
+
+async def test_pods_without_an_address_are_not_proxied_to() -> None:
+    async with world() as one:
+        code, text = await one.get(f"{PODS}/p:80/proxy/")
+        assert (code, "address not allowed" in text) == (400, True)
+
+
+async def test_a_kubelet_that_is_not_there() -> None:
+    async with world() as one:
+        one.kubelet.port = 1
+        code, text = await one.get(f"{PODS}/p/log?container=c")
+        assert (code, "error dialing backend" in text) == (500, True)
