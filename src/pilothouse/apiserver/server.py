@@ -48,6 +48,7 @@ from pilothouse.apiserver.filters.observation import Observation
 from pilothouse.apiserver.filters.observation import text as exposition
 from pilothouse.apiserver.filters.priority import bootstrap as flows
 from pilothouse.apiserver.filters.priority.gate import Gate
+from pilothouse.apiserver.filters.priority.upkeep import Upkeep
 from pilothouse.apiserver.generic.actions import Action
 from pilothouse.apiserver.generic.desk import Surroundings
 from pilothouse.apiserver.generic.expiry import Expiry
@@ -213,6 +214,7 @@ class ApiServer:
         own = KubernetesService(self.reader, client, self.parts.service_range)
         host, port = split_address(self.parts.address())
         await own.publish(host, port)
+        self._scope.spawn(Upkeep(self.reader, client, self.parts.clock).run(), "flow-schemas")
         self._scope.spawn(own.publish_for_ever(host, port, self.parts.clock), "kubernetes-service")
         self._scope.spawn(repair.repair_for_ever(self.reader, client, self.parts.clock), "repair")
 
