@@ -127,6 +127,9 @@ class DiskPlace:
             target.chmod(0o644)
         return str(target)
 
+    async def hold(self, pod: Pod) -> None:
+        await asyncio.to_thread(cgroups.apply, cgroup_of(self._options.cgroup_parent, pod), pod_resources(pod))
+
     async def last_words(self, container: Container) -> str:
         return await asyncio.to_thread(last_words.last_words, container)
 

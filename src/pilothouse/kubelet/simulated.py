@@ -29,6 +29,9 @@ class NoPlace:
     ) -> ContainerPlace:
         return ContainerPlace((), "")
 
+    async def hold(self, pod: Pod) -> None:
+        """There is nothing to hold."""
+
     async def last_words(self, container: Container) -> str:
         return ""
 

@@ -347,3 +347,43 @@ def test_old_views_of_a_container_do_not_bring_it_back_to_life() -> None:
     driver.post(events.ContainerStarted(run()))
     assert driver.machine.state.containers["c-0"].exit_code == 3
     assert driver.stage is Stage.TERMINATING
+
+
+def resized(driver: Driver, memory: str) -> events.PodChanged:
+    subject = driver.machine.state.pod
+    spec = pod(container(resources={"limits": {"memory": memory}}, **POLICY)).spec
+    return events.PodChanged(msgspec.structs.replace(subject, spec=spec))
+
+
+POLICY = {
+    "resizePolicy": [
+        {"resourceName": "memory", "restartPolicy": "RestartContainer"},
+        {"resourceName": "cpu", "restartPolicy": "NotRequired"},
+    ]
+}
+
+
+def test_new_limits_are_applied_in_place_and_told_when_they_are() -> None:
+    driver = Driver(pod(container(resources={"limits": {"cpu": "1"}})))
+    driver.running()
+    wanted = pod(container(resources={"limits": {"cpu": "2"}}))
+    changed = msgspec.structs.replace(driver.machine.state.pod, spec=wanted.spec)
+    assert driver.post(events.PodChanged(changed)) == [says.ResizeContainer("c-0", "c")]
+    assert driver.post(events.TimeReached()) == [], "once"
+
+    def told() -> str:
+        resources = driver.status().container_statuses[0].resources
+        assert resources is not None
+        return str(resources.limits["cpu"])
+
+    assert told() == "1"
+    new = (wanted.spec.containers or ())[0].resources
+    assert driver.post(events.ContainerResized("c-0", new)) == []
+    assert told() == "2"
+
+
+def test_new_limits_that_need_a_restart_get_one() -> None:
+    driver = Driver(pod(container(resources={"limits": {"memory": "1Gi"}}, **POLICY)))
+    driver.running()
+    said = driver.post(resized(driver, "2Gi"))
+    assert [k.message for k in of_type(says.KillContainer, said)] == ["Container c resize requires restart"]

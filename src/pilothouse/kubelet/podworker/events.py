@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from pilothouse.api.types.core.v1 import Pod
+from pilothouse.api.types.core.v1 import Pod, ResourceRequirements
 from pilothouse.seams.runtime import Container, Sandbox
 
 
@@ -113,6 +113,14 @@ class ContainerFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerResized:
+    """A running container is now held to `resources`."""
+
+    container_id: str
+    resources: ResourceRequirements
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerStopped:
     """A kill that the machine asked for is through; `container` is its last state, None if it is gone."""
 
@@ -151,6 +159,7 @@ Event = (
     | SandboxStopped
     | ContainerStarted
     | ContainerFailed
+    | ContainerResized
     | ContainerStopped
     | ProbeChanged
     | TimeReached

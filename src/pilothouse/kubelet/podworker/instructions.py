@@ -54,6 +54,14 @@ class KillContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class ResizeContainer:
+    """Hold a running container to what its spec now says, without a restart: ContainerResized."""
+
+    container_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveContainer:
     """Forget a dead container and its log; no answer."""
 
@@ -126,6 +134,7 @@ Instruction = (
     | StartContainer
     | AbandonStarts
     | KillContainer
+    | ResizeContainer
     | RemoveContainer
     | RemoveSandbox
     | ProbeContainer

@@ -140,6 +140,7 @@ def _watch_health(state: PodState, seen: Container) -> Steps:
     started = spec.startup_probe is None or bool(before and before.started)
     ready = started and (spec.readiness_probe is None or bool(before and before.ready))
     state.health[seen.id] = Health(started, ready)
+    state.held_to[seen.id] = before.resources if before and before.resources else spec.resources
     if spec.startup_probe or spec.readiness_probe or spec.liveness_probe:
         return [ProbeContainer(seen.name, seen.id, started, ready)]
     return []
@@ -147,6 +148,7 @@ def _watch_health(state: PodState, seen: Container) -> Steps:
 
 def _ended(state: PodState, container: Container) -> Steps:
     state.killing.pop(container.id, None)
+    state.held_to.pop(container.id, None)
     return [StopProbes(container.id)] if state.health.pop(container.id, None) else []
 
 
@@ -209,6 +211,13 @@ def _forget_old(state: PodState, name: str) -> Steps:
 def _container_failed(state: PodState, event: events.ContainerFailed, now: float) -> Steps:
     state.starting.discard(event.name)
     state.waiting[event.name] = Waiting(event.reason, event.message, now + event.retry_after)
+    return []
+
+
+def _container_resized(state: PodState, event: events.ContainerResized, now: float) -> Steps:
+    state.resizing.discard(event.container_id)
+    if event.container_id in state.held_to:
+        state.held_to[event.container_id] = event.resources
     return []
 
 
@@ -300,6 +309,7 @@ _NOTE: dict[type, Callable[[PodState, Any, float], Steps]] = {
     events.SandboxStopped: _sandbox_stopped,
     events.ContainerStarted: _container_started,
     events.ContainerFailed: _container_failed,
+    events.ContainerResized: _container_resized,
     events.ContainerStopped: _container_stopped,
     events.ProbeChanged: _probe_changed,
     events.TimeReached: _time_reached,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from pilothouse.api.types.core.v1 import Container as ContainerSpec
-from pilothouse.api.types.core.v1 import EphemeralContainer, Pod, PodSpec
+from pilothouse.api.types.core.v1 import EphemeralContainer, Pod, PodSpec, ResourceRequirements
 from pilothouse.kubelet.podworker.restarts import BackOff, is_sidecar
 from pilothouse.seams.runtime import Container, ContainerState, Sandbox, SandboxState
 
@@ -80,6 +80,8 @@ class PodState:
     killing: dict[str, int] = field(default_factory=dict)
     stopping_sandboxes: set[str] = field(default_factory=set)
     health: dict[str, Health] = field(default_factory=dict)
+    held_to: dict[str, ResourceRequirements] = field(default_factory=dict)
+    resizing: set[str] = field(default_factory=set)
     waiting: dict[str, Waiting] = field(default_factory=dict)
     back_off: dict[str, BackOff] = field(default_factory=dict)
     terminate_at: float = 0.0

@@ -127,7 +127,7 @@ def _container_status(state: PodState, spec: AnySpec, node: NodeFacts, *, init: 
         container_id=f"{node.runtime_name}://{run.id}" if run else "",
         started=bool(run) and state.started(run) if run else False,
         allocated_resources=spec.resources.requests if running else {},
-        resources=spec.resources if running else None,
+        resources=state.held_to.get(run.id, spec.resources) if running and run else None,
         volume_mounts=_mounts(spec) if run else (),
     )
 

@@ -9,6 +9,7 @@ from pilothouse.kubelet.podworker.instructions import (
     MountVolumes,
     Record,
     RemoveContainer,
+    ResizeContainer,
     StartContainer,
     StartSandbox,
     StopSandbox,
@@ -148,11 +149,31 @@ def _keep_running(state: PodState, spec: ContainerSpec, run: Container | None, n
 
 def _replace_if_changed(state: PodState, spec: ContainerSpec, run: Container) -> list[Instruction]:
     """A running container whose image the spec has changed is ended; its exit starts the new one."""
-    if not stale(spec, run) or run.id in state.killing:
+    if run.id in state.killing:
         return []
+    if not stale(spec, run):
+        return _resize(state, spec, run)
     grace = state.grace()
     state.killing[run.id] = grace
     return [KillContainer(run.id, spec.name, grace, f"Container {spec.name} definition changed, will be restarted")]
+
+
+def _resize(state: PodState, spec: ContainerSpec, run: Container) -> list[Instruction]:
+    """New requests and limits: in place, or by a restart where the container's policy for that resource says so."""
+    held = state.held_to.get(run.id)
+    if held is None or held == spec.resources or run.id in state.resizing:
+        return []
+    changed = {
+        name
+        for old, new in ((held.requests, spec.resources.requests), (held.limits, spec.resources.limits))
+        for name in (*old, *new)
+        if old.get(name) != new.get(name)
+    }
+    if any(p.resource_name in changed and p.restart_policy == "RestartContainer" for p in spec.resize_policy):
+        state.killing[run.id] = grace = state.grace()
+        return [KillContainer(run.id, spec.name, grace, f"Container {spec.name} resize requires restart")]
+    state.resizing.add(run.id)
+    return [ResizeContainer(run.id, spec.name)]
 
 
 def _discard(state: PodState, run: Container) -> list[Instruction]:

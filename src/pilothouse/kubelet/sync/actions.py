@@ -14,6 +14,7 @@ from pilothouse.kubelet import configs
 from pilothouse.kubelet.podworker import events, instructions
 from pilothouse.kubelet.podworker.machine import PodMachine
 from pilothouse.kubelet.podworker.state import Stage
+from pilothouse.kubelet.resources import container_resources
 from pilothouse.kubelet.sync.shop import RUNTIME_RETRY, Shop, observe
 from pilothouse.kubelet.sync.starting import Order, StartFailed, target_of
 from pilothouse.kubelet.volumes import gather
@@ -22,6 +23,7 @@ from pilothouse.seams.runtime import Container, ContainerState, RuntimeFailure, 
 
 log = logging.getLogger(__name__)
 UNFORESEEN_RETRY = 1.0
+RESIZE_RETRY = 10.0
 
 
 class Actions:
@@ -204,6 +206,24 @@ class Actions:
         self._kills.pop(wanted.container_id, None)
         self._tell(events.ContainerStopped(wanted.container_id, found))
 
+    async def resize_container(self, wanted: instructions.ResizeContainer) -> None:
+        spec = self._machine.state.spec_of(wanted.name)
+        if spec is None:
+            return
+        node = self._shop.node
+        found = container_resources(self._pod, spec, node.capacity, unified=node.unified_cgroups)
+        await self._shop.place.hold(self._pod)
+        while wanted.container_id in self._machine.state.held_to:
+            try:
+                await self._shop.runtime.update_resources(wanted.container_id, found)
+            except RuntimeFailure as error:
+                # Less memory than is in use, say: it may come to fit.
+                log.warning("pod %s: %s is not resized: %s", self._pod.metadata.name, wanted.name, error)
+                await self._shop.clock.sleep(RESIZE_RETRY)
+            else:
+                self._tell(events.ContainerResized(wanted.container_id, spec.resources))
+                return
+
     async def remove_container(self, wanted: instructions.RemoveContainer) -> None:
         await self._insist(lambda: self._shop.runtime.remove_container(wanted.container_id))
         if wanted.log_path:
@@ -225,6 +245,7 @@ _WORK: dict[type, Callable[[Actions, Any], Coroutine[Any, Any, None]]] = {
     instructions.RemoveVolumes: Actions.remove_volumes,
     instructions.StartSandbox: Actions.start_sandbox,
     instructions.StopSandbox: Actions.stop_sandbox,
+    instructions.ResizeContainer: Actions.resize_container,
     instructions.RemoveContainer: Actions.remove_container,
     instructions.RemoveSandbox: Actions.remove_sandbox,
 }

@@ -38,6 +38,10 @@ class Place(Protocol):
         environment: Mapping[str, str],
     ) -> ContainerPlace: ...
 
+    async def hold(self, pod: Pod) -> None:
+        """Hold the pod's cgroup to what its spec now says."""
+        ...
+
     async def last_words(self, container: Container) -> str:
         """What an ended container left as its termination message."""
         ...
