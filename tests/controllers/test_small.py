@@ -10,17 +10,20 @@ from pilothouse.api.types.authorization.v1 import SubjectAccessReview
 from pilothouse.api.types.certificates.v1 import CertificateSigningRequest, CertificateSigningRequestSpec
 from pilothouse.api.types.core.v1 import (
     ConfigMap,
+    EphemeralVolumeSource,
     Node,
     ObjectReference,
     PersistentVolume,
     PersistentVolumeClaim,
     PersistentVolumeClaimSpec,
+    PersistentVolumeClaimTemplate,
     PersistentVolumeClaimVolumeSource,
     PersistentVolumeSpec,
     PersistentVolumeStatus,
     Pod,
     PodSpec,
     Secret,
+    ServiceAccount,
     Volume,
     VolumeResourceRequirements,
 )
@@ -31,7 +34,7 @@ from pilothouse.controllers import bootstrap_tokens
 from pilothouse.controllers.certificates import control, signers
 from pilothouse.controllers.environment import Settings
 from pilothouse.controllers.volumes import matching
-from pilothouse.kit import tls
+from pilothouse.kit import jwt, tls
 from pilothouse.testing.clock import EPOCH, VirtualClock
 from tests.controllers.world import world
 
@@ -221,3 +224,32 @@ async def test_nodes_learn_their_time_to_live(clock: VirtualClock) -> None:
         await w.rest()
         (node,) = await w.all(Node, "")
         assert node.metadata.annotations == {"node.alpha.kubernetes.io/ttl": "0"}
+
+
+async def test_token_secrets_are_filled_and_go_with_their_account(clock: VirtualClock) -> None:
+    signer = jwt.Signer(tls.new_key())
+    settings = Settings(token_signer=signer, cluster_authority="PEM")
+    async with world(clock, ("serviceaccount-token-controller",), settings) as w:
+        await w.client.create(ServiceAccount(metadata=ObjectMeta(name="robot", namespace="ns")))
+        notes = {"kubernetes.io/service-account.name": "robot"}
+        kind = "kubernetes.io/service-account-token"
+        await w.client.create(Secret(metadata=ObjectMeta(name="t", namespace="ns", annotations=notes), type=kind))
+        await w.rest()
+        (held,) = await w.all(Secret)
+        assert (held.data["namespace"], held.data["ca.crt"]) == (b"ns", b"PEM")
+        _, claims = jwt.read_unverified(held.data["token"].decode())
+        assert claims["sub"] == "system:serviceaccount:ns:robot"
+        await w.client.delete(ServiceAccount, "robot", "ns")
+        await w.rest()
+        assert not await w.all(Secret)
+
+
+async def test_ephemeral_volumes_get_their_claims(clock: VirtualClock) -> None:
+    async with world(clock, ("ephemeral-volume-controller",)) as w:
+        source = EphemeralVolumeSource(volume_claim_template=PersistentVolumeClaimTemplate())
+        spec = PodSpec(volumes=(Volume(name="v", ephemeral=source),))
+        pod = await w.client.create(Pod(metadata=ObjectMeta(name="p", namespace="ns"), spec=spec))
+        await w.rest()
+        (held,) = await w.all(PersistentVolumeClaim)
+        assert held.metadata.name == "p-v"
+        assert held.metadata.owner_references[0].uid == pod.metadata.uid

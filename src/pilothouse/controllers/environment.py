@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from pilothouse.kit import jwt
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
@@ -37,6 +38,8 @@ class Settings:
     service_range: str = "10.96.0.0/16"
     signing_pair: tuple[bytes, bytes] | None = None
     """Certificate and key (PEM) that the CSR signer signs with; None signs nothing."""
+    token_signer: jwt.Signer | None = None
+    """Signs the tokens of Secrets of type service-account-token; None makes none."""
     signing_duration: float = 365 * 24 * 3600.0
     features: Mapping[str, bool] = field(default_factory=dict)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from pilothouse.controllers import (
+    account_tokens,
     bootstrap_tokens,
     cluster_roles,
     deployment,
@@ -30,7 +31,7 @@ from pilothouse.controllers.job import shell as job
 from pilothouse.controllers.job import ttl as job_ttl
 from pilothouse.controllers.nodes import eviction, lifecycle
 from pilothouse.controllers.statefulset import shell as statefulset
-from pilothouse.controllers.volumes import binder, protection
+from pilothouse.controllers.volumes import binder, ephemeral, protection
 from pilothouse.machinery.controller import Controller
 
 
@@ -52,6 +53,7 @@ class Entry(NamedTuple):
 
 ROSTER: tuple[Entry, ...] = (
     Entry("serviceaccount-controller", service_accounts.build),
+    Entry("serviceaccount-token-controller", account_tokens.build),
     Entry("root-ca-certificate-publisher-controller", root_ca.build),
     Entry("namespace-controller", namespace.build),
     Entry("replicaset-controller", replicas.build_replica_sets),
@@ -72,6 +74,7 @@ ROSTER: tuple[Entry, ...] = (
     Entry("persistentvolume-binder-controller", binder.build),
     Entry("persistentvolumeclaim-protection-controller", protection.build_claims),
     Entry("persistentvolume-protection-controller", protection.build_volumes),
+    Entry("ephemeral-volume-controller", ephemeral.build),
     Entry("service-cidr-controller", service_cidrs.build),
     Entry("ttl-controller", node_ttl.build),
     Entry("token-cleaner-controller", bootstrap_tokens.build_cleaner),

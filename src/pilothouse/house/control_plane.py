@@ -14,7 +14,7 @@ from pilothouse.api.types.core.v1 import ServiceAccount
 from pilothouse.apiserver.authn.build import Settings as AuthnSettings
 from pilothouse.apiserver.server import ApiServer, Parts
 from pilothouse.apiserver.streaming.nodes import SecureKubelets
-from pilothouse.controllers import roster
+from pilothouse.controllers import account_tokens, roster
 from pilothouse.controllers.environment import Environment, Settings
 from pilothouse.house.bootstrap import cluster_objects
 from pilothouse.house.paths import Paths
@@ -43,7 +43,10 @@ SCHEDULER = UserInfo(username="system:kube-scheduler", groups=(AUTHENTICATED,))
 
 
 def controller_identity(name: str) -> UserInfo:
-    """A controller acts as a service account of its own, which the bootstrap roles name."""
+    """A controller acts as a service account of its own, which the bootstrap roles name; the one that makes such
+    accounts' tokens, as the controller manager itself."""
+    if name == account_tokens.IDENTITY:
+        return CONTROLLER_MANAGER
     return UserInfo(
         username=f"system:serviceaccount:kube-system:{name}",
         groups=("system:serviceaccounts", "system:serviceaccounts:kube-system", AUTHENTICATED),
@@ -134,6 +137,7 @@ def _run_controllers(heart: Heart, pki: PKI, spec: ClusterSpec) -> None:
             cluster_authority=authority.certificate.decode(),
             service_range=spec.service_cidr,
             signing_pair=(authority.certificate, authority.key),
+            token_signer=heart.server.parts.signer,
         ),
     )
     controller_metrics.expose(heart.server.parts.metrics, roster.start(environment))
