@@ -13,7 +13,7 @@ _NODE_SUBNETS = ipaddress.IPv4Network("172.30.0.0/16")
 _POD_NETWORKS = tuple(ipaddress.IPv4Network(f"10.{number}.0.0/16") for number in range(244, 96, -1))
 # Documentation range (RFC 5737): what a machine without any network publishes, since the API refuses loopback.
 _NOWHERE = "192.0.2.1"
-_FIRST_PORT = 6443
+FIRST_PORT = 6443
 
 
 def port_is_free(port: int, address: str = "127.0.0.1") -> bool:
@@ -29,8 +29,8 @@ def port_is_free(port: int, address: str = "127.0.0.1") -> bool:
 def free_port(taken: Iterable[int]) -> int:
     """The usual port if it is free and no other cluster has it, else one that the kernel gives."""
     others = set(taken)
-    if _FIRST_PORT not in others and port_is_free(_FIRST_PORT, "0.0.0.0"):
-        return _FIRST_PORT
+    if FIRST_PORT not in others and port_is_free(FIRST_PORT, "0.0.0.0"):
+        return FIRST_PORT
     while True:
         with socket.socket() as probe:
             probe.bind(("0.0.0.0", 0))

@@ -13,7 +13,7 @@ import yaml
 
 from pilothouse.house import doctor, kubeconfig, observe
 from pilothouse.house import spec as specs
-from pilothouse.house.addresses import choose_networks, free_port, own_address
+from pilothouse.house.addresses import FIRST_PORT, choose_networks, free_port, own_address
 from pilothouse.house.bring_up import BringUp
 from pilothouse.house.members import daemons
 from pilothouse.house.paths import Paths
@@ -39,8 +39,20 @@ class Clusters:
             existing = specs.load(paths)
             wanted = self._wanted(request, existing)
             doctor.require(wanted.runtime)
-            BringUp(paths, existing, wanted, self._clock, progress).run(self._fail_after)
+            self._bring_up(paths, existing, wanted, progress)
         return self.status(request.name)
+
+    def _bring_up(self, paths: Paths, existing: ClusterSpec | None, wanted: ClusterSpec, progress: Progress) -> None:
+        """A new cluster whose port somebody takes in the meantime gets another one."""
+        for tries_left in (2, 1, 0):
+            try:
+                BringUp(paths, existing, wanted, self._clock, progress).run(self._fail_after)
+                return
+            except HouseError as error:
+                if existing is not None or not tries_left or "already in use" not in str(error):
+                    raise
+            progress.note(f"port {wanted.api_port} was taken meanwhile; trying another one")
+            wanted = msgspec.structs.replace(wanted, api_port=free_port([FIRST_PORT]))
 
     def _wanted(self, request: UpRequest, existing: ClusterSpec | None) -> ClusterSpec:
         """The spec that `request` asks for: an existing cluster keeps its addresses, a new one gets free ones."""

@@ -51,7 +51,8 @@ def remove_network(paths: Paths, spec: ClusterSpec) -> None:
     machine.remove(network_of(spec))
     mark = _forwarding_mark(paths)
     others = [file for file in paths.state.parent.glob("*/cluster.json") if file != paths.spec]
-    if mark.exists() and not others:
+    # Clusters kept elsewhere (another user's, a test's) have bridges on this machine too.
+    if mark.exists() and not others and not machine.bridges():
         machine.set_forwarding(False)
         mark.unlink()
 

@@ -98,6 +98,11 @@ def remove(network: ClusterNetwork) -> None:
             NAMESPACES.rmdir()
 
 
+def bridges() -> list[str]:
+    """The bridges of all clusters on this machine."""
+    return [link.name for link in pathlib.Path("/sys/class/net").glob("ph??????") if (link / "bridge").exists()]
+
+
 def forwarding() -> bool:
     """Whether the host forwards IPv4 packets."""
     return FORWARDING.read_text().strip() == "1"

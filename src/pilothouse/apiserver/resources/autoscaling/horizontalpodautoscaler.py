@@ -15,7 +15,7 @@ from pilothouse.api.types.autoscaling.v2 import (
     HPAScalingRules,
 )
 from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy, VersionForm
-from pilothouse.apiserver.resources.autoscaling import conversion, metrics
+from pilothouse.apiserver.resources.autoscaling import conversion, metrics, rules
 from pilothouse.apiserver.table.cells import age
 
 DEFAULT_CPU = 80
@@ -84,6 +84,7 @@ STRATEGY = Strategy(
     prefix="horizontalpodautoscalers",
     defaults=defaults,
     versions={"autoscaling/v1": VersionForm(conversion.V1, conversion.to_v2, conversion.to_v1, v1_defaults)},
-    status=Status(),
+    validate=rules.validate,
+    status=Status(validate=rules.validate_status),
     row=row,
 )

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from pilothouse.api.field_errors import FieldErrors, invalid, not_supported, required
 from pilothouse.api.types.batch.v1 import CronJob
 from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy
+from pilothouse.apiserver.resources.apps.workload import numbers
+from pilothouse.apiserver.resources.batch import job_rules
+from pilothouse.apiserver.resources.core.podspec import checks, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.table.cells import NONE, age, joined, selector
+from pilothouse.semantics import cron
+from pilothouse.semantics.validation import meta as metadata
 from pilothouse.semantics.validation.names import dns_subdomain, limited
+
+POLICIES = ("Allow", "Forbid", "Replace")
 
 
 def defaults(obj: CronJob) -> CronJob:
@@ -48,12 +57,71 @@ def row(obj: CronJob, now: float) -> Sequence[Cell]:
     )
 
 
+def _time_zone(name: str | None) -> FieldErrors:
+    path = "spec.timeZone"
+    if name is None:
+        return []
+    if not name:
+        return [invalid(path, name, "timeZone must be nil or non-empty string")]
+    errors: FieldErrors = []
+    if name.lower() == "local":
+        detail = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
+        errors.append(invalid(path, name, detail))
+    if name not in zoneinfo.available_timezones():
+        errors.append(invalid(path, name, f"unknown time zone {name}"))
+    return errors
+
+
+def _schedule(text: str) -> FieldErrors:
+    path = "spec.schedule"
+    if not text:
+        return [required(path)]
+    if "TZ" in text:
+        return [invalid(path, text, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead")]
+    try:
+        cron.parse(text)
+    except cron.CronError as error:
+        return [invalid(path, text, str(error))]
+    return []
+
+
+def validate(obj: CronJob) -> FieldErrors:
+    spec = obj.spec
+    errors = _schedule(spec.schedule)
+    errors += numbers("spec", [("startingDeadlineSeconds", spec.starting_deadline_seconds)])
+    errors += _time_zone(spec.time_zone)
+    errors += checks.one_of("spec.concurrencyPolicy", spec.concurrency_policy, POLICIES, empty_is="required")
+    path, job = "spec.jobTemplate", spec.job_template
+    errors += metadata.label_map(job.metadata.labels, f"{path}.labels")
+    errors += metadata.annotation_map(job.metadata.annotations, f"{path}.annotations")
+    errors += job_rules.job_spec(f"{path}.spec", job.spec)
+    if job.spec.selector is not None:
+        errors.append(invalid(f"{path}.spec.selector", job.spec.selector, "`selector` will be auto-generated"))
+    if job.spec.manual_selector:
+        errors.append(not_supported(f"{path}.spec.manualSelector", True, ("nil", "false")))
+    return errors + numbers(
+        "spec",
+        [
+            ("successfulJobsHistoryLimit", spec.successful_jobs_history_limit),
+            ("failedJobsHistoryLimit", spec.failed_jobs_history_limit),
+        ],
+    )
+
+
+def warn(obj: CronJob) -> Sequence[str]:
+    made = obj.spec.job_template.spec.template
+    path = "spec.jobTemplate.spec.template"
+    return [*warnings.name_warnings(obj.metadata.name, "Pod names and hostnames"), *warnings.template(path, made)]
+
+
 STRATEGY = Strategy(
     type=CronJob,
     prefix="cronjobs",
     name=limited(dns_subdomain, 52),
     generation=("spec",),
     defaults=defaults,
+    validate=validate,
+    warnings=warn,
     status=Status(),
     row=row,
 )

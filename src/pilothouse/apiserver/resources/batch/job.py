@@ -6,10 +6,14 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from pilothouse.api.field_errors import FieldErrors, invalid
 from pilothouse.api.time import parse_time
 from pilothouse.api.types.batch.v1 import Job, PodFailurePolicy
 from pilothouse.api.types.meta.v1 import LabelSelector
 from pilothouse.apiserver.generic.strategy import Cell, Deletion, Status, Strategy, Write
+from pilothouse.apiserver.resources.apps.workload import IMMUTABLE, numbers, unchanged_selector
+from pilothouse.apiserver.resources.batch import job_rules, job_status
+from pilothouse.apiserver.resources.core.podspec import warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.declare import with_meta, with_spec
 from pilothouse.apiserver.table.cells import age, duration, joined, selector
@@ -66,7 +70,7 @@ def prepare_create(obj: Job, write: Write) -> Job:
         f"{PREFIX}job-name": name,
     }
     made = obj.spec.template
-    labels = {**made.metadata.labels, **marks}
+    labels = {**marks, **made.metadata.labels}
     own = obj.spec.selector or LabelSelector()
     selector = replace(own, match_labels={**own.match_labels, f"{PREFIX}controller-uid": uid})
     obj = with_spec(obj, selector=selector, template=replace(made, metadata=replace(made.metadata, labels=labels)))
@@ -115,13 +119,79 @@ def _lasted(start: str | None, end: str | None, now: float) -> str:
     return duration((parse_time(end) if end else now) - parse_time(start))
 
 
+_IMMUTABLE = ("completion_mode", "pod_failure_policy", "success_policy", "backoff_limit_per_index", "managed_by")
+
+
+def validate_update(new: Job, old: Job) -> FieldErrors:
+    """The template and what decides over success are fixed; a suspended job that never started may still be placed
+    anew, and completions may change together with parallelism where jobs are indexed."""
+    errors = job_rules.job(new)
+    spec, before = new.spec, old.spec
+    if spec.completions != before.completions:
+        elastic = spec.completion_mode == "Indexed" and spec.completions == spec.parallelism
+        if not elastic:
+            errors.append(invalid("spec.completions", spec.completions, IMMUTABLE))
+    errors += unchanged_selector(spec.selector, before.selector)
+    errors += _template_update(new, old)
+    for name in _IMMUTABLE:
+        value = getattr(spec, name)
+        if value != getattr(before, name):
+            errors.append(invalid(f"spec.{_JSON_NAMES[name]}", value, IMMUTABLE))
+    return errors
+
+
+_JSON_NAMES = {
+    "completion_mode": "completionMode",
+    "pod_failure_policy": "podFailurePolicy",
+    "success_policy": "successPolicy",
+    "backoff_limit_per_index": "backoffLimitPerIndex",
+    "managed_by": "managedBy",
+}
+
+
+def _template_update(new: Job, old: Job) -> FieldErrors:
+    made, before = new.spec.template, old.spec.template
+    if old.spec.suspend and old.status.start_time is None:
+        pod, former = made.spec, before.spec
+        made = replace(
+            made,
+            metadata=before.metadata,
+            spec=replace(
+                pod,
+                node_selector=former.node_selector,
+                tolerations=former.tolerations,
+                affinity=former.affinity,
+                scheduling_gates=former.scheduling_gates,
+            ),
+        )
+    return [] if made == before else [invalid("spec.template", new.spec.template, IMMUTABLE)]
+
+
+def validate_status(new: Job, old: Job) -> FieldErrors:
+    status = new.status
+    errors = numbers(
+        "status",
+        [
+            ("active", status.active),
+            ("succeeded", status.succeeded),
+            ("failed", status.failed),
+            ("ready", status.ready),
+            ("terminating", status.terminating),
+        ],
+    )
+    return errors + job_status.update(new, old)
+
+
 STRATEGY = Strategy(
     type=Job,
     prefix="jobs",
     generation=("spec",),
     defaults=defaults,
     prepare_create=prepare_create,
-    status=Status(),
+    validate=job_rules.job,
+    validate_update=validate_update,
+    warnings=lambda o: warnings.workload(o.metadata.name, o.spec.template),
+    status=Status(validate=validate_status),
     own_field_labels=True,
     fields={"status.successful": lambda o: str(o.status.succeeded)},
     deletion=Deletion(orphans_by_default=True),

@@ -1,0 +1,303 @@
+"""Validation of a JobSpec, in a Job or in a CronJob's template. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from pilothouse.api.field_errors import (
+    OMITTED,
+    FieldErrors,
+    duplicate,
+    invalid,
+    not_supported,
+    required,
+    too_long,
+    too_many,
+)
+from pilothouse.api.selectors import SelectorError, of_object
+from pilothouse.api.types.batch.v1 import Job, JobSpec, PodFailurePolicy, PodFailurePolicyRule, SuccessPolicy
+from pilothouse.apiserver.resources.apps import workload
+from pilothouse.apiserver.resources.core.podspec import checks
+from pilothouse.apiserver.resources.core.podspec.spec import template as template_errors
+from pilothouse.semantics.validation import selectors
+
+PREFIX = "batch.kubernetes.io/"
+MODES = ("NonIndexed", "Indexed")
+ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
+_PARALLELISM_LIMIT, _COMPLETIONS_LIMIT, _MAX_FAILED_LIMIT = 100_000, 1_000_000_000, 100_000
+_BEYOND = 10_000
+_RULES_LIMIT, _VALUES_LIMIT = 20, 255
+_RESTART = 'valid values: "OnFailure", "Never"'
+_STATUSES = ("False", "True", "Unknown")
+
+
+def _numbers(path: str, spec: JobSpec) -> FieldErrors:
+    return workload.numbers(
+        path,
+        [
+            ("parallelism", spec.parallelism),
+            ("completions", spec.completions),
+            ("activeDeadlineSeconds", spec.active_deadline_seconds),
+            ("backoffLimit", spec.backoff_limit),
+            ("ttlSecondsAfterFinished", spec.ttl_seconds_after_finished),
+            ("backoffLimitPerIndex", spec.backoff_limit_per_index),
+            ("maxFailedIndexes", spec.max_failed_indexes),
+        ],
+    )
+
+
+def _indexed(path: str, spec: JobSpec) -> FieldErrors:
+    """What only an indexed job may say, and what it must."""
+    errors: FieldErrors = []
+    mode = spec.completion_mode
+    if mode is not None and mode not in MODES:
+        errors.append(not_supported(f"{path}.completionMode", mode, MODES))
+    if mode != "Indexed":
+        for name, value in (
+            ("backoffLimitPerIndex", spec.backoff_limit_per_index),
+            ("maxFailedIndexes", spec.max_failed_indexes),
+        ):
+            if value is not None:
+                errors.append(invalid(f"{path}.{name}", value, "requires indexed completion mode"))
+        return errors
+    if spec.completions is None:
+        errors.append(required(f"{path}.completions", "when completion mode is Indexed"))
+    if (spec.parallelism or 0) > _PARALLELISM_LIMIT:
+        detail = f"must be less than or equal to {_PARALLELISM_LIMIT} when completion mode is Indexed"
+        errors.append(invalid(f"{path}.parallelism", spec.parallelism, detail))
+    return errors + _failed_indexes(path, spec)
+
+
+def _failed_indexes(path: str, spec: JobSpec) -> FieldErrors:
+    errors: FieldErrors = []
+    most, completions = spec.max_failed_indexes, spec.completions
+    at = f"{path}.maxFailedIndexes"
+    if completions is not None and most is not None and most > completions:
+        errors.append(invalid(at, most, "must be less than or equal to completions"))
+    if most is not None and most > _MAX_FAILED_LIMIT:
+        errors.append(invalid(at, most, f"must be less than or equal to {_MAX_FAILED_LIMIT}"))
+    if (completions or 0) > _MAX_FAILED_LIMIT and spec.backoff_limit_per_index is not None:
+        if most is None:
+            detail = f"must be specified when completions is above {_MAX_FAILED_LIMIT}"
+            errors.append(required(at, detail))
+        elif most > _BEYOND:
+            detail = f"must be less than or equal to {_BEYOND} when completions are above {_MAX_FAILED_LIMIT}"
+            errors.append(invalid(at, most, f"{detail} and used with backoff limit per index"))
+    return errors
+
+
+def _rule(path: str, rule: PodFailurePolicyRule, spec: JobSpec) -> FieldErrors:
+    errors: FieldErrors = []
+    if not rule.action:
+        shown = " ".join(f'"{action}"' for action in ACTIONS)
+        errors.append(required(f"{path}.action", f"valid values: [{shown}]"))
+    elif rule.action == "FailIndex" and spec.backoff_limit_per_index is None:
+        detail = "requires the backoffLimitPerIndex to be set"
+        errors.append(invalid(f"{path}.action", rule.action, detail))
+    elif rule.action not in ACTIONS:
+        errors.append(not_supported(f"{path}.action", rule.action, ACTIONS))
+    if rule.on_exit_codes is not None:
+        errors += _exit_codes(f"{path}.onExitCodes", rule, spec)
+    if rule.on_pod_conditions:
+        errors += _conditions(f"{path}.onPodConditions", rule)
+    if rule.on_exit_codes is not None and rule.on_pod_conditions:
+        detail = "specifying both OnExitCodes and OnPodConditions is not supported"
+        errors.append(invalid(path, OMITTED, detail))
+    if rule.on_exit_codes is None and not rule.on_pod_conditions:
+        errors.append(invalid(path, OMITTED, "specifying one of OnExitCodes and OnPodConditions is required"))
+    return errors
+
+
+def _exit_codes(path: str, rule: PodFailurePolicyRule, spec: JobSpec) -> FieldErrors:
+    codes = rule.on_exit_codes
+    if codes is None:
+        return []
+    errors: FieldErrors = []
+    if not codes.operator:
+        errors.append(required(f"{path}.operator", 'valid values: ["In" "NotIn"]'))
+    elif codes.operator not in ("In", "NotIn"):
+        errors.append(not_supported(f"{path}.operator", codes.operator, ("In", "NotIn")))
+    pod = spec.template.spec
+    names = {container.name for container in (*(pod.containers or ()), *pod.init_containers)}
+    if codes.container_name is not None and codes.container_name not in names:
+        detail = "must be one of the container or initContainer names in the pod template"
+        errors.append(invalid(f"{path}.containerName", codes.container_name, detail))
+    values: Sequence[int] = codes.values or ()
+    at = f"{path}.values"
+    if not values:
+        errors.append(invalid(at, list(values), "at least one value is required"))
+    elif len(values) > _VALUES_LIMIT:
+        errors.append(too_many(at, len(values), _VALUES_LIMIT))
+    ordered = all(first <= second for first, second in itertools.pairwise(values))
+    for index, value in enumerate(values):
+        if codes.operator == "In" and value == 0:
+            errors.append(invalid(f"{at}[{index}]", value, "must not be 0 for the In operator"))
+        if value in values[:index]:
+            errors.append(duplicate(f"{at}[{index}]", value))
+    if not ordered:
+        errors.append(invalid(at, list(values), "must be ordered"))
+    return errors
+
+
+def _conditions(path: str, rule: PodFailurePolicyRule) -> FieldErrors:
+    errors: FieldErrors = []
+    for index, pattern in enumerate(rule.on_pod_conditions):
+        at = f"{path}[{index}]"
+        errors += checks.qualified(f"{at}.type", pattern.type)
+        if not pattern.status:
+            errors.append(required(f"{at}.status", 'valid values: ["False" "True" "Unknown"]'))
+        elif pattern.status not in _STATUSES:
+            errors.append(not_supported(f"{at}.status", pattern.status, _STATUSES))
+    return errors
+
+
+def _failure_policy(path: str, policy: PodFailurePolicy, spec: JobSpec) -> FieldErrors:
+    rules = policy.rules or ()
+    if len(rules) > _RULES_LIMIT:
+        return [too_many(f"{path}.rules", len(rules), _RULES_LIMIT)]
+    return checks.flat(_rule(f"{path}.rules[{index}]", rule, spec) for index, rule in enumerate(rules))
+
+
+def count_indexes(text: str, completions: int) -> tuple[int, str]:
+    """How many indexes `text` ("0,2-3") names, and what is wrong with it ("" if nothing)."""
+    count, previous = 0, -1
+    for part in text.split(","):
+        ends = part.split("-")
+        if len(ends) > 2:
+            return (
+                0,
+                f'the fragment "{part}" violates the requirement that an index interval can have at most two parts',
+            )
+        first = last = previous
+        for number, piece in enumerate(ends):
+            if not piece.isdecimal():
+                return 0, f'cannot convert string to integer for index: "{piece}"'
+            value = int(piece)
+            if value >= completions:
+                return 0, f'too large index: "{piece}"'
+            before = previous if number == 0 else first
+            if value <= before and before >= 0:
+                return 0, f"non-increasing order, previous: {before}, current: {value}"
+            first, last = (value, value) if number == 0 else (first, value)
+        count += last - first + 1
+        previous = last
+    return count, ""
+
+
+def _success_policy(path: str, policy: SuccessPolicy, spec: JobSpec) -> FieldErrors:
+    if spec.completion_mode != "Indexed":
+        return [invalid(path, policy, "requires indexed completion mode")]
+    rules = policy.rules or ()
+    if not rules:
+        detail = "at least one rules must be specified when the successPolicy is specified"
+        return [required(f"{path}.rules", detail)]
+    if len(rules) > _RULES_LIMIT:
+        return [too_many(f"{path}.rules", len(rules), _RULES_LIMIT)]
+    errors: FieldErrors = []
+    completions = spec.completions or 0
+    for index, rule in enumerate(rules):
+        at = f"{path}.rules[{index}]"
+        if rule.succeeded_count is None and rule.succeeded_indexes is None:
+            detail = "at least one of succeededCount or succeededIndexes must be specified"
+            errors.append(required(at, detail))
+        named = completions
+        if rule.succeeded_indexes is not None:
+            named, fault = count_indexes(rule.succeeded_indexes, completions)
+            if fault:
+                detail = f"error parsing succeededIndexes: {fault}"
+                errors.append(invalid(f"{at}.succeededIndexes", rule.succeeded_indexes, detail))
+                continue
+        wanted = rule.succeeded_count
+        if wanted is None:
+            continue
+        errors += checks.non_negative(f"{at}.succeededCount", wanted)
+        if wanted > completions:
+            detail = f"must be less than or equal to {completions} (the number of specified completions)"
+            errors.append(invalid(f"{at}.succeededCount", wanted, detail))
+        if rule.succeeded_indexes is not None and wanted > named:
+            told = "(the number of indexes in the specified succeededIndexes field)"
+            errors.append(invalid(f"{at}.succeededCount", wanted, f"must be less than or equal to {named} {told}"))
+    return errors
+
+
+def job_spec(path: str, spec: JobSpec) -> FieldErrors:
+    """Everything of a JobSpec but its selector."""
+    errors = _numbers(path, spec)
+    errors += _managed_by(f"{path}.managedBy", spec.managed_by)
+    errors += _indexed(path, spec)
+    if spec.pod_failure_policy is not None:
+        errors += _failure_policy(f"{path}.podFailurePolicy", spec.pod_failure_policy, spec)
+    if spec.success_policy is not None:
+        errors += _success_policy(f"{path}.successPolicy", spec.success_policy, spec)
+    if spec.pod_replacement_policy is not None:
+        allowed = ("Failed",) if spec.pod_failure_policy is not None else ("Failed", "TerminatingOrFailed")
+        errors += checks.one_of(f"{path}.podReplacementPolicy", spec.pod_replacement_policy, allowed)
+    errors += template_errors(f"{path}.template", spec.template)
+    return errors + _restart(f"{path}.template.spec.restartPolicy", spec)
+
+
+def _managed_by(path: str, name: str | None) -> FieldErrors:
+    if name is None:
+        return []
+    domain, slash, rest = name.partition("/")
+    if not slash or not domain or not rest:
+        return [invalid(path, name, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+    errors = checks.subdomain(path, domain)
+    if len(name) > 63:
+        errors.append(too_long(path, 63))
+    return errors
+
+
+def _restart(path: str, spec: JobSpec) -> FieldErrors:
+    policy = spec.template.spec.restart_policy
+    if policy in ("Always", ""):
+        return [required(path, _RESTART)]
+    if policy not in ("OnFailure", "Never"):
+        return [not_supported(path, policy, ("OnFailure", "Never"))]
+    if spec.pod_failure_policy is not None and policy != "Never":
+        return [invalid(path, policy, 'only "Never" is supported when podFailurePolicy is specified')]
+    return []
+
+
+def generated_selector(job: Job) -> FieldErrors:
+    """The labels and the selector that the server made must still be there."""
+    spec = job.spec
+    if spec.manual_selector:
+        return []
+    errors: FieldErrors = []
+    uid, labels = job.metadata.uid, spec.template.metadata.labels
+    path = "spec.template.metadata.labels"
+    for key, wanted in (("controller-uid", uid), ("job-name", job.metadata.name)):
+        for name in (key, f"{PREFIX}{key}"):
+            found = labels.get(name)
+            if found is None:
+                errors.append(required(f"{path}[{name}]", f"must be '{wanted}'"))
+            elif found != wanted:
+                errors.append(invalid(f"{path}[{name}]", dict(labels), f"must be '{wanted}'"))
+    expected = {f"{PREFIX}controller-uid": uid}
+    selector = spec.selector
+    if selector is None or dict(selector.match_labels) != expected or selector.match_expressions:
+        old = {"controller-uid": uid}
+        if selector is None or dict(selector.match_labels) != old or selector.match_expressions:
+            errors.append(invalid("spec.selector", selector, "`selector` not auto-generated"))
+    return errors
+
+
+def job(found: Job) -> FieldErrors:
+    """A new or changed Job, its metadata left out."""
+    spec = found.spec
+    errors = generated_selector(found)
+    errors += job_spec("spec", spec)
+    if spec.selector is None:
+        errors.append(required("spec.selector"))
+    else:
+        errors += selectors.label_selector("spec.selector", spec.selector)
+    try:
+        matcher = of_object(spec.selector) if spec.selector is not None else None
+    except SelectorError:
+        return errors
+    labels = spec.template.metadata.labels
+    if matcher is not None and not matcher.matches(labels):
+        errors.append(invalid("spec.template.metadata.labels", dict(labels), workload.NO_MATCH))
+    return errors
