@@ -108,12 +108,12 @@ async def _send_pieces(outlet: Outlet, head: bytes, pieces: Sequence[bytes]) -> 
             gathered, size = [], 0
             view = memoryview(piece)
             for start in range(0, len(piece), BLOCK):
-                await outlet.write(bytes(view[start : start + BLOCK]))
+                await outlet.write_block(bytes(view[start : start + BLOCK]))
             continue
         gathered.append(piece)
         size += len(piece)
         if size >= BLOCK:
-            await outlet.write(b"".join(gathered))
+            await outlet.write_block(b"".join(gathered))
             gathered, size = [], 0
     if gathered:
         await outlet.write(b"".join(gathered))

@@ -45,7 +45,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)  # uvloop's is one, but doesn't inherit from it
-        self.outlet = Outlet(transport)
+        self.outlet = Outlet(transport, self._server.turns)
         peer = transport.get_extra_info("peername")
         remote = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
         secure: ssl.SSLObject | None = transport.get_extra_info("ssl_object")

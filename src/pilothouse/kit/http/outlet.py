@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import cast
 
 from pilothouse.kit.http.messages import ConnectionClosed
+from pilothouse.kit.http.turns import Turns
 
 READ_BUFFER = 256 * 1024
 
@@ -16,10 +17,11 @@ READ_BUFFER = 256 * 1024
 class Outlet:
     """Writes to a transport and knows when its buffer is full."""
 
-    __slots__ = ("_waiters", "full", "half_open", "lost", "transport")
+    __slots__ = ("_turns", "_waiters", "full", "half_open", "lost", "transport")
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, turns: Turns | None = None) -> None:
         self.transport = transport
+        self._turns = turns
         self.full = False
         self.lost = False
         self.half_open = transport.get_extra_info("sslcontext") is None
@@ -44,6 +46,12 @@ class Outlet:
         self.transport.write(data)
         if self.full:
             await self.drain()
+
+    async def write_block(self, data: bytes) -> None:
+        """Send a part of a long answer, when it is its turn. Raises ConnectionClosed."""
+        if self._turns is not None:
+            await self._turns.take()
+        await self.write(data)
 
     async def drain(self) -> None:
         """Wait until the peer has taken what was written. Raises ConnectionClosed."""

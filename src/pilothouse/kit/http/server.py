@@ -20,6 +20,7 @@ from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.connection import Connection
 from pilothouse.kit.http.heads import http_date
 from pilothouse.kit.http.messages import Handler
+from pilothouse.kit.http.turns import Turns
 from pilothouse.kit.tasks import TaskScope
 
 HANDSHAKE_SECONDS = 10.0
@@ -46,6 +47,7 @@ class Server:
     def __init__(self, handler: Handler, clock: Clock, limits: Limits | None = None, name: str = "http") -> None:
         self.handler = handler
         self.limits = limits or Limits()
+        self.turns = Turns()
         self.draining = False
         self.answered = 0
         """Responses sent, ever."""
