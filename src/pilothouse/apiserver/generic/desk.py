@@ -94,7 +94,10 @@ class Desk:
         )
 
     async def begin_create(self, obj: Any, write: Write) -> tuple[Any, WriteHook]:
-        return (obj, NOTHING) if self.hooks is None else await self.hooks.begin_create(obj, write)
+        """Subresources that create (a Service's status, when applied) do it without side effects, as upstream."""
+        if self.hooks is None or write.subresource:
+            return obj, NOTHING
+        return await self.hooks.begin_create(obj, write)
 
     async def begin_update(self, new: Any, old: Any, write: Write) -> tuple[Any, WriteHook]:
         return (new, NOTHING) if self.hooks is None else await self.hooks.begin_update(new, old, write)
