@@ -184,6 +184,9 @@ class ResourceEndpoint:
         context.negotiate()
         options = await bodies.delete_options(context) or opt.delete_options(context.query)
         answer, _gone = await self.registry.delete(options, context.call(self.api_version, options))
+        warning = self.registry.strategy.deletion.orphaning_warns
+        if warning and options.propagation_policy is None and options.orphan_dependents is None:
+            context.warnings.append(warning)
         if isinstance(answer, Stored):
             return self.answer(context, answer)
         return answers.structure(context, answer)

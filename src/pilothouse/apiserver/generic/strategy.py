@@ -129,6 +129,8 @@ class Deletion(Generic[K]):
     """Whether dependents matter at all; finalizers of the garbage collector are not set on a kind without (Event)."""
     orphans_by_default: bool = False
     """Without a propagation policy dependents are orphaned (ReplicationController, and Job with a warning)."""
+    orphaning_warns: str = ""
+    """Said to who deletes without a propagation policy."""
     grace: Callable[[K, DeleteOptions], int] | None = None
     """Seconds of grace of a kind that is deleted gracefully (Pod); None: at once. May be 0."""
     waits: Callable[[K], bool] = lambda obj: False

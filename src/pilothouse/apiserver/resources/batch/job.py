@@ -182,6 +182,10 @@ def validate_status(new: Job, old: Job) -> FieldErrors:
     return errors + job_status.update(new, old)
 
 
+ORPHANING = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+    "propagationPolicy=Orphan to suppress this warning"
+)
 STRATEGY = Strategy(
     type=Job,
     prefix="jobs",
@@ -194,6 +198,6 @@ STRATEGY = Strategy(
     status=Status(validate=validate_status),
     own_field_labels=True,
     fields={"status.successful": lambda o: str(o.status.succeeded)},
-    deletion=Deletion(orphans_by_default=True),
+    deletion=Deletion(orphans_by_default=True, orphaning_warns=ORPHANING),
     row=row,
 )
