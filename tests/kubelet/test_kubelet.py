@@ -9,7 +9,8 @@ import pytest
 
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.coordination.v1 import Lease
-from pilothouse.api.types.core.v1 import Node, Pod
+from pilothouse.api.types.core.v1 import ConfigMap, Node, Pod
+from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.seams.runtime import ContainerConfig, SandboxConfig
 from pilothouse.semantics.pods import is_ready
 from pilothouse.testing.clock import VirtualClock
@@ -204,3 +205,16 @@ async def test_an_unforeseen_failure_concerns_its_pod_alone(
         await one.until(waits_for("CreateContainerError"), "poison")
         monkeypatch.undo()
         await one.until(is_ready, "poison")
+
+
+async def test_a_pod_goes_on_as_soon_as_its_config_map_is_there(clock: VirtualClock) -> None:
+    async with world(clock) as one:
+        volumes = [{"name": "v", "configMap": {"name": "conf"}}]
+        await one.client.create(simulated_pod(volumes=volumes))
+        await clock.sleep(60)
+        assert (await one.pod()).status.phase == "Pending"
+        begun = clock.now()
+        await one.client.create(ConfigMap(metadata=ObjectMeta(name="conf", namespace="default"), data={"a": "1"}))
+        await one.until(is_ready)
+        assert clock.now() - begun < 0.5
+        assert "FailedMount" in await one.reasons()

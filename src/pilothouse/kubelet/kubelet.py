@@ -31,6 +31,7 @@ from pilothouse.kubelet.sync.pods import PodSet
 from pilothouse.kubelet.sync.runtime_watch import RuntimeWatch
 from pilothouse.kubelet.sync.shop import Shop
 from pilothouse.kubelet.sync.starting import Starter
+from pilothouse.kubelet.volumes.watches import ObjectWatches
 from pilothouse.machinery.client.interface import Client
 from pilothouse.machinery.events import Recorder as EventSender
 from pilothouse.machinery.events import reference_to
@@ -98,6 +99,9 @@ class Kubelet:
         view = NodeView(
             self.options, parse_resolv_conf(_text(self.options.resolv_conf)), self._capacity, cgroups.unified()
         )
+        self._watches = ObjectWatches(
+            self._client, self._clock, self._chance, self._pod_scope, self.pods.volumes_changed
+        )
         images = ImageManager(self.runtime, self.recorder, self._clock, self._pod_scope)
         starter = Starter(self.runtime, images, fetch, place, hooks, self.recorder, view, services=services)
         self.pods.attach(
@@ -109,6 +113,7 @@ class Kubelet:
                 scope=self._pod_scope,
                 place=place,
                 fetch=fetch,
+                watches=self._watches,
                 starter=starter,
                 hooks=hooks,
                 prober=Prober(handlers, self.recorder, self._clock, self._pod_scope),
@@ -123,6 +128,7 @@ class Kubelet:
 
     def _over(self, uid: str) -> None:
         self._fetch.forget(uid)
+        self._watches.forget(uid)
         self.pods.over(uid)
 
     async def start(self) -> None:

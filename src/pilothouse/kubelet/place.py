@@ -41,6 +41,7 @@ class DiskPlace:
         self._clock = clock
         self._volumes: dict[str, dict[str, str]] = {}
         self._read_only: dict[str, frozenset[str]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
 
     async def prepare(self, pod: Pod, shapes: Mapping[str, Shape]) -> None:
         uid = pod.metadata.uid
@@ -56,7 +57,8 @@ class DiskPlace:
                 cgroups.apply(cgroup_of(self._options.cgroup_parent, pod), pod_resources(pod))
             return disk.make_all(folder, shapes, stamp, group)
 
-        self._volumes[uid] = await asyncio.to_thread(work)
+        async with self._locks.setdefault(uid, asyncio.Lock()):
+            self._volumes[uid] = await asyncio.to_thread(work)
         self._read_only[uid] = frozenset(name for name, shape in shapes.items() if isinstance(shape, Files))
 
     async def container(
@@ -137,6 +139,7 @@ class DiskPlace:
         uid = pod.metadata.uid
         await asyncio.to_thread(self._remove, uid)
         self._volumes.pop(uid, None)
+        self._locks.pop(uid, None)
         self._read_only.pop(uid, None)
 
     def _remove(self, uid: str) -> None:

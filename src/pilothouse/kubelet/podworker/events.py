@@ -78,6 +78,11 @@ class VolumesFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumesChanged:
+    """What volumes are made of has changed: those that failed may be tried again at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class VolumesRemoved:
     """Volumes and cgroups are gone."""
 
@@ -153,6 +158,7 @@ Event = (
     | SandboxSeen
     | VolumesMounted
     | VolumesFailed
+    | VolumesChanged
     | VolumesRemoved
     | SandboxStarted
     | SandboxFailed

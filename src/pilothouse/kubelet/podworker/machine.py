@@ -169,6 +169,11 @@ def _volumes_failed(state: PodState, event: events.VolumesFailed, now: float) ->
     return [Record("Warning", "FailedMount", event.message)]
 
 
+def _volumes_changed(state: PodState, event: events.VolumesChanged, now: float) -> Steps:
+    state.volumes_retry = 0.0
+    return []
+
+
 def _volumes_removed(state: PodState, event: events.VolumesRemoved, now: float) -> Steps:
     state.volumes = Volumes.REMOVED
     return []
@@ -303,6 +308,7 @@ _NOTE: dict[type, Callable[[PodState, Any, float], Steps]] = {
     events.SandboxSeen: _sandbox_seen,
     events.VolumesMounted: _volumes_mounted,
     events.VolumesFailed: _volumes_failed,
+    events.VolumesChanged: _volumes_changed,
     events.VolumesRemoved: _volumes_removed,
     events.SandboxStarted: _sandbox_started,
     events.SandboxFailed: _sandbox_failed,

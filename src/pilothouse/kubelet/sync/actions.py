@@ -19,6 +19,7 @@ from pilothouse.kubelet.sync.shop import RUNTIME_RETRY, Shop, observe
 from pilothouse.kubelet.sync.starting import Order, StartFailed, target_of
 from pilothouse.kubelet.volumes import gather
 from pilothouse.kubelet.volumes.model import VolumeError
+from pilothouse.kubelet.volumes.watches import references
 from pilothouse.seams.runtime import Container, ContainerState, RuntimeFailure, Sandbox
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class Actions:
             self.do(instruction)
 
     async def mount_volumes(self, _: instructions.MountVolumes) -> None:
+        self._shop.watches.want(self._pod.metadata.uid, set(references(self._pod)))
         try:
             await self.refresh_volumes()
         except VolumeError as error:

@@ -11,7 +11,7 @@ from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.kubelet import configs
 from pilothouse.kubelet.admission import Refusal, refusal
 from pilothouse.kubelet.podworker import events
-from pilothouse.kubelet.podworker.state import Stage
+from pilothouse.kubelet.podworker.state import Stage, Volumes
 from pilothouse.kubelet.sync.shop import Shop
 from pilothouse.kubelet.sync.worker import PodWorker
 from pilothouse.kubelet.volumes.model import VolumeError
@@ -155,6 +155,19 @@ class PodSet:
         with suppress(VolumeError):
             await worker.actions.refresh_volumes()
         worker.post(events.RuntimeSeen(tuple(seen), tuple(c for c in looked if c is not None)))
+
+    def volumes_changed(self, uid: str) -> None:
+        """A ConfigMap or Secret that a pod shows has changed."""
+        worker = self.workers.get(uid)
+        if worker is None or worker.machine.stage is not Stage.SYNCING:
+            return
+        worker.post(events.VolumesChanged())
+        if worker.machine.state.volumes is Volumes.MOUNTED:
+            self.shop.scope.spawn(self._refresh(worker), f"refresh/{worker.pod.metadata.name}")
+
+    async def _refresh(self, worker: PodWorker) -> None:
+        with suppress(VolumeError):
+            await worker.actions.refresh_volumes()
 
     async def refresh_volumes(self) -> None:
         """Bring ConfigMaps, Secrets and tokens in running pods up to date, for ever."""

@@ -17,6 +17,7 @@ from pilothouse.kubelet.status.manager import StatusManager
 from pilothouse.kubelet.sync.place import Place
 from pilothouse.kubelet.sync.starting import Starter
 from pilothouse.kubelet.volumes import gather
+from pilothouse.kubelet.volumes.watches import ObjectWatches
 from pilothouse.machinery.client.interface import Client
 from pilothouse.seams.runtime import Container, ContainerState, NotFound, Runtime, RuntimeFailure
 
@@ -36,6 +37,7 @@ class Shop:
     scope: TaskScope
     place: Place
     fetch: gather.Fetch
+    watches: ObjectWatches
     starter: Starter
     hooks: Hooks
     prober: Prober
