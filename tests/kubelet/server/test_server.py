@@ -59,6 +59,9 @@ async def test_figures_and_methods(logs: Path) -> None:
     async with node(logs) as one:
         assert '"name":"p"' in (await one.get("/pods"))[1]
         assert "node_cpu_usage_seconds_total" in (await one.get("/metrics/resource"))[1]
+        text = (await one.get("/metrics"))[1]
+        assert 'kubelet_running_containers{container_state="running"} 1' in text
+        assert "kubelet_running_pods 1" in text
         assert (await one.get("/pods", method="DELETE"))[0] == 405
 
 

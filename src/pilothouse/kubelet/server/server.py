@@ -40,7 +40,8 @@ class KubeletServer:
     def __init__(self, host: Host, clock: Clock, metrics: Registry | None = None, client: str = API_SERVER) -> None:
         self._host = host
         self._clock = clock
-        self._metrics = metrics
+        self._metrics = metrics or Registry()
+        figures.declare(self._metrics, host)
         self._client = client
         self._streaming = Streaming(host, clock)
         self._known: dict[bytes, bool] = {}
@@ -119,8 +120,7 @@ class KubeletServer:
         runtime = self._host.runtime
         match parts:
             case ["metrics"]:
-                text = self._metrics.text() if self._metrics is not None else ""
-                return Response(200, text.encode(), CONTENT_TYPE.encode())
+                return Response(200, self._metrics.text().encode(), CONTENT_TYPE.encode())
             case ["metrics", "resource"]:
                 text = figures.resource_metrics(await runtime.container_stats())
                 return Response(200, text.encode(), CONTENT_TYPE.encode())
