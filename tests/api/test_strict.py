@@ -181,3 +181,36 @@ def test_protobuf_refusals() -> None:
         with pytest.raises(StatusError) as raised:
             strict.decode_request(body, ConfigMap, media_type=protobuf.CONTENT_TYPE)
         assert raised.value.status.message == message
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", 'parsing time "" as "2006-01-02T15:04:05Z07:00": cannot parse "" as "2006"'),
+        ("2026-13-01T00:00:00Z", 'parsing time "2026-13-01T00:00:00Z": month out of range'),
+        ("2026-04-31T00:00:00Z", 'parsing time "2026-04-31T00:00:00Z": day out of range'),
+        ("2026-04-00T00:00:00Z", 'parsing time "2026-04-00T00:00:00Z": day out of range'),
+        ("2026-04-01T24:00:00Z", 'parsing time "2026-04-01T24:00:00Z": hour out of range'),
+        (
+            "2026-04-01T00:00:00",
+            'parsing time "2026-04-01T00:00:00" as "2006-01-02T15:04:05Z07:00": cannot parse "" as "Z07:00"',
+        ),
+    ],
+)
+def test_times_that_are_none(text: str, fault: str) -> None:
+    with pytest.raises(StatusError) as raised:
+        strict.decode_request(json.dumps({"metadata": {"deletionTimestamp": text}}).encode(), ConfigMap)
+    assert raised.value.status.message == f'ConfigMap in version "v1" cannot be handled as a ConfigMap: {fault}'
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("2026-04-01T12:00:00.9Z", "2026-04-01T12:00:00Z"),
+        ("2026-04-01T12:00:00+02:00", "2026-04-01T10:00:00Z"),
+        ("2024-02-29T23:59:59Z", "2024-02-29T23:59:59Z"),
+    ],
+)
+def test_times_become_canonical(text: str, canonical: str) -> None:
+    found = strict.decode_request(json.dumps({"metadata": {"deletionTimestamp": text}}).encode(), ConfigMap)
+    assert found.obj.metadata.deletion_timestamp == canonical

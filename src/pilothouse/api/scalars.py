@@ -14,9 +14,14 @@ UInt8 = Annotated[int, Meta(ge=0, le=255)]
 IntOrString = Int32 | str
 RawJSON = Any
 
-# Timestamps are text in the one canonical form, so equality and order are those of str; "" is Go's zero time.
-Time = Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)?$")]
-MicroTime = Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)?$")]
+# Timestamps are text in the one canonical form, so equality and order are those of str; "" is Go's zero time, which is
+# never written. The pattern knows the days of the months (a leap day is let pass in any year).
+_DAY = (
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))"
+)
+_SECOND = rf"\A[0-9]{{4}}-{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+Time = Annotated[str, Meta(pattern=rf"{_SECOND}Z\Z")]
+MicroTime = Annotated[str, Meta(pattern=rf"{_SECOND}\.[0-9]{{6}}Z\Z")]
 Duration = str
 
 
