@@ -103,6 +103,11 @@ def internal(path: str, detail: str) -> FieldError:
     return FieldError("InternalError", path, None, detail)
 
 
+def all_invalid(path: str, value: Any, details: Iterable[str]) -> FieldErrors:
+    """One error for each fault of a value."""
+    return [invalid(path, value, detail) for detail in details]
+
+
 def at(path: str, index: int) -> str:
     """The path of an item of a list."""
     return f"{path}[{index}]"

@@ -37,7 +37,7 @@ def validate(obj: ConfigMap) -> FieldErrors:
     for key, text in obj.data.items():
         found += [invalid(f"data[{key}]", key, fault) for fault in config_map_key(key)]
         if key in obj.binary_data:
-            found.append(invalid(f"data[{key}]", key, f"duplicate of key present in binaryData: {key}"))
+            found.append(invalid(f"data[{key}]", key, "duplicate of key present in binaryData"))
         size += len(text.encode())
     for key, content in obj.binary_data.items():
         found += [invalid(f"binaryData[{key}]", key, fault) for fault in config_map_key(key)]

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 
 from msgspec.structs import replace
 
-from pilothouse.api.types.core.v1 import Endpoints, EndpointSubset
+from pilothouse.api.field_errors import (
+    FieldErrors,
+    invalid,
+    not_supported,
+    required,
+)
+from pilothouse.api.types.core.v1 import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
 from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.apiserver.resources.core.services.validation import non_special, valid_ip
 from pilothouse.apiserver.table.cells import NONE, age
+from pilothouse.semantics.validation import names
 
 _SHOWN = 3
 
@@ -45,6 +54,55 @@ def _joined(ip: str, port: int) -> str:
     return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
 
 
+_PROTOCOLS = ("SCTP", "TCP", "UDP")
+
+
+def validate(obj: Endpoints) -> FieldErrors:
+    found: FieldErrors = []
+    for index, subset in enumerate(obj.subsets):
+        path = f"subsets[{index}]"
+        if not subset.addresses and not subset.not_ready_addresses:
+            found.append(required(path, "must specify `addresses` or `notReadyAddresses`"))
+        for kind, addresses in (("addresses", subset.addresses), ("notReadyAddresses", subset.not_ready_addresses)):
+            for at, address in enumerate(addresses):
+                found += _address(address, f"{path}.{kind}[{at}]")
+        for at, port in enumerate(subset.ports):
+            found += _port(port, f"{path}.ports[{at}]", len(subset.ports) > 1)
+    return found
+
+
+def _address(address: EndpointAddress, path: str) -> FieldErrors:
+    found: FieldErrors = []
+    if valid_ip(address.ip):
+        found += [invalid(f"{path}.ip", address.ip, fault) for fault in non_special(ip_address(address.ip))]
+    else:
+        found.append(invalid(f"{path}.ip", address.ip, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"))
+        found.append(invalid(f"{path}.ip", address.ip, "must be a valid IP address"))
+    if address.hostname:
+        found += [invalid(f"{path}.hostname", address.hostname, fault) for fault in names.dns_label(address.hostname)]
+    if address.node_name is not None:
+        faults = names.dns_subdomain(address.node_name)
+        found += [invalid(f"{path}.nodeName", address.node_name, fault) for fault in faults]
+    return found
+
+
+def _port(port: EndpointPort, path: str, named: bool) -> FieldErrors:
+    found: FieldErrors = []
+    if port.name:
+        found += [invalid(f"{path}.name", port.name, fault) for fault in names.dns_label(port.name)]
+    elif named:
+        found.append(required(f"{path}.name"))
+    if not 0 < port.port < 65536:
+        found.append(invalid(f"{path}.port", port.port, "must be between 1 and 65535, inclusive"))
+    if not port.protocol:
+        found.append(required(f"{path}.protocol"))
+    elif port.protocol not in _PROTOCOLS:
+        found.append(not_supported(f"{path}.protocol", port.protocol, _PROTOCOLS))
+    if port.app_protocol is not None:
+        found += [invalid(f"{path}.appProtocol", port.app_protocol, f) for f in names.qualified_name(port.app_protocol)]
+    return found
+
+
 STRATEGY = Strategy(
     type=Endpoints,
     prefix="services/endpoints",
@@ -52,4 +110,5 @@ STRATEGY = Strategy(
     always_warns="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     row=row,
     defaults=defaults,
+    validate=validate,
 )

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import Any
 
 from msgspec.structs import replace
 
-from pilothouse.api.types.discovery.v1 import EndpointPort, EndpointSlice
+from pilothouse.api.field_errors import (
+    FieldErrors,
+    duplicate,
+    invalid,
+    not_supported,
+    required,
+    too_many,
+)
+from pilothouse.api.types.discovery.v1 import Endpoint, EndpointPort, EndpointSlice
 from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.apiserver.resources.core.services.validation import non_special, valid_ip
 from pilothouse.apiserver.table.cells import age
+from pilothouse.semantics.validation import names
+from pilothouse.semantics.validation.meta import IMMUTABLE
 
 UNSET = "<unset>"
 _SHOWN = 3
@@ -49,10 +61,99 @@ def shown(items: Sequence[str]) -> str:
     return ",".join(items[:_SHOWN]) + (f" + {more} more..." if more > 0 else "")
 
 
+_TYPES = ("FQDN", "IPv4", "IPv6")
+_PROTOCOLS = ("SCTP", "TCP", "UDP")
+_MOST_ENDPOINTS, _MOST_ADDRESSES, _MOST_PORTS = 1000, 100, 20000
+
+
+def validate(obj: EndpointSlice) -> FieldErrors:
+    found: FieldErrors = []
+    if not obj.address_type:
+        found.append(required("addressType"))
+    elif obj.address_type not in _TYPES:
+        found.append(not_supported("addressType", obj.address_type, _TYPES))
+    endpoints = obj.endpoints or ()
+    if len(endpoints) > _MOST_ENDPOINTS:
+        return [*found, too_many("endpoints", len(endpoints), _MOST_ENDPOINTS)]
+    for index, endpoint in enumerate(endpoints):
+        found += _endpoint(endpoint, obj.address_type, f"endpoints[{index}]")
+    return found + _port_errors(obj)
+
+
+def _endpoint(endpoint: Endpoint, kind: str, path: str) -> FieldErrors:
+    found: FieldErrors = []
+    addresses = endpoint.addresses or ()
+    if not addresses:
+        found.append(required(f"{path}.addresses", "must contain at least 1 address"))
+    elif len(addresses) > _MOST_ADDRESSES:
+        found.append(too_many(f"{path}.addresses", len(addresses), _MOST_ADDRESSES))
+    for index, address in enumerate(addresses):
+        found += _address(address, kind, f"{path}.addresses", index)
+    if endpoint.node_name is not None:
+        found += [invalid(f"{path}.nodeName", endpoint.node_name, f) for f in names.dns_subdomain(endpoint.node_name)]
+    if endpoint.hostname is not None:
+        found += [invalid(f"{path}.hostname", endpoint.hostname, f) for f in names.dns_label(endpoint.hostname)]
+    if endpoint.hints is not None:
+        seen: set[str] = set()
+        for index, zone in enumerate(endpoint.hints.for_zones):
+            if zone.name in seen:
+                found.append(duplicate(f"{path}.hints.forZones[{index}].name", zone.name))
+            seen.add(zone.name)
+    return found
+
+
+def _address(address: str, kind: str, path: str, index: int) -> FieldErrors:
+    if kind == "FQDN":
+        return [invalid(f"{path}[{index}]", address, fault) for fault in names.dns_subdomain(address)]
+    if kind not in ("IPv4", "IPv6"):
+        return []
+    if not valid_ip(address) or (":" in address) != (kind == "IPv6"):
+        return [invalid(path, address, f"must be an {kind} address")]
+    return [invalid(f"{path}[{index}]", address, fault) for fault in non_special(ip_address(address))]
+
+
+def _port_errors(obj: EndpointSlice) -> FieldErrors:
+    found: FieldErrors = []
+    ports = obj.ports or ()
+    if len(ports) > _MOST_PORTS:
+        return [too_many("ports", len(ports), _MOST_PORTS)]
+    seen: set[str] = set()
+    for index, port in enumerate(ports):
+        path = f"ports[{index}]"
+        name = port.name or ""
+        if name:
+            found += [invalid(f"{path}.name", name, fault) for fault in names.dns_label(name)]
+        if name in seen:
+            found.append(duplicate(f"{path}.name", name))
+        seen.add(name)
+        if port.protocol is None:
+            found.append(required(f"{path}.protocol"))
+        elif port.protocol not in _PROTOCOLS:
+            found.append(not_supported(f"{path}.protocol", port.protocol, _PROTOCOLS))
+        if port.app_protocol is not None:
+            faults = names.qualified_name(port.app_protocol)
+            found += [invalid(f"{path}.appProtocol", port.app_protocol, fault) for fault in faults]
+    return found
+
+
+def validate_update(new: EndpointSlice, old: EndpointSlice) -> FieldErrors:
+    found = list(validate(new))
+    if new.address_type != old.address_type:
+        found.append(invalid("addressType", new.address_type, IMMUTABLE))
+    return found
+
+
+def warnings(obj: EndpointSlice) -> Sequence[str]:
+    return ("spec.addressType: FQDN endpoints are deprecated",) if obj.address_type == "FQDN" else ()
+
+
 STRATEGY = Strategy(
     type=EndpointSlice,
     prefix="endpointslices",
     generation=("endpoints", "ports", "address_type"),
     row=row,
     defaults=defaults,
+    validate=validate,
+    validate_update=validate_update,
+    warnings=warnings,
 )

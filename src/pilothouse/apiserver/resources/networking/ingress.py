@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pilothouse.api.types.networking.v1 import Ingress
+from pilothouse.api.field_errors import (
+    FieldErrors,
+    invalid,
+    not_supported,
+    required,
+)
+from pilothouse.api.types.networking.v1 import HTTPIngressPath, Ingress, IngressBackend, IngressRule
 from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy
+from pilothouse.apiserver.resources.core.services.validation import port_name, valid_ip
 from pilothouse.apiserver.table.cells import NONE, age
+from pilothouse.semantics.validation import names
 
 _SHOWN_HOSTS = 3
 
@@ -27,10 +35,134 @@ def row(obj: Ingress, now: float) -> Sequence[Cell]:
     )
 
 
+_PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
+_CLASS = "kubernetes.io/ingress.class"
+
+
+def validate(obj: Ingress) -> FieldErrors:
+    spec = obj.spec
+    found: FieldErrors = []
+    if not spec.rules and spec.default_backend is None:
+        found.append(invalid("spec", spec.rules, "either `defaultBackend` or `rules` must be specified"))
+    if spec.default_backend is not None:
+        found += _backend(spec.default_backend, "spec.defaultBackend")
+    for index, rule in enumerate(spec.rules):
+        found += _rule(rule, f"spec.rules[{index}]")
+    for index, tls in enumerate(spec.tls):
+        for number, host in enumerate(tls.hosts):
+            found += _host(host, f"spec.tls[{index}].hosts[{number}]")
+    if spec.ingress_class_name is not None:
+        name = spec.ingress_class_name
+        found += [invalid("spec.ingressClassName", name, fault) for fault in names.dns_subdomain(name)]
+    return found
+
+
+def _host(host: str, path: str) -> FieldErrors:
+    if host.startswith("*."):
+        host_rule = names.dns_subdomain(host[2:])
+        return [invalid(path, host, _WILDCARD)] if host_rule else []
+    return [invalid(path, host, fault) for fault in names.dns_subdomain(host)]
+
+
+_WILDCARD = (
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
+    "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', "
+    r"regex used for validation is '\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+
+
+def _rule(rule: IngressRule, path: str) -> FieldErrors:
+    found: FieldErrors = []
+    if rule.host:
+        if valid_ip(rule.host):
+            found.append(invalid(f"{path}.host", rule.host, "must be a DNS name, not an IP address"))
+        else:
+            found += _host(rule.host, f"{path}.host")
+    if rule.http is None:
+        return found
+    if not rule.http.paths:
+        return [*found, required(f"{path}.http.paths")]
+    for index, item in enumerate(rule.http.paths):
+        found += _path(item, f"{path}.http.paths[{index}]")
+    return found
+
+
+def _path(item: HTTPIngressPath, path: str) -> FieldErrors:
+    found: FieldErrors = []
+    if item.path_type is None:
+        return [required(f"{path}.pathType", "pathType must be specified")]
+    if item.path_type in ("Exact", "Prefix"):
+        if not item.path.startswith("/"):
+            found.append(invalid(f"{path}.path", item.path, "must be an absolute path"))
+        found += [
+            invalid(f"{path}.path", item.path, f"must not contain '{part}'")
+            for part in ("//", "/./", "/../", "%2f", "%2F")
+            if part in item.path
+        ]
+        for end in ("/..", "/."):
+            if item.path.endswith(end):
+                found.append(invalid(f"{path}.path", item.path, f"cannot end with '{end}'"))
+    elif item.path_type == "ImplementationSpecific":
+        if item.path and not item.path.startswith("/"):
+            found.append(invalid(f"{path}.path", item.path, "must be an absolute path"))
+    else:
+        found.append(not_supported(f"{path}.pathType", item.path_type, _PATH_TYPES))
+    return found + _backend(item.backend, f"{path}.backend")
+
+
+def _backend(backend: IngressBackend, path: str) -> FieldErrors:
+    service, resource = backend.service, backend.resource
+    if service is not None and resource is not None:
+        return [invalid(path, "", "cannot set both resource and service backends")]
+    if resource is not None:
+        return []
+    if service is None:
+        return [required(path, "resource or service backend is required")]
+    found: FieldErrors = []
+    if not service.name:
+        found.append(required(f"{path}.service.name"))
+    else:
+        found += [invalid(f"{path}.service.name", service.name, fault) for fault in names.dns1035_label(service.name)]
+    port = service.port
+    at = f"{path}.service.port"
+    if port.name and port.number:
+        found.append(invalid(path, "", "cannot set both port name & port number"))
+    elif port.name:
+        found += [invalid(f"{at}.name", port.name, fault) for fault in port_name(port.name)]
+    elif port.number:
+        if not 0 < port.number < 65536:
+            found.append(invalid(f"{at}.number", port.number, "must be between 1 and 65535, inclusive"))
+    else:
+        found.append(required(path, "port name or number is required"))
+    return found
+
+
+def validate_status(new: Ingress, old: Ingress) -> FieldErrors:
+    found: FieldErrors = []
+    for index, entry in enumerate(new.status.load_balancer.ingress):
+        path = f"status.loadBalancer.ingress[{index}]"
+        if entry.ip and not valid_ip(entry.ip):
+            told = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+            found.append(invalid(f"{path}.ip", entry.ip, told))
+        if entry.hostname:
+            found += [
+                invalid(f"{path}.hostname", entry.hostname, fault) for fault in names.dns_subdomain(entry.hostname)
+            ]
+    return found
+
+
+def warnings(obj: Ingress) -> Sequence[str]:
+    if _CLASS not in obj.metadata.annotations:
+        return ()
+    return (f"annotation \"{_CLASS}\" is deprecated, please use 'spec.ingressClassName' instead",)
+
+
 STRATEGY = Strategy(
     type=Ingress,
     prefix="ingress",
     generation=("spec",),
-    status=Status(),
+    status=Status(validate=validate_status),
     row=row,
+    validate=validate,
+    warnings=warnings,
 )

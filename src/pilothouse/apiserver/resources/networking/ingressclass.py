@@ -6,9 +6,19 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from pilothouse.api.field_errors import (
+    FieldErrors,
+    forbidden,
+    invalid,
+    not_supported,
+    required,
+    too_long,
+)
 from pilothouse.api.types.networking.v1 import IngressClass
 from pilothouse.apiserver.generic.strategy import Cell, Strategy
 from pilothouse.apiserver.table.cells import NONE, age
+from pilothouse.semantics.validation import names
+from pilothouse.semantics.validation.meta import IMMUTABLE
 
 
 def defaults(obj: IngressClass) -> IngressClass:
@@ -27,10 +37,69 @@ def row(obj: IngressClass, now: float) -> Sequence[Cell]:
     return obj.metadata.name, obj.spec.controller, told, age(obj.metadata.creation_timestamp, now)
 
 
+def validate(obj: IngressClass) -> FieldErrors:
+    found: FieldErrors = []
+    controller = obj.spec.controller
+    if not controller:
+        found.append(required("spec.controller"))
+    elif len(controller) > 250:
+        found.append(too_long("spec.controller", 250))
+    else:
+        found += [invalid("spec.controller", controller, fault) for fault in _domain_path(controller)]
+    return found + _parameters(obj)
+
+
+def _domain_path(text: str) -> Sequence[str]:
+    domain, slash, path = text.partition("/")
+    if not slash or not domain or not path:
+        return ['must be a domain-prefixed path (such as "acme.io/foo")']
+    return names.dns_subdomain(domain)
+
+
+def _parameters(obj: IngressClass) -> FieldErrors:
+    found: FieldErrors = []
+    parameters = obj.spec.parameters
+    if parameters is None:
+        return found
+    path = "spec.parameters"
+    if parameters.api_group is not None:
+        found += [
+            invalid(f"{path}.apiGroup", parameters.api_group, f) for f in names.dns_subdomain(parameters.api_group)
+        ]
+    for name, value in (("kind", parameters.kind), ("name", parameters.name)):
+        if not value:
+            found.append(required(f"{path}.{name}"))
+        else:
+            found += [invalid(f"{path}.{name}", value, fault) for fault in names.path_segment(value)]
+    if parameters.scope is None:
+        return [*found, required(f"{path}.scope")]
+    if parameters.scope not in ("Cluster", "Namespace"):
+        return [*found, not_supported(f"{path}.scope", parameters.scope, ("Cluster", "Namespace"))]
+    if parameters.scope == "Cluster" and parameters.namespace is not None:
+        found.append(forbidden(f"{path}.namespace", "`parameters.scope` is set to 'Cluster'"))
+    if parameters.scope == "Namespace":
+        if not parameters.namespace:
+            found.append(required(f"{path}.namespace", "`parameters.scope` is set to 'Namespace'"))
+        else:
+            found += [
+                invalid(f"{path}.namespace", parameters.namespace, f) for f in names.dns_label(parameters.namespace)
+            ]
+    return found
+
+
+def validate_update(new: IngressClass, old: IngressClass) -> FieldErrors:
+    found: FieldErrors = []
+    if new.spec.controller != old.spec.controller:
+        found.append(invalid("spec.controller", new.spec.controller, IMMUTABLE))
+    return [*found, *validate(new)]
+
+
 STRATEGY = Strategy(
     type=IngressClass,
     prefix="ingressclasses",
     generation=("spec",),
     row=row,
     defaults=defaults,
+    validate=validate,
+    validate_update=validate_update,
 )

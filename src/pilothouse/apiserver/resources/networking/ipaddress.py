@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 
+from pilothouse.api.field_errors import (
+    FieldErrors,
+    invalid,
+    required,
+)
 from pilothouse.api.types.networking.v1 import IPAddress
 from pilothouse.apiserver.generic.strategy import Cell, Strategy
 from pilothouse.apiserver.table.cells import NONE, age
+from pilothouse.semantics.validation import names
+from pilothouse.semantics.validation.meta import IMMUTABLE
 
 
 def row(obj: IPAddress, now: float) -> Sequence[Cell]:
@@ -19,8 +27,48 @@ def row(obj: IPAddress, now: float) -> Sequence[Cell]:
     return obj.metadata.name, told, age(obj.metadata.creation_timestamp, now)
 
 
+def name_rule(name: str, prefix: bool) -> Sequence[str]:
+    """The name is the address, in its one canonical form."""
+    try:
+        canonical = str(ipaddress.ip_address(name))
+    except ValueError:
+        if any(len(part) > 1 and part.startswith("0") for part in name.split(".")) and ":" not in name:
+            return ["must not have leading 0s"]
+        return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
+    return [] if canonical == name else [f'must be in canonical form ("{canonical}")']
+
+
+def validate(obj: IPAddress) -> FieldErrors:
+    parent = obj.spec.parent_ref
+    if parent is None:
+        return [required("spec.parentRef")]
+    found: FieldErrors = []
+    path = "spec.parentRef"
+    if parent.group:
+        found += [invalid(f"{path}.group", parent.group, fault) for fault in names.dns_subdomain(parent.group)]
+    for name, value in (("resource", parent.resource), ("name", parent.name)):
+        if not value:
+            found.append(required(f"{path}.{name}"))
+        else:
+            found += [invalid(f"{path}.{name}", value, fault) for fault in names.path_segment(value)]
+    if parent.namespace:
+        found += [
+            invalid(f"{path}.namespace", parent.namespace, fault) for fault in names.path_segment(parent.namespace)
+        ]
+    return found
+
+
+def validate_update(new: IPAddress, old: IPAddress) -> FieldErrors:
+    if new.spec.parent_ref == old.spec.parent_ref:
+        return validate(new)
+    return [invalid("spec.parentRef", new.spec.parent_ref, IMMUTABLE), *validate(new)]
+
+
 STRATEGY = Strategy(
     type=IPAddress,
     prefix="ipaddresses",
     row=row,
+    name=name_rule,
+    validate=validate,
+    validate_update=validate_update,
 )

@@ -7,9 +7,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from pilothouse.api.field_errors import (
+    FieldErrors,
+    duplicate,
+    invalid,
+    not_supported,
+    required,
+)
 from pilothouse.api.types.storage.v1 import CSIDriver
 from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy
 from pilothouse.apiserver.table.cells import NONE, age
+from pilothouse.semantics.validation.meta import IMMUTABLE
 
 
 def defaults(obj: CSIDriver) -> CSIDriver:
@@ -44,6 +52,61 @@ def row(obj: CSIDriver, now: float) -> Sequence[Cell]:
     )
 
 
+_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
+_MODES = ("Persistent", "Ephemeral")
+
+
+def validate(obj: CSIDriver) -> FieldErrors:
+    spec = obj.spec
+    found: FieldErrors = []
+    for path, value in (
+        ("attachedRequired", spec.attach_required),
+        ("podInfoOnMount", spec.pod_info_on_mount),
+        ("storageCapacity", spec.storage_capacity),
+        ("fsGroupPolicy", spec.fs_group_policy),
+        ("seLinuxMount", spec.se_linux_mount),
+    ):
+        if value is None:
+            found.append(required(f"spec.{path}"))
+    if spec.fs_group_policy is not None and spec.fs_group_policy not in _POLICIES:
+        found.append(not_supported("spec.fsGroupPolicy", spec.fs_group_policy, _POLICIES))
+    audiences: set[str] = set()
+    for index, request in enumerate(spec.token_requests):
+        path = f"spec.tokenRequests[{index}]"
+        if request.audience in audiences:
+            found.append(duplicate(f"{path}.audience", request.audience))
+        audiences.add(request.audience)
+        seconds = request.expiration_seconds
+        if seconds is not None and seconds < 600:
+            found.append(
+                invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
+            )
+    for mode in spec.volume_lifecycle_modes:
+        if mode not in _MODES:
+            found.append(not_supported("spec.volumeLifecycleModes", mode, _MODES))
+    return found
+
+
+def validate_update(new: CSIDriver, old: CSIDriver) -> FieldErrors:
+    found: FieldErrors = []
+    a, b = new.spec, old.spec
+    if a.attach_required != b.attach_required:
+        found.append(invalid("spec.attachedRequired", a.attach_required, IMMUTABLE))
+    if a.volume_lifecycle_modes != b.volume_lifecycle_modes:
+        found.append(invalid("spec.volumeLifecycleModes", a.volume_lifecycle_modes, IMMUTABLE))
+    return [*found, *validate(new)]
+
+
+def warnings(obj: CSIDriver) -> Sequence[str]:
+    if not obj.spec.token_requests or obj.spec.service_account_token_in_secrets is not None:
+        return ()
+    told = (
+        "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible "
+        "logging of tokens in volume attributes"
+    )
+    return (told,)
+
+
 STRATEGY = Strategy(
     type=CSIDriver,
     prefix="csidrivers",
@@ -51,4 +114,7 @@ STRATEGY = Strategy(
     deletion=Deletion(returns_object=True),
     row=row,
     defaults=defaults,
+    validate=validate,
+    validate_update=validate_update,
+    warnings=warnings,
 )

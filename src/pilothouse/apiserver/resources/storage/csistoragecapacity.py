@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
+from pilothouse.api.field_errors import (
+    FieldErrors,
+    invalid,
+)
 from pilothouse.api.types.storage.v1 import CSIStorageCapacity
 from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.semantics.validation import names
+from pilothouse.semantics.validation.meta import IMMUTABLE
+
+
+def validate(obj: CSIStorageCapacity) -> FieldErrors:
+    name = obj.storage_class_name
+    found = [invalid("storageClassName", name, fault) for fault in names.dns_subdomain(name)]
+    for path, amount in (("capacity", obj.capacity), ("maximumVolumeSize", obj.maximum_volume_size)):
+        if amount is not None and amount.value < 0:
+            return [*found, invalid(path, str(amount), "must be greater than or equal to 0")]
+    return found
+
+
+def validate_update(new: CSIStorageCapacity, old: CSIStorageCapacity) -> FieldErrors:
+    found: FieldErrors = []
+    if new.node_topology != old.node_topology:
+        found.append(invalid("nodeTopology", new.node_topology, IMMUTABLE))
+    if new.storage_class_name != old.storage_class_name:
+        found.append(invalid("storageClassName", new.storage_class_name, IMMUTABLE))
+    return [*found, *validate(new)]
+
 
 STRATEGY = Strategy(
     type=CSIStorageCapacity,
     prefix="csistoragecapacities",
+    validate=validate,
+    validate_update=validate_update,
 )

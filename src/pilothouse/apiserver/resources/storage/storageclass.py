@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
+from pilothouse.api.field_errors import (
+    FieldErrors,
+    duplicate,
+    invalid,
+    not_supported,
+    required,
+    too_long,
+)
+from pilothouse.api.types.core.v1 import TopologySelectorTerm
 from pilothouse.api.types.storage.v1 import StorageClass
 from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy
 from pilothouse.apiserver.table.cells import age
+from pilothouse.semantics.validation import names
+from pilothouse.semantics.validation.meta import IMMUTABLE
 
 DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 
@@ -38,10 +49,95 @@ def row(obj: StorageClass, now: float) -> Sequence[Cell]:
     )
 
 
+_SIZE = 256 * 1024
+_OLD_KEYS = {
+    "beta.kubernetes.io/arch": "kubernetes.io/arch",
+    "beta.kubernetes.io/os": "kubernetes.io/os",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+}
+
+
+def parameter_errors(parameters: Mapping[str, str], path: str) -> FieldErrors:
+    """Errors of parameters for a driver: no empty names, and not too much of them."""
+    found: FieldErrors = []
+    if len(parameters) > 512:
+        return [too_long("Provisioner Parameters exceeded max allowed", 512)]
+    if "" in parameters:
+        found.append(invalid(path, "", "field can not be empty."))
+    if sum(len(k.encode()) + len(v.encode()) for k, v in parameters.items()) > _SIZE:
+        found.append(too_long(path, _SIZE))
+    return found
+
+
+def validate(obj: StorageClass) -> FieldErrors:
+    found: FieldErrors = []
+    if not obj.provisioner:
+        found.append(required("provisioner"))
+    else:
+        found += [invalid("provisioner", obj.provisioner, f) for f in names.qualified_name(obj.provisioner.lower())]
+    found += parameter_errors(obj.parameters, "parameters")
+    if obj.reclaim_policy not in (None, "Delete", "Retain"):
+        found.append(not_supported("reclaimPolicy", obj.reclaim_policy, ("Delete", "Retain")))
+    if obj.volume_binding_mode is None:
+        found.append(required("volumeBindingMode"))
+    elif obj.volume_binding_mode not in ("Immediate", "WaitForFirstConsumer"):
+        supported = ("Immediate", "WaitForFirstConsumer")
+        found.append(not_supported("volumeBindingMode", obj.volume_binding_mode, supported))
+    for index, term in enumerate(obj.allowed_topologies):
+        found += _topology(term, f"allowedTopologies[{index}]")
+    return found
+
+
+def _topology(term: TopologySelectorTerm, path: str) -> FieldErrors:
+    found: FieldErrors = []
+    keys: set[str] = set()
+    for index, expression in enumerate(term.match_label_expressions):
+        at = f"{path}.matchLabelExpressions[{index}]"
+        values: set[str] = set()
+        if not expression.values:
+            found.append(required(f"{at}.values"))
+        for number, value in enumerate(expression.values or ()):
+            if value in values:
+                found.append(duplicate(f"{at}.values[{number}]", value))
+            values.add(value)
+        found += [invalid(f"{at}.key", expression.key, fault) for fault in names.qualified_name(expression.key)]
+        if expression.key in keys:
+            found.append(duplicate(f"{at}.key", expression.key))
+        keys.add(expression.key)
+    return found
+
+
+def validate_update(new: StorageClass, old: StorageClass) -> FieldErrors:
+    found: FieldErrors = []
+    for path, value, before in (
+        ("parameters", dict(new.parameters), dict(old.parameters)),
+        ("provisioner", new.provisioner, old.provisioner),
+        ("reclaimPolicy", new.reclaim_policy, old.reclaim_policy),
+        ("volumeBindingMode", new.volume_binding_mode, old.volume_binding_mode),
+    ):
+        if value != before:
+            found.append(invalid(path, value, IMMUTABLE))
+    return found
+
+
+def warnings(obj: StorageClass) -> Sequence[str]:
+    found = []
+    for index, term in enumerate(obj.allowed_topologies):
+        for number, expression in enumerate(term.match_label_expressions):
+            if expression.key in _OLD_KEYS:
+                path = f"allowedTopologies[{index}].matchLabelExpressions[{number}].key"
+                found.append(f'{path}: deprecated since v1.17; use "{_OLD_KEYS[expression.key]}" instead')
+    return found
+
+
 STRATEGY = Strategy(
     type=StorageClass,
     prefix="storageclasses",
     deletion=Deletion(returns_object=True),
     row=row,
     defaults=defaults,
+    validate=validate,
+    validate_update=validate_update,
+    warnings=warnings,
 )

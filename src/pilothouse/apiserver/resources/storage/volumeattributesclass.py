@@ -4,17 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pilothouse.api.field_errors import (
+    FieldErrors,
+    forbidden,
+    invalid,
+    required,
+)
 from pilothouse.api.types.storage.v1 import VolumeAttributesClass
 from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.apiserver.resources.storage.storageclass import parameter_errors
 from pilothouse.apiserver.table.cells import age
+from pilothouse.semantics.validation import names
 
 
 def row(obj: VolumeAttributesClass, now: float) -> Sequence[Cell]:
     return obj.metadata.name, obj.driver_name, age(obj.metadata.creation_timestamp, now)
 
 
+def validate(obj: VolumeAttributesClass) -> FieldErrors:
+    found: FieldErrors = []
+    if not obj.driver_name:
+        found.append(required("driverName"))
+    else:
+        found += [
+            invalid("driverName", obj.driver_name, fault) for fault in names.qualified_name(obj.driver_name.lower())
+        ]
+    if not obj.parameters:
+        found.append(required("parameters", "must contain at least one key/value pair"))
+    return found + parameter_errors(obj.parameters, "parameters")
+
+
+def validate_update(new: VolumeAttributesClass, old: VolumeAttributesClass) -> FieldErrors:
+    found: FieldErrors = []
+    if new.driver_name != old.driver_name:
+        found.append(forbidden("driverName", "updates to driverName are forbidden."))
+    if new.parameters != old.parameters:
+        found.append(forbidden("parameters", "updates to parameters are forbidden."))
+    return found
+
+
 STRATEGY = Strategy(
     type=VolumeAttributesClass,
     prefix="volumeattributesclasses",
     row=row,
+    validate=validate,
+    validate_update=validate_update,
 )
