@@ -47,6 +47,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _body(kind: str, paths: Paths, spec: ClusterSpec, component: str) -> Body:
     if kind == CONTROL_PLANE:
+        _allow_descriptors()
         from pilothouse.house.control_plane import start
 
         return lambda scope: start(paths, spec, scope)
@@ -56,6 +57,18 @@ def _body(kind: str, paths: Paths, spec: ClusterSpec, component: str) -> Body:
     if member is None:
         raise HouseError(f"cluster {spec.name} has no node {component}")
     return lambda scope: start_node(paths, spec, member, scope)
+
+
+def _allow_descriptors() -> None:
+    """As many open files as the machine lets us have: every watch is a connection, and the usual 1,024 are few. Not for
+    nodes: containers would inherit it."""
+    try:
+        import resource
+    except ImportError:  # not everywhere, and where it is not, there is no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _loop_runner() -> Callable[[Coroutine[Any, Any, None]], None]:
