@@ -51,6 +51,8 @@ class FakeKubelet:
             return Response(400, b"there is no log", b"text/plain")
         if request.target.startswith(b"/redirect"):
             return Response(302, b"", b"", [(b"Location", b"/elsewhere"), (b"Access-Control-Allow-Origin", b"*")])
+        if b"/stubborn" in request.target:
+            return Response(200, b"no upgrade here")
         if request.header(b"upgrade"):
             if b"refuse" in request.target:
                 return Response(500, b'container not found ("refuse")', b"text/plain")
@@ -119,6 +121,7 @@ async def prepare(client: Client) -> None:
                 Container(name="c", image="i"),
                 Container(name="gone", image="i"),
                 Container(name="refuse", image="i"),
+                Container(name="stubborn", image="i"),
             ),
             automount_service_account_token=False,
         )
@@ -163,11 +166,16 @@ async def test_an_upgrade_is_a_tunnel_to_the_kubelet() -> None:
 @pytest.mark.parametrize(
     ("path", "code", "told"),
     [
-        ("p/exec?command=x", 400, "a container name must be specified for pod p, choose one of: [c gone refuse]"),
+        (
+            "p/exec?command=x",
+            400,
+            "a container name must be specified for pod p, choose one of: [c gone refuse stubborn]",
+        ),
         ("p/exec?command=x&container=z", 400, "container z is not valid for pod p"),
         ("pending/exec?container=c", 400, "pod pending does not have a host assigned"),
         ("pending/portforward", 400, "pod pending does not have a host assigned"),
         ("nope/attach", 404, 'pods \\"nope\\" not found'),
+        ("p/exec?container=stubborn", 500, "invalid upgrade response: status code 200"),
         ("p/exec?container=refuse", 500, 'container not found ("refuse")'),
     ],
 )

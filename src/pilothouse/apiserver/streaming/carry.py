@@ -142,6 +142,15 @@ def _answer(
     return Response(response.status, CarriedBody(response, stack), content_type, kept)
 
 
+async def upgraded(answer: Answer) -> Answer:
+    """`answer`, if it is an upgrade or a refusal. Raises StatusError (500) for anything else."""
+    if isinstance(answer, Upgrade) or answer.status >= 400:
+        return answer
+    if isinstance(answer.body, CarriedBody):
+        await answer.body.aclose()
+    raise errors.make(500, "", f"invalid upgrade response: status code {answer.status}")
+
+
 async def splice(one: RawStream, other: RawStream) -> None:
     """Carry bytes both ways until either side has ended."""
     async with TaskScope("splice", on_failure=_told) as scope:

@@ -14,7 +14,7 @@ from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.endpoints.query import Query
 from pilothouse.apiserver.reader import Reader
 from pilothouse.apiserver.streaming import locate
-from pilothouse.apiserver.streaming.carry import CarriedBody, carry, is_upgrade, request_headers, unreachable
+from pilothouse.apiserver.streaming.carry import CarriedBody, carry, is_upgrade, request_headers, unreachable, upgraded
 from pilothouse.apiserver.streaming.nodes import Kubelets
 from pilothouse.kit.http.client import BadAnswer, ClientRequest, exchange
 from pilothouse.kit.http.messages import Answer, ConnectionClosed, RawStream, Response
@@ -75,7 +75,7 @@ class PodStreams:
         if not is_upgrade(request):
             raise errors.bad_request("Upgrade request required")
         stream = await self._connect(pod)
-        return await carry(stream, request, target, request_headers(request, upgrade=True))
+        return await upgraded(await carry(stream, request, target, request_headers(request, upgrade=True)))
 
     async def _pod(self, context: Context) -> Pod:
         name, namespace = context.info.name, context.info.namespace
