@@ -373,6 +373,8 @@ def _manager(user: UserInfo) -> str:
     program that they are upstream."""
     if user.username.startswith(CONTROLLERS):
         return "kube-controller-manager"
+    if user.username == "system:apiserver":
+        return "kube-apiserver"
     return user.username.rpartition(":")[2] or MANAGER
 
 

@@ -60,8 +60,6 @@ class Pipeline:
                 request = trail.request
             access = self._acting(request, access, trail)
             context = Context(request, info, access.user, parameters, server.parts.clock, warnings=warnings)
-            if info.is_resource and (warning := server.router.warning(info)):
-                warnings.append(warning)
             return await self._in_turn(context, access, trail)
         except TooMany as refusal:
             return refusal.answer() if trail is None else trail.answered(refusal.answer())
@@ -91,6 +89,8 @@ class Pipeline:
         handler = self._handler(context.request.method, context.info)
         if handler is None:
             return await self._server.documents.answer(context)
+        if warning := self._server.router.warning(context.info):
+            context.warnings.append(warning)
         made = handler(context)
         return await made if isinstance(made, Awaitable) else made
 

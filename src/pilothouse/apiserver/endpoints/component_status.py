@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from pilothouse.api import errors
+from pilothouse.api.selectors import SelectorError, parse_labels
 from pilothouse.api.types.core.v1 import ComponentCondition, ComponentStatus, ComponentStatusList
 from pilothouse.api.types.meta.v1 import ListMeta, ObjectMeta
-from pilothouse.apiserver.endpoints import answers
+from pilothouse.apiserver.endpoints import answers, query
 from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.kit.http.messages import Response
 
@@ -31,7 +32,12 @@ class ComponentStatuses:
 
     async def list(self, context: Context) -> Response:
         context.negotiate(listing=True)
-        found = tuple([await self._status(name) for name in sorted(self._probes)])
+        try:
+            selector = parse_labels(query.text(context.query, "labelSelector"))
+        except SelectorError as error:
+            raise errors.bad_request(str(error)) from None
+        names = sorted(self._probes) if selector.matches({}) else []
+        found = tuple([await self._status(name) for name in names])
         return answers.structure(context, ComponentStatusList(metadata=ListMeta(), items=found))
 
     async def get(self, context: Context) -> Response:

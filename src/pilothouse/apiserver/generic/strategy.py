@@ -174,7 +174,9 @@ class Strategy(Generic[K]):
     name: NameRule = dns_subdomain
     name_path: str = "metadata.name"
     generation: tuple[str, ...] = ()
-    """Attributes whose change bumps metadata.generation (`spec`, `metadata.annotations`); a new object has 1."""
+    """Attributes whose change bumps metadata.generation (`spec`, `metadata.annotations`)."""
+    first_generation: int = 1
+    """That of a new object of a kind with `generation`."""
     allow_create_on_update: bool = False
     allow_unconditional_update: bool = True
     meta_update: MetaUpdate = MetaUpdate()

@@ -61,7 +61,7 @@ def before_create(strategy: Strategy[Any], obj: Any, write: Write) -> tuple[Any,
     """The object as it will be stored, and warnings. Raises StatusError (422)."""
     obj = _emptied(strategy, obj)
     if strategy.generation:
-        obj = with_meta(obj, generation=1)
+        obj = with_meta(obj, generation=strategy.first_generation)
     obj = strategy.prepare_create(obj, write)
     resource = strategy.resource
     found = meta_rules.validate(obj.metadata, resource.namespaced, strategy.name)

@@ -17,7 +17,7 @@ from pilothouse.api.field_errors import (
     too_many,
 )
 from pilothouse.api.types.discovery.v1 import Endpoint, EndpointPort, EndpointSlice
-from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, Strategy, Write
 from pilothouse.apiserver.resources.core.services.validation import non_special, valid_ip
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation import names
@@ -39,6 +39,16 @@ def _port(port: EndpointPort) -> EndpointPort:
     if port.protocol is None:
         changes["protocol"] = "TCP"
     return replace(port, **changes) if changes else port
+
+
+def prepare_create(obj: EndpointSlice, write: Write) -> EndpointSlice:
+    """The topology of v1beta1 is not for v1 to write."""
+    endpoints = tuple(replace(e, deprecated_topology={}) if e.deprecated_topology else e for e in obj.endpoints or ())
+    return obj if endpoints == (obj.endpoints or ()) else replace(obj, endpoints=endpoints)
+
+
+def prepare_update(new: EndpointSlice, old: EndpointSlice, write: Write) -> EndpointSlice:
+    return prepare_create(new, write)
 
 
 def row(obj: EndpointSlice, now: float) -> Sequence[Cell]:
@@ -137,10 +147,9 @@ def _port_errors(obj: EndpointSlice) -> FieldErrors:
 
 
 def validate_update(new: EndpointSlice, old: EndpointSlice) -> FieldErrors:
-    found = list(validate(new))
     if new.address_type != old.address_type:
-        found.append(invalid("addressType", new.address_type, IMMUTABLE))
-    return found
+        return [invalid("addressType", new.address_type, IMMUTABLE)]
+    return validate(new)
 
 
 def warnings(obj: EndpointSlice) -> Sequence[str]:
@@ -153,6 +162,8 @@ STRATEGY = Strategy(
     generation=("endpoints", "ports", "address_type"),
     row=row,
     defaults=defaults,
+    prepare_create=prepare_create,
+    prepare_update=prepare_update,
     validate=validate,
     validate_update=validate_update,
     warnings=warnings,

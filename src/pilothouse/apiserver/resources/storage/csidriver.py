@@ -110,6 +110,8 @@ def warnings(obj: CSIDriver) -> Sequence[str]:
 STRATEGY = Strategy(
     type=CSIDriver,
     prefix="csidrivers",
+    generation=("spec",),
+    first_generation=0,
     allow_unconditional_update=False,
     deletion=Deletion(returns_object=True),
     row=row,
