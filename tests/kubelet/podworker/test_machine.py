@@ -387,3 +387,12 @@ def test_new_limits_that_need_a_restart_get_one() -> None:
     driver.running()
     said = driver.post(resized(driver, "2Gi"))
     assert [k.message for k in of_type(says.KillContainer, said)] == ["Container c resize requires restart"]
+
+
+def test_a_sandbox_is_over_when_its_stop_is_through_and_not_before() -> None:
+    driver = Driver()
+    driver.running()
+    driver.post(deleted(driver.machine.state.pod))
+    assert driver.post(events.ContainerStopped("c-0", ended(code=143))) == [says.StopSandbox("s0")]
+    assert driver.post(events.SandboxSeen(sandbox(ready=False))) == [], "its network is still being torn down"
+    assert driver.post(events.SandboxStopped("s0")) == [says.RemoveVolumes()]

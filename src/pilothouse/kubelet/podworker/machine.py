@@ -153,7 +153,9 @@ def _ended(state: PodState, container: Container) -> Steps:
 
 
 def _sandbox_seen(state: PodState, event: events.SandboxSeen, now: float) -> Steps:
-    state.sandboxes[event.sandbox.id] = event.sandbox
+    if event.sandbox.id not in state.stopping_sandboxes:
+        # One that we stop is over when its stop is through: its network is still being torn down.
+        state.sandboxes[event.sandbox.id] = event.sandbox
     return []
 
 

@@ -134,9 +134,11 @@ class Actions:
         spec, sandbox = state.spec_of(wanted.name), state.sandboxes.get(wanted.sandbox_id)
         made: list[str] = []
 
+        def creating() -> None:
+            self._starts.pop(wanted.name, None)
+
         def created(container_id: str) -> None:
             made.append(container_id)
-            self._starts.pop(wanted.name, None)
             self._shop.created(container_id, self._pod.metadata.uid)
 
         try:
@@ -144,7 +146,14 @@ class Actions:
                 return self._tell(events.ContainerFailed(wanted.name, "ContainerCreating", "", 0.0))
             target = state.current(target_of(spec)) if target_of(spec) else None
             order = Order(
-                self._pod, spec, wanted.attempt, sandbox, self.ips(sandbox), target.id if target else "", created
+                self._pod,
+                spec,
+                wanted.attempt,
+                sandbox,
+                self.ips(sandbox),
+                target_id=target.id if target else "",
+                creating=creating,
+                created=created,
             )
             container_id = await self._shop.starter.start(order)
         except StartFailed as failure:

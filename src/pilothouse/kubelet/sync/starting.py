@@ -32,8 +32,9 @@ class StartFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Which container to start. `target_id`: whose processes an ephemeral one sees. `created` is told the new id
-    before it is started, so that nothing that happens to it is missed."""
+    """Which container to start. `target_id`: whose processes an ephemeral one sees. `creating` is called when there is
+    no way back: who gave up a create half-way could not know whether the container is there. `created` is told the new
+    id before it is started, so that nothing that happens to it is missed."""
 
     pod: Pod
     container: env.AnyContainer
@@ -41,6 +42,7 @@ class Order:
     sandbox: Sandbox
     pod_ips: tuple[str, ...]
     target_id: str
+    creating: Callable[[], None]
     created: Callable[[str], None]
 
 
@@ -102,6 +104,7 @@ class Starter:
         except (env.ConfigError, UnknownField, VolumeError) as error:
             raise self._told(order, "CreateContainerConfigError", str(error), CONFIG_RETRY) from None
         sandbox = configs.sandbox_config(pod, self._node, order.sandbox.attempt)
+        order.creating()
         try:
             return await self._runtime.create_container(order.sandbox.id, config, sandbox)
         except RuntimeFailure as error:
