@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from kubernetes import client, config, dynamic, watch
 from kubernetes.client.exceptions import ApiException
-from kubernetes.stream import stream
 
-from tests.clients.objects import config_map, deployment, eventually, pod
+from tests.clients.objects import config_map, deployment, eventually
 
 pytestmark = pytest.mark.clients
 
@@ -135,13 +134,3 @@ def test_dynamic_client_applies_with_owners(
     assert [one.metadata.name for one in maps.get(namespace=namespace, field_selector="metadata.name=owned").items]
     told = maps.watch(namespace=namespace, field_selector="metadata.name=owned", timeout=1)
     assert [event["type"] for event in told] == ["ADDED"]
-
-
-def test_exec_streams(core: client.CoreV1Api, namespace: str) -> None:
-    core.create_namespaced_pod(namespace, pod("shell"))
-    eventually(lambda: core.read_namespaced_pod("shell", namespace).status.phase == "Running")
-    command = ["echo", "hello"]
-    out = stream(
-        core.connect_get_namespaced_pod_exec, "shell", namespace, command=command, stdout=True, stderr=True, stdin=False
-    )
-    assert "hello" in out
