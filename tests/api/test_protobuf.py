@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from pilothouse.api import scheme
 from pilothouse.api.codec import protobuf
-from pilothouse.api.codec.json import from_builtins
+from pilothouse.api.codec.json import decode, encode, from_builtins
+from pilothouse.api.codec.protobuf.wire import varint
 from pilothouse.api.shapes import Shape, fields_of_struct, generated_structs, shape_of
+from pilothouse.api.types.coordination.v1 import Lease
 from pilothouse.api.types.core.v1 import ConfigMap, Pod, PodList
 from pilothouse.api.types.meta.v1 import DeleteOptions, ListMeta, ObjectMeta, Status
 
@@ -89,6 +91,24 @@ def test_envelope_and_golden_bytes() -> None:
     assert b"\x12\x06\n\x01k\x12\x01v" in body
     assert protobuf.open_envelope(body)[:2] == ("v1", "ConfigMap")
     assert protobuf.decode(body, ConfigMap) == obj
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos", "shown"),
+    [
+        (0, 0, "1970-01-01T00:00:00.000000Z"),
+        (-62135596798, 0, "0001-01-01T00:00:02.000000Z"),  # a zero time moved on, as clients make it
+        (-1, 999_999_999, "1969-12-31T23:59:59.999999Z"),
+        (253402300799, 5000, "9999-12-31T23:59:59.000005Z"),
+    ],
+)
+def test_moments_of_all_years_are_canonical(seconds: int, nanos: int, shown: str) -> None:
+    moment = b"\x08" + varint(seconds) + b"\x10" + varint(nanos)
+    spec = b"\x1a" + bytes([len(moment)]) + moment
+    lease = protobuf.decode_message(b"\x12" + bytes([len(spec)]) + spec, Lease)
+    assert lease.spec is not None
+    assert lease.spec.acquire_time == shown
+    assert decode(encode(lease), Lease) == lease, "what is stored can be read"
 
 
 def test_list_of_encoded_items_is_a_list() -> None:

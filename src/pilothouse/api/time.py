@@ -19,12 +19,12 @@ class TimeError(ValueError):
 
 def format_time(seconds: float) -> str:
     """A Time from seconds since the epoch; fractions are cut, as the API does."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(int(seconds), UTC).isoformat(timespec="seconds")[:-6] + "Z"
 
 
 def format_micro_time(seconds: float) -> str:
     """A MicroTime from seconds since the epoch."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_time(text: str) -> float:
@@ -34,20 +34,19 @@ def parse_time(text: str) -> float:
 
 def canonical_time(text: str) -> str:
     """The canonical form of a client's Time. Raises TimeError; "" for Go's zero time."""
-    return _canonical(text, _LAYOUT, lambda t: t.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return _canonical(text, _LAYOUT, lambda t: t.isoformat(timespec="seconds") + "Z")
 
 
 def canonical_micro_time(text: str) -> str:
     """The canonical form of a client's MicroTime, which must have just six digits of fraction. Raises TimeError."""
-    return _canonical(text, _MICRO_LAYOUT, lambda t: t.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    return _canonical(text, _MICRO_LAYOUT, lambda t: t.isoformat(timespec="microseconds") + "Z")
 
 
 def _canonical(text: str, layout: str, printed: Callable[[datetime], str]) -> str:
     moment = _Parser(text, layout).parse()
     if moment == datetime(1, 1, 1):
         return ""
-    shown = printed(moment)
-    return shown if moment.year >= 1000 else f"{moment.year:04d}" + shown[shown.index("-") :]
+    return printed(moment)
 
 
 class _Parser:

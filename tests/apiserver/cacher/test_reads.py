@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from pilothouse.api.codec import json as codec
+from pilothouse.api.errors import StatusError
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.apiserver.cacher.cache import WatchCache
 from pilothouse.kit.tasks import TaskScope
@@ -15,7 +16,7 @@ from pilothouse.store.memory import MemoryStore
 from pilothouse.testing.clock import EPOCH, VirtualClock
 
 from .conftest import PODS
-from .pods import change, create, delete, interest, key, paths, pod
+from .pods import FORM, change, create, delete, interest, key, paths, pod
 
 
 async def test_what_was_written_is_read_with_its_version(cache: WatchCache) -> None:
@@ -248,3 +249,11 @@ async def test_much_to_load_is_waited_for_but_not_a_store_that_is_away(clock: Vi
     with pytest.raises(StoreUnavailable):
         await WatchCache(slow, PODS, clock, scope).list(interest())
     assert clock.now() - before < 10
+
+
+def test_what_cannot_be_read_concerns_who_asks_for_it() -> None:
+    broken = FORM.of_value(key("ns/a"), b'{"kind":"Pod","apiVersion":"v1","metadata":{"name":5}}', 7)
+    for ask in (lambda: broken.obj, lambda: broken.columns):
+        with pytest.raises(StatusError, match="unable to decode /registry/pods/ns/a in the store") as raised:
+            ask()
+        assert raised.value.code == 500

@@ -221,10 +221,12 @@ def _of_protobuf(data: bytes, kind: type[T]) -> Decoded[T]:
         if (said_kind, said_version) != (name, api_version):
             _other({}, kind, said_kind, said_version)
             raise _mismatch(said_version, api_version)
-        obj = protobuf.decode_message(envelope.raw, kind)
-    except (protobuf.ProtobufError, DecodeError) as error:
+        wire = trusted.encode(protobuf.decode_message(envelope.raw, kind))
+        # Read back at once what will be stored: an object that nobody can read again must not get in.
+        obj = trusted.decode(wire, kind)
+    except (protobuf.ProtobufError, DecodeError, msgspec.ValidationError) as error:
         raise _cannot(said_kind, said_version, name, str(error)) from None
-    return Decoded(obj, trusted.decode_any(trusted.encode(obj)))
+    return Decoded(obj, trusted.decode_any(wire))
 
 
 def _mismatch(said: str, expected: str) -> errors.StatusError:

@@ -12,9 +12,11 @@ import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pilothouse.api import errors
 from pilothouse.api.codec import json as codec
 from pilothouse.api.selectors import FieldSelector, LabelSelector
 
@@ -117,7 +119,7 @@ class Stored(Struct, gc=False, eq=False):
         """The typed, frozen object with its resourceVersion; the same one while anybody holds it."""
         found = self._obj() if self._obj is not None else None
         if found is None:
-            found = codec.decode(self.wire, self.form.type)
+            found = self._decoded()
             self.remember(found)
             self.form.keep(found)
         return found
@@ -132,8 +134,15 @@ class Stored(Struct, gc=False, eq=False):
         """What selectors ask for; read out once, without keeping the typed object."""
         if self._columns is None:
             held = self._obj() if self._obj is not None else None
-            self._columns = self.form.columns(held if held is not None else codec.decode(self.wire, self.form.type))
+            self._columns = self.form.columns(held if held is not None else self._decoded())
         return self._columns
+
+    def _decoded(self) -> Any:
+        """Raises a 500 for bytes that are not ours: who asked for that object must hear it, and nobody else."""
+        try:
+            return codec.decode(self.wire, self.form.type)
+        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            raise errors.internal(f"unable to decode {self.key} in the store: {error}") from None
 
     def at(self, revision: int) -> Stored:
         """The same object with another resourceVersion: how a deletion shows the last state."""
