@@ -30,6 +30,7 @@ from pilothouse.api.types.core.v1 import (
 from pilothouse.api.types.meta.v1 import LabelSelector, ObjectMeta
 from pilothouse.api.types.networking.v1 import IPAddress, ServiceCIDR, ServiceCIDRSpec
 from pilothouse.api.types.rbac.v1 import AggregationRule, ClusterRole, PolicyRule
+from pilothouse.api.types.storage.v1 import VolumeAttributesClass
 from pilothouse.controllers import bootstrap_tokens
 from pilothouse.controllers.certificates import control, signers
 from pilothouse.controllers.environment import Settings
@@ -253,3 +254,21 @@ async def test_ephemeral_volumes_get_their_claims(clock: VirtualClock) -> None:
         (held,) = await w.all(PersistentVolumeClaim)
         assert held.metadata.name == "p-v"
         assert held.metadata.owner_references[0].uid == pod.metadata.uid
+
+
+async def test_attribute_classes_stay_while_named(clock: VirtualClock) -> None:
+    async with world(clock, ("volumeattributesclass-protection-controller",)) as w:
+        for name in ("free", "named"):
+            await w.client.create(VolumeAttributesClass(metadata=ObjectMeta(name=name), driver_name="d"))
+        user = claim("1Gi")
+        await w.client.create(replace(user, spec=replace(user.spec, volume_attributes_class_name="named")))
+        await w.rest()
+        for held in await w.all(VolumeAttributesClass, ""):
+            assert held.metadata.finalizers == ("kubernetes.io/vac-protection",)
+        for name in ("free", "named"):
+            await w.client.delete(VolumeAttributesClass, name)
+        await w.rest()
+        assert [c.metadata.name for c in await w.all(VolumeAttributesClass, "")] == ["named"]
+        await w.client.delete(PersistentVolumeClaim, user.metadata.name, "ns")
+        await w.rest()
+        assert not await w.all(VolumeAttributesClass, "")

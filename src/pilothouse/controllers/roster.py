@@ -31,7 +31,7 @@ from pilothouse.controllers.job import shell as job
 from pilothouse.controllers.job import ttl as job_ttl
 from pilothouse.controllers.nodes import eviction, lifecycle
 from pilothouse.controllers.statefulset import shell as statefulset
-from pilothouse.controllers.volumes import binder, ephemeral, protection
+from pilothouse.controllers.volumes import binder, class_protection, ephemeral, protection
 from pilothouse.machinery.controller import Controller
 
 
@@ -74,6 +74,7 @@ ROSTER: tuple[Entry, ...] = (
     Entry("persistentvolume-binder-controller", binder.build),
     Entry("persistentvolumeclaim-protection-controller", protection.build_claims),
     Entry("persistentvolume-protection-controller", protection.build_volumes),
+    Entry("volumeattributesclass-protection-controller", class_protection.build),
     Entry("ephemeral-volume-controller", ephemeral.build),
     Entry("service-cidr-controller", service_cidrs.build),
     Entry("ttl-controller", node_ttl.build),

@@ -13,7 +13,7 @@ from pilothouse.api.field_errors import (
     required,
 )
 from pilothouse.api.types.storage.v1 import CSINode
-from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation import names
 from pilothouse.semantics.validation.meta import IMMUTABLE
@@ -64,6 +64,7 @@ STRATEGY = Strategy(
     type=CSINode,
     prefix="csinodes",
     allow_unconditional_update=False,
+    deletion=Deletion(returns_object=True),
     row=row,
     validate=validate,
     validate_update=validate_update,
