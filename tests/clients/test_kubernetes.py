@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from kubernetes import client, config, dynamic, watch
 from kubernetes.client.exceptions import ApiException
+from kubernetes.stream import stream
 
-from tests.clients.objects import config_map, deployment, eventually
+from tests.clients.objects import config_map, deployment, eventually, pod
 
 pytestmark = pytest.mark.clients
 
@@ -134,3 +135,17 @@ def test_dynamic_client_applies_with_owners(
     assert [one.metadata.name for one in maps.get(namespace=namespace, field_selector="metadata.name=owned").items]
     told = maps.watch(namespace=namespace, field_selector="metadata.name=owned", timeout=1)
     assert [event["type"] for event in told] == ["ADDED"]
+
+
+def test_exec_streams(core: client.CoreV1Api, namespace: str) -> None:
+    core.create_namespaced_pod(namespace, pod("shell"))
+    eventually(lambda: core.read_namespaced_pod("shell", namespace).status.phase == "Running")
+    command = ["echo", "hello"]
+    session = stream(
+        core.connect_get_namespaced_pod_exec, "shell", namespace,
+        command=command, stdout=True, stderr=True, stdin=False, _preload_content=False,
+    )  # fmt: skip
+    session.run_forever(timeout=10)
+    assert "hello" in session.read_stdout()
+    assert session.returncode == 0
+    session.sock.shutdown()  # the client itself leaves its socket to the garbage collector
