@@ -1,0 +1,59 @@
+"""kopf: an operator in a process of its own hears of changes, writes back, and holds a deletion up until it is done."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+
+from tests.clients.objects import config_map, eventually
+
+pytestmark = pytest.mark.clients
+OPERATOR = pathlib.Path(__file__).with_name("operator_of_config_maps.py")
+
+
+@pytest.fixture
+def output(kubeconfig: pathlib.Path, namespace: str, tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """What the running operator prints."""
+    log = tmp_path / "log"
+    command = [sys.executable, "-m", "kopf", "run", "--standalone", "--namespace", namespace, str(OPERATOR)]
+    environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
+    with (
+        log.open("w") as file,
+        subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT) as running,
+    ):
+        yield log
+        running.send_signal(signal.SIGINT)
+        assert running.wait(10) == 0, log.read_text()
+
+
+def test_an_operator_runs(kubeconfig: pathlib.Path, namespace: str, output: pathlib.Path) -> None:
+    with config.new_client_from_config(str(kubeconfig)) as connection:
+        core = client.CoreV1Api(connection)
+
+        def seen(what: str) -> bool:
+            return core.read_namespaced_config_map("mine", namespace).data.get("seen") == what
+
+        def missing() -> bool:
+            try:
+                core.read_namespaced_config_map("mine", namespace)
+            except ApiException as error:
+                return bool(error.status == 404)
+            return False
+
+        labels = {"metadata": {"name": "mine", "labels": {"operated": "yes"}}}
+        core.create_namespaced_config_map(namespace, config_map("mine", colour="blue") | labels)
+        eventually(lambda: seen("created"))
+        core.patch_namespaced_config_map("mine", namespace, {"data": {"colour": "red"}})
+        eventually(lambda: seen("changed to red"))
+        core.delete_namespaced_config_map("mine", namespace)
+        eventually(missing)
+        assert "gone: mine" in output.read_text()
+        connection.rest_client.pool_manager.clear()
