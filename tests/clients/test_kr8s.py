@@ -24,16 +24,14 @@ async def api(kubeconfig: pathlib.Path, namespace: str) -> AsyncIterator[kr8s.as
 
 
 async def test_rolls_out_scales_labels_and_executes(api: kr8s.asyncio.Api, namespace: str) -> None:
-    web = await Deployment(deployment("web", 2), namespace=namespace, api=api)
+    web = await Deployment(deployment("web", 1), namespace=namespace, api=api)
     await web.create()
     await web.wait("condition=Available", timeout=20)
-    await web.scale(1)
+    await web.scale(2)
     await web.label(tier="front")
     await web.refresh()
-    assert (web.replicas, web.labels["tier"]) == (1, "front")
-    [pod] = [
-        one async for one in api.get("pods", label_selector={"app": "web"}) if not one.metadata.get("deletionTimestamp")
-    ]
+    assert (web.replicas, web.labels["tier"]) == (2, "front")
+    pod = await anext(api.get("pods", label_selector={"app": "web"}))
     assert isinstance(pod, Pod)
     await pod.wait("condition=Ready", timeout=20)
     said = await pod.exec(["echo", "hello"])
