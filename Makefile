@@ -11,6 +11,8 @@ unit:       ## the tests that need no root
 	$(PYTHON) -m pytest -m "not e2e and not torture" -n 2
 torture:    ## the long versions: kill -9 rounds, soaks
 	$(PYTHON) -m pytest -m torture
+conformance: ## the official conformance tests that need no container, where ../shared (or CONFORMANCE) has them
+	PYTHON=$(PYTHON) tools/conformance.sh
 check:      ## format, lint, types, import contracts, budgets, generated code
 	$(PYTHON) -m ruff format --check -q . && $(PYTHON) -m ruff check -q . && $(PYTHON) -m mypy && \
 	.venv/bin/lint-imports && $(PYTHON) tools/budget.py && $(PYTHON) -m tools.gen --check
@@ -21,4 +23,4 @@ gen:        ## write the generated code from spec/
 bench:      ## measure, with the reference's figures beside
 	$(PYTHON) -m bench
 
-.PHONY: help demo test unit torture check format gen bench
+.PHONY: help demo test unit torture conformance check format gen bench
