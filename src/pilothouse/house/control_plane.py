@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import ServiceAccount
@@ -17,6 +16,7 @@ from pilothouse.apiserver.streaming.nodes import SecureKubelets
 from pilothouse.controllers import account_tokens, roster
 from pilothouse.controllers.environment import Environment, Settings
 from pilothouse.house.bootstrap import cluster_objects
+from pilothouse.house.heart import AUTHENTICATED, CONTROLLER_MANAGER, MASTER, SCHEDULER, Heart
 from pilothouse.house.paths import Paths
 from pilothouse.house.pki import KUBELET_CLIENT, PKI
 from pilothouse.house.spec import ClusterSpec
@@ -27,7 +27,6 @@ from pilothouse.kit.lag import LagGuard
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.machinery import metrics as controller_metrics
-from pilothouse.machinery.client import Client
 from pilothouse.machinery.events import Recorder
 from pilothouse.machinery.informer import Informers
 from pilothouse.scheduler import metrics as scheduler_metrics
@@ -36,10 +35,6 @@ from pilothouse.store.compactor import compact_for_ever
 from pilothouse.store.sqlite import SQLiteStore
 
 log = logging.getLogger(__name__)
-AUTHENTICATED = "system:authenticated"
-MASTER = UserInfo(username="system:apiserver", groups=("system:masters", AUTHENTICATED))
-CONTROLLER_MANAGER = UserInfo(username="system:kube-controller-manager", groups=(AUTHENTICATED,))
-SCHEDULER = UserInfo(username="system:kube-scheduler", groups=(AUTHENTICATED,))
 
 
 def controller_identity(name: str) -> UserInfo:
@@ -51,19 +46,6 @@ def controller_identity(name: str) -> UserInfo:
         username=f"system:serviceaccount:kube-system:{name}",
         groups=("system:serviceaccounts", "system:serviceaccounts:kube-system", AUTHENTICATED),
     )
-
-
-@dataclass(frozen=True)
-class Heart:
-    """What the parts of the control plane share."""
-
-    server: ApiServer
-    clock: Clock
-    chance: Chance
-    scope: TaskScope
-
-    def client(self, user: UserInfo) -> Client:
-        return self.server.client(user)
 
 
 async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from http import HTTPStatus
 
-from pilothouse.house.observe import request
+from pilothouse.house.administrator import request
 from pilothouse.house.paths import Paths
 from pilothouse.house.spec import ClusterSpec, NodeSpec
 from pilothouse.runtime.containerd import leftovers

@@ -4,33 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
-import urllib.parse
 from typing import Any
 
+from pilothouse.house.administrator import request
 from pilothouse.house.members import daemons
 from pilothouse.house.paths import Paths
-from pilothouse.house.pki import PKI
 from pilothouse.house.spec import ClusterSpec
-from pilothouse.kit import tls
 from pilothouse.seams.house import ClusterStatus, HouseError, NodeStatus
-
-_SECONDS = 5.0
-
-
-def request(paths: Paths, spec: ClusterSpec, method: str, path: str) -> tuple[int, bytes]:
-    """One request to the API server as its administrator: (status, body). Raises HouseError if nobody answers."""
-    pki = PKI(paths.pki)
-    context = tls.client_context(pki.pair("ca").certificate, pki.pair("admin"))
-    port = urllib.parse.urlsplit(spec.server).port
-    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=_SECONDS)
-    try:
-        connection.request(method, path, headers={"Accept": "application/json"})
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise HouseError(f"the API server at {spec.server} does not answer: {error}") from error
-    finally:
-        connection.close()
 
 
 def _ready_condition(node: dict[str, Any]) -> bool:

@@ -6,7 +6,7 @@ import socket
 
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import Service
-from pilothouse.house.control_plane import AUTHENTICATED, Heart
+from pilothouse.house.heart import AUTHENTICATED, Heart
 from pilothouse.house.holding import hold
 from pilothouse.house.paths import Paths
 from pilothouse.house.pki import NODES_GROUP, PKI

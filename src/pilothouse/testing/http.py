@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 
 from pilothouse.kit import tls
 from pilothouse.kit.clock import Clock, SystemClock
+from pilothouse.kit.http.limits import Limits
 from pilothouse.kit.http.messages import ConnectionClosed, Handler
-from pilothouse.kit.http.server import Limits, Server
+from pilothouse.kit.http.server import Server
 
 NOW = SystemClock().now()
 AUTHORITY = tls.new_authority("test-ca", now=NOW)

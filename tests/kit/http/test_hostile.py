@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilothouse.kit.clock import SystemClock
+from pilothouse.kit.http.limits import Limits
 from pilothouse.kit.http.messages import Answer, BodyTooLarge, ConnectionClosed, Request, Response
-from pilothouse.kit.http.server import Limits, Server
+from pilothouse.kit.http.server import Server
 from pilothouse.testing.http import SERVER_TLS, serving
 
 LOOP_LIMIT = 0.02

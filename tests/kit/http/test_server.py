@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pilothouse.kit import tls
+from pilothouse.kit.http.limits import Limits
 from pilothouse.kit.http.messages import Answer, BodyTooLarge, Feed, RawStream, Request, Response, Sink, Upgrade
-from pilothouse.kit.http.server import Limits
 from pilothouse.testing.clock import VirtualClock
 from pilothouse.testing.http import AUTHORITY, NOW, serving
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from pilothouse.kit.http.answers import BLOCK, Plan, bodiless, upgrade_head
 from pilothouse.kit.http.heads import BadRequest, plain_refusal
 from pilothouse.kit.http.inlet import Inlet
-from pilothouse.kit.http.messages import Answer, BodyTooLarge, ConnectionClosed, Feed, Response, Upgrade
+from pilothouse.kit.http.limits import Limits
+from pilothouse.kit.http.messages import Answer, BodyTooLarge, ConnectionClosed, Feed, Handler, Response, Upgrade
 from pilothouse.kit.http.outlet import ChunkSink, ConnectionStream, Outlet
 from pilothouse.kit.http.request import IncomingRequest
-
-if TYPE_CHECKING:
-    from pilothouse.kit.http.server import Server
+from pilothouse.kit.http.turns import Turns
+from pilothouse.kit.tasks import TaskScope
 
 TURN = 16
 """Requests of one connection that are answered before others have their turn."""
@@ -28,10 +28,28 @@ DISCARD = 256 * 1024
 PLAIN_TEXT = b"text/plain; charset=utf-8"
 
 
+class Acceptor(Protocol):
+    """The server that accepted a connection, as the connection knows it."""
+
+    handler: Handler
+    limits: Limits
+    turns: Turns
+    scope: TaskScope
+    draining: bool
+    answered: int
+    refused: int
+    now: float
+    date: bytes
+
+    def opened(self, connection: Connection) -> None: ...
+    def closed(self, connection: Connection) -> None: ...
+    def linger(self, connection: Connection) -> None: ...
+
+
 class Connection(asyncio.Protocol):
     """An accepted connection of `server`."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Acceptor) -> None:
         self._server = server
         self._active: IncomingRequest | None = None
         self._task: asyncio.Task[None] | None = None
@@ -269,7 +287,7 @@ async def _heed(answer: Awaitable[Answer], inlet: Inlet) -> Answer:
         return Response(400, b"400 Bad Request", PLAIN_TEXT, close=True)
 
 
-def _plan(server: Server, request: IncomingRequest, response: Response) -> Plan:
+def _plan(server: Acceptor, request: IncomingRequest, response: Response) -> Plan:
     unread = not request.complete and (
         request.expects_continue or request.broken or (request.length or 0) - request.received > DISCARD
     )

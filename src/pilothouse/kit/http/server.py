@@ -14,31 +14,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from dataclasses import dataclass
 
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.connection import Connection
 from pilothouse.kit.http.heads import http_date
+from pilothouse.kit.http.limits import Limits
 from pilothouse.kit.http.messages import Handler
 from pilothouse.kit.http.turns import Turns
 from pilothouse.kit.tasks import TaskScope
 
 HANDSHAKE_SECONDS = 10.0
 SWEEP_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much of a peer's size and slowness is borne. `head_bytes` may be passed by at most one read (256 KiB)."""
-
-    head_bytes: int = 1024 * 1024
-    head_seconds: float = 32.0
-    idle_seconds: float = 90.0
-    body_stall_seconds: float = 60.0
-    """No byte of a body for so long while its reader waits."""
-    linger_seconds: float = 0.5
-    """How long a refused peer may still send (into nowhere) before the connection closes."""
-    connections: int = 20_000
 
 
 class Server:
