@@ -47,6 +47,39 @@ _INITIALISMS = {
 }
 
 
+_RENAMED = {
+    **{
+        ("DeviceAttribute", name + s): f"{name.capitalize()}Value{s}"
+        for name in ("int", "bool", "string", "version")
+        for s in ("", "s")
+    },
+    ("AzureDiskVolumeSource", "diskURI"): "DataDiskURI",
+    ("GCEPersistentDiskVolumeSource", "pdName"): "PDName",
+    ("GlusterfsPersistentVolumeSource", "endpoints"): "EndpointsName",
+    ("ISCSIPersistentVolumeSource", "chapAuthDiscovery"): "DiscoveryCHAPAuth",
+    ("ISCSIPersistentVolumeSource", "chapAuthSession"): "SessionCHAPAuth",
+    ("ISCSIPersistentVolumeSource", "iqn"): "IQN",
+    ("ISCSIPersistentVolumeSource", "iscsiInterface"): "ISCSIInterface",
+    ("FCVolumeSource", "wwids"): "WWIDs",
+    ("PersistentVolumeSource", "cephfs"): "CephFS",
+    ("PersistentVolumeSource", "fc"): "FC",
+    ("PersistentVolumeSource", "storageos"): "StorageOS",
+    ("RBDPersistentVolumeSource", "image"): "RBDImage",
+    ("RBDPersistentVolumeSource", "monitors"): "CephMonitors",
+    ("RBDPersistentVolumeSource", "pool"): "RBDPool",
+    ("RBDPersistentVolumeSource", "user"): "RadosUser",
+}
+"""Fields whose name in the internal type is not that of the wire."""
+_ORDER = {
+    "PersistentVolumeSource": (
+        *("gcePersistentDisk", "awsElasticBlockStore", "hostPath", "glusterfs", "nfs", "rbd", "quobyte", "iscsi"),
+        *("flexVolume", "cinder", "cephfs", "fc", "flocker", "azureFile", "vsphereVolume", "azureDisk"),
+        *("photonPersistentDisk", "portworxVolume", "scaleIO", "local", "storageos", "csi"),
+    ),
+}
+"""The fields of internal types that stand in an order of their own."""
+
+
 def quote(text: str) -> str:
     """`text` as `%q` prints it."""
     if _PLAIN.match(text):
@@ -81,9 +114,13 @@ def struct_tree(value: Any) -> Any:
         tree: dict[str, Any] = {}
         for fact in _fields(type(value)):
             found = getattr(value, fact.attribute)
+            if fact.go_type == "metav1.ObjectMeta":
+                tree |= struct_tree(found)  # embedded without a name
+                continue
             nil = found is None or found == () or found == b"" or (isinstance(found, Mapping) and not found)
-            nil = nil or (found == "" and fact.go_type.startswith("*"))
-            tree[field_name(fact.json_name)] = None if nil else struct_tree(found)
+            tree[_RENAMED.get((type(value).__name__, fact.json_name)) or field_name(fact.json_name)] = (
+                None if nil else struct_tree(found)
+            )
         return tree
     if isinstance(value, Quantity):
         return value.text
@@ -96,7 +133,11 @@ def struct_tree(value: Any) -> Any:
 
 def _fields(kind: Any) -> Iterator[FieldFact]:
     """The fields of a struct in Go's order, those of embedded structs in their place."""
-    for fact in facts_of(kind).fields:
+    facts = facts_of(kind).fields
+    order = _ORDER.get(kind.__name__)
+    if order is not None:
+        facts = tuple(sorted(facts, key=lambda fact: order.index(fact.json_name)))
+    for fact in facts:
         if not fact.inline:
             yield fact
         elif not fact.go_type.endswith("TypeMeta"):

@@ -199,6 +199,8 @@ class Strategy(Generic[K]):
     warnings_update: Callable[[K, K], Sequence[str]] | None = None
     """None: those of `warnings(new)`."""
     canonicalize: Callable[[K], K] = same
+    live: Callable[[K], K] = same
+    """The live object as changes of it find it: with what reads do not show (Service)."""
     always_warns: str = ""
     """A warning on every answer about this resource, errors too (Endpoints)."""
 

@@ -95,7 +95,7 @@ class Updater:
             if obj.metadata.resource_version:
                 obj = writing.with_meta(obj, resource_version="")
             return await self._creator.admit_and_insert(writing.place(obj, call.namespace), call), True
-        wanted = await _awaited(change(form.from_storage(existing.obj)))
+        wanted = await _awaited(change(form.from_storage(self._desk.strategy.live(existing.obj))))
         new = writing.place(form.to_storage(wanted), call.namespace)
         return await self._replace(existing, new, call), False
 

@@ -76,6 +76,30 @@ def validate_update(new: ObjectMeta, old: ObjectMeta, path: str = "metadata") ->
     return found + managed_fields(new.managed_fields, f"{path}.managedFields")
 
 
+_OF_OBJECTS = {
+    "name": "name",
+    "generateName": "generate_name",
+    "namespace": "namespace",
+    "selfLink": "self_link",
+    "uID": "uid",
+    "resourceVersion": "resource_version",
+    "generation": "generation",
+    "creationTimestamp": "creation_timestamp",
+    "deletionTimestamp": "deletion_timestamp",
+    "deletionGracePeriodSeconds": "deletion_grace_period_seconds",
+    "ownerReferences": "owner_references",
+    "finalizers": "finalizers",
+    "managedFields": "managed_fields",
+}
+
+
+def template(meta: ObjectMeta, path: str = "metadata") -> FieldErrors:
+    """Errors of the metadata in a template of claims, which may have annotations and labels only."""
+    found = annotation_map(meta.annotations, f"{path}.annotations") + label_map(meta.labels, f"{path}.labels")
+    unwanted = (name for name, attribute in _OF_OBJECTS.items() if getattr(meta, attribute))
+    return found + [forbidden(f"{path}.{name}", "cannot be set") for name in unwanted]
+
+
 def label_map(found: Mapping[str, str], path: str) -> FieldErrors:
     """Errors of a map of labels; all are reported at the map."""
     errors: FieldErrors = []

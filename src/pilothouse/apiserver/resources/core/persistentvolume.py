@@ -2,19 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
+from pilothouse.api import go_text
+from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, not_supported, required
 from pilothouse.api.time import format_time
-from pilothouse.api.types.core.v1 import PersistentVolume, PersistentVolumeStatus
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, Status, Strategy, Write
+from pilothouse.api.types.core.v1 import (
+    LocalVolumeSource,
+    NodeSelectorTerm,
+    PersistentVolume,
+    PersistentVolumeSource,
+    PersistentVolumeSpec,
+    PersistentVolumeStatus,
+    VolumeNodeAffinity,
+)
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, MetaUpdate, Status, Strategy, Write
+from pilothouse.apiserver.resources.core import claims, disks
+from pilothouse.apiserver.resources.core.podspec import checks, volumes
+from pilothouse.apiserver.resources.core.podspec import warnings as pod_warnings
+from pilothouse.apiserver.resources.core.podspec.placement import node_selector
 from pilothouse.apiserver.table.cells import age
+from pilothouse.semantics.validation.meta import IMMUTABLE
 
 MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
-CLASS = "volume.beta.kubernetes.io/storage-class"
+CLASS = claims.CLASS
+MOUNT_OPTIONS = "volume.beta.kubernetes.io/mount-options"
+RECLAIM_POLICIES = ("Delete", "Recycle", "Retain")
 UNSET = "<unset>"
+_NO_ATTRIBUTES = "has to be specified when using volumeAttributesClassName"
+_MOUNTED = (
+    "gce_persistent_disk",
+    "aws_elastic_block_store",
+    "glusterfs",
+    "nfs",
+    "rbd",
+    "quobyte",
+    "iscsi",
+    "cinder",
+    "cephfs",
+    "azure_file",
+    "vsphere_volume",
+    "azure_disk",
+)
+"""Sources that heed the annotation of mount options."""
+_PLUGINS: Sequence[tuple[str, str, disks.Check]] = (
+    ("host_path", "hostPath", disks.host_path),
+    ("gce_persistent_disk", "gcePersistentDisk", disks.partitioned("pd_name", "pdName")),
+    ("aws_elastic_block_store", "awsElasticBlockStore", disks.partitioned("volume_id", "volumeID")),
+    ("glusterfs", "glusterfs", disks.glusterfs),
+    ("flocker", "flocker", disks.flocker),
+    ("nfs", "nfs", disks.nfs),
+    ("rbd", "rbd", disks.needs(monitors="monitors", image="image")),
+    ("quobyte", "quobyte", disks.quobyte),
+    ("cephfs", "cephfs", disks.needs(monitors="monitors")),
+    ("iscsi", "iscsi", disks.iscsi),
+    ("cinder", "cinder", disks.cinder),
+    ("fc", "fc", disks.fibre_channel),
+    ("flex_volume", "flexVolume", disks.flex),
+    ("azure_file", "azureFile", disks.azure_file),
+    ("vsphere_volume", "vsphereVolume", disks.needs(volume_path="volumePath")),
+    ("photon_persistent_disk", "photonPersistentDisk", disks.needs(pd_id="pdID")),
+    ("portworx_volume", "portworxVolume", disks.needs(volume_id="volumeID")),
+    ("azure_disk", "azureDisk", disks.azure_disk),
+    ("scale_io", "scaleIO", disks.needs(gateway="gateway", system="system", volume_name="volumeName")),
+    ("local", "local", disks.local),
+    ("storageos", "storageos", disks.storage_os),
+    ("csi", "csi", disks.csi),
+)
+_SOURCES = PersistentVolumeSource.__struct_fields__
 
 
 def modes(found: Iterable[str]) -> str:
@@ -30,8 +89,10 @@ def defaults(obj: PersistentVolume) -> PersistentVolume:
         changes["persistent_volume_reclaim_policy"] = "Retain"
     if spec.volume_mode is None:
         changes["volume_mode"] = "Filesystem"
-    if spec.host_path is not None and spec.host_path.type is None:
-        changes["host_path"] = replace(spec.host_path, type="")
+    for name in _SOURCES:
+        source = getattr(spec, name)
+        if source is not None and (filled := volumes.source_defaults(name, source)) is not source:
+            changes[name] = filled
     if changes:
         obj = replace(obj, spec=replace(spec, **changes))
     return obj if obj.status.phase else replace(obj, status=replace(obj.status, phase="Pending"))
@@ -41,6 +102,162 @@ def prepare_create(obj: PersistentVolume, write: Write) -> PersistentVolume:
     return replace(
         obj, status=PersistentVolumeStatus(phase="Pending", last_phase_transition_time=format_time(write.now))
     )
+
+
+def prepare_status(new: PersistentVolume, old: PersistentVolume, write: Write) -> PersistentVolume:
+    """A new phase gets its time, unless the client gives one."""
+    status, before = new.status, old.status
+    given = status.last_phase_transition_time
+    if status.phase == before.phase or (given is not None and given != before.last_phase_transition_time):
+        return new
+    return replace(new, status=replace(status, last_phase_transition_time=format_time(write.now)))
+
+
+def validate(obj: PersistentVolume) -> FieldErrors:
+    return _spec(obj.spec) + _mount_options(obj)
+
+
+def _mount_options(obj: PersistentVolume) -> FieldErrors:
+    if MOUNT_OPTIONS not in obj.metadata.annotations or any(getattr(obj.spec, name) is not None for name in _MOUNTED):
+        return []
+    return [forbidden(f"metadata.annotations.{MOUNT_OPTIONS}", "may not specify mount options for this volume type")]
+
+
+def _spec(spec: PersistentVolumeSpec) -> FieldErrors:
+    found = [] if spec.access_modes else [required("spec.accessModes")]
+    found += claims.access_modes("spec.accessModes", spec.access_modes)
+    found += _capacity(spec)
+    policy = spec.persistent_volume_reclaim_policy
+    if policy and policy not in RECLAIM_POLICIES:
+        found.append(not_supported("spec.persistentVolumeReclaimPolicy", policy, RECLAIM_POLICIES))
+    if spec.node_affinity is not None:
+        found += _affinity(spec.node_affinity)
+
+    def local(path: str, source: LocalVolumeSource) -> FieldErrors:
+        needless = spec.node_affinity is not None
+        unplaced = [] if needless else [required("spec.nodeAffinity", "Local volume requires node affinity")]
+        return disks.local(path, source) + unplaced
+
+    plugins = _PLUGINS
+    if spec.local is not None:
+        plugins = tuple((a, name, local if a == "local" else check) for a, name, check in _PLUGINS)
+    found += disks.one_source("spec", spec, plugins)
+    if spec.host_path is not None and policy == "Recycle" and _is_root(spec.host_path.path):
+        detail = "may not be 'recycle' for a hostPath mount of '/'"
+        found.append(forbidden("spec.persistentVolumeReclaimPolicy", detail))
+    if spec.storage_class_name:
+        found += checks.subdomain("spec.storageClassName", spec.storage_class_name)
+    if spec.volume_mode is not None and spec.volume_mode not in claims.VOLUME_MODES:
+        found.append(not_supported("spec.volumeMode", spec.volume_mode, claims.VOLUME_MODES))
+    return found + _attributes_class(spec)
+
+
+def _is_root(path: str) -> bool:
+    return path.startswith("/") and posixpath.normpath("/" + path.lstrip("/")) == "/"
+
+
+def _capacity(spec: PersistentVolumeSpec) -> FieldErrors:
+    path, capacity = "spec.capacity", spec.capacity
+    found = [] if capacity else [required(path)]
+    if "storage" not in capacity or len(capacity) > 1:
+        found.append(not_supported(path, capacity or None, ("storage",)))
+    for name, amount in capacity.items():
+        if amount.value < 0:
+            found.append(invalid(f"{path}[{name}]", amount.integer(), "must be a valid resource quantity"))
+        if amount.value <= 0:
+            found.append(invalid(f"{path}[{name}]", str(amount), "must be greater than zero"))
+    return found
+
+
+def _affinity(affinity: VolumeNodeAffinity) -> FieldErrors:
+    if affinity.required is None:
+        return [required("spec.nodeAffinity.required", "must specify required node constraints")]
+    return node_selector("spec.nodeAffinity.required", affinity.required)
+
+
+def _attributes_class(spec: PersistentVolumeSpec) -> FieldErrors:
+    path, name = "spec.volumeAttributesClassName", spec.volume_attributes_class_name
+    if name is None:
+        return []
+    found = checks.subdomain(path, name) if name else [required(path, "an empty string is disallowed")]
+    return found if spec.csi is not None else [*found, required("spec.csi", _NO_ATTRIBUTES)]
+
+
+def validate_update(new: PersistentVolume, old: PersistentVolume) -> FieldErrors:
+    """What makes a new volume bad comes twice: for the volume, and for the change."""
+    spec, before = new.spec, old.spec
+    found = validate(new) + _spec(spec)
+    source, former = _source(spec), _source(before)
+    if former.csi is not None and former.csi.controller_expand_secret_ref is None and source.csi is not None:
+        source = replace(source, csi=replace(source.csi, controller_expand_secret_ref=None))
+    if source != former:
+        told = "spec.persistentvolumesource is immutable after creation\n" + go_text.unified_diff(former, source)
+        found.append(forbidden("spec.persistentvolumesource", told))
+    if spec.volume_mode != before.volume_mode:
+        found.append(invalid("volumeMode", spec.volume_mode, IMMUTABLE))
+    if before.node_affinity is not None and _upgraded(spec.node_affinity, before.node_affinity) != before.node_affinity:
+        found.append(invalid("nodeAffinity", spec.node_affinity, IMMUTABLE))
+    if before.volume_attributes_class_name is not None and spec.volume_attributes_class_name is None:
+        detail = "update from non-nil value to nil is forbidden"
+        found.append(forbidden("spec.volumeAttributesClassName", detail))
+    return found
+
+
+def _source(spec: PersistentVolumeSpec) -> PersistentVolumeSource:
+    return PersistentVolumeSource(**{name: getattr(spec, name) for name in _SOURCES})
+
+
+_LABELS = {
+    "kubernetes.io/os": "beta.kubernetes.io/os",
+    "kubernetes.io/arch": "beta.kubernetes.io/arch",
+    "topology.kubernetes.io/zone": "failure-domain.beta.kubernetes.io/zone",
+    "topology.kubernetes.io/region": "failure-domain.beta.kubernetes.io/region",
+    "node.kubernetes.io/instance-type": "beta.kubernetes.io/instance-type",
+}
+
+
+def _upgraded(new: VolumeNodeAffinity | None, old: VolumeNodeAffinity) -> VolumeNodeAffinity | None:
+    """`new` with the beta names of labels where `old` has them: these may be replaced by the stable ones."""
+    if new is None or new.required is None or old.required is None:
+        return new
+    terms, former = new.required.node_selector_terms or (), old.required.node_selector_terms or ()
+    if len(terms) != len(former):
+        return new
+    shown = tuple(_with_old_keys(term, before) for term, before in zip(terms, former, strict=True))
+    return replace(new, required=replace(new.required, node_selector_terms=shown))
+
+
+def _with_old_keys(new: NodeSelectorTerm, old: NodeSelectorTerm) -> NodeSelectorTerm:
+    if len(new.match_expressions) != len(old.match_expressions):
+        return new
+    pairs = zip(new.match_expressions, old.match_expressions, strict=True)
+    found = tuple(
+        replace(wanted, key=before.key) if _LABELS.get(wanted.key) == before.key else wanted for wanted, before in pairs
+    )
+    return replace(new, match_expressions=found)
+
+
+def warnings(obj: PersistentVolume) -> Sequence[str]:
+    return list(_warnings(obj))
+
+
+def _warnings(obj: PersistentVolume) -> Iterator[str]:
+    spec, annotations = obj.spec, obj.metadata.annotations
+    if CLASS in annotations:
+        yield claims.CLASS_WARNING
+    if MOUNT_OPTIONS in annotations:
+        yield f'metadata.annotations[{MOUNT_OPTIONS}]: deprecated since v1.31; use "mountOptions" attribute instead'
+    if spec.persistent_volume_reclaim_policy == "Recycle":
+        yield (
+            "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended "
+            "approach is to use dynamic provisioning."
+        )
+    if spec.node_affinity is not None and spec.node_affinity.required is not None:
+        for index, term in enumerate(spec.node_affinity.required.node_selector_terms or ()):
+            yield from pod_warnings.node_term(f"spec.nodeAffinity.required.nodeSelectorTerms[{index}]", term)
+    for attribute, (name, told) in pod_warnings.VOLUMES.items():
+        if getattr(spec, attribute, None) is not None:
+            yield f"spec.{name}: {told}"
 
 
 def row(obj: PersistentVolume, now: float) -> Sequence[Cell]:
@@ -65,9 +282,13 @@ def row(obj: PersistentVolume, now: float) -> Sequence[Cell]:
 STRATEGY = Strategy(
     type=PersistentVolume,
     prefix="persistentvolumes",
-    status=Status(),
+    status=Status(prepare=prepare_status),
     deletion=Deletion(returns_object=True),
+    meta_update=MetaUpdate(whole=2, change=0),
     row=row,
     defaults=defaults,
     prepare_create=prepare_create,
+    validate=validate,
+    validate_update=validate_update,
+    warnings=warnings,
 )

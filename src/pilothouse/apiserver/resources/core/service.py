@@ -14,8 +14,12 @@ from pilothouse.apiserver.table.cells import NONE, age, joined, labels
 from pilothouse.semantics.validation.names import dns_label
 
 
+def prepare_create(obj: Service, write: Write) -> Service:
+    return transitions.shown(obj)
+
+
 def prepare_update(new: Service, old: Service, write: Write) -> Service:
-    return transitions.dropped(replace(new, status=old.status), old)
+    return transitions.shown(transitions.dropped(replace(new, status=old.status), old))
 
 
 def row(obj: Service, now: float) -> Sequence[Cell]:
@@ -54,6 +58,8 @@ STRATEGY = Strategy(
     name=dns_label,
     allow_create_on_update=True,
     defaults=defaults,
+    live=transitions.live,
+    prepare_create=prepare_create,
     prepare_update=prepare_update,
     validate=validation.validate,
     validate_update=validation.validate_update,

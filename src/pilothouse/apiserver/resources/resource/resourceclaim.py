@@ -4,9 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
+from pilothouse.api.field_errors import FieldErrors, invalid
 from pilothouse.api.types.resource.v1 import ResourceClaim
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, Status, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, Status, Strategy, Write
+from pilothouse.apiserver.resources.resource import allocations, requests
 from pilothouse.apiserver.table.cells import age
+from pilothouse.semantics.validation.meta import IMMUTABLE
+
+
+def defaults(obj: ResourceClaim) -> ResourceClaim:
+    devices = requests.defaults(obj.spec.devices)
+    if devices is not obj.spec.devices:
+        obj = replace(obj, spec=replace(obj.spec, devices=devices))
+    status = allocations.defaults(obj.status)
+    return obj if status is obj.status else replace(obj, status=status)
+
+
+def validate(obj: ResourceClaim) -> FieldErrors:
+    return requests.validate("spec.devices", obj.spec.devices)
+
+
+def validate_update(new: ResourceClaim, old: ResourceClaim) -> FieldErrors:
+    return [invalid("spec", new.spec, IMMUTABLE)] if new.spec != old.spec else []
+
+
+def prepare_status(new: ResourceClaim, old: ResourceClaim, write: Write) -> ResourceClaim:
+    return allocations.without_deallocated(new, old)
 
 
 def row(obj: ResourceClaim, now: float) -> Sequence[Cell]:
@@ -25,7 +50,14 @@ def row(obj: ResourceClaim, now: float) -> Sequence[Cell]:
 STRATEGY = Strategy(
     type=ResourceClaim,
     prefix="resourceclaims",
-    status=Status(),
+    status=Status(
+        keep=("spec", "metadata.labels", "metadata.annotations", "metadata.finalizers", "metadata.owner_references"),
+        prepare=prepare_status,
+        validate=allocations.validate,
+    ),
     deletion=Deletion(returns_object=True),
     row=row,
+    defaults=defaults,
+    validate=validate,
+    validate_update=validate_update,
 )

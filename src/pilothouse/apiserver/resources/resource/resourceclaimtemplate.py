@@ -4,9 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
+from pilothouse.api.field_errors import FieldErrors, invalid
 from pilothouse.api.types.resource.v1 import ResourceClaimTemplate
 from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy
+from pilothouse.apiserver.resources.resource import requests
 from pilothouse.apiserver.table.cells import age
+from pilothouse.semantics.validation import meta
+from pilothouse.semantics.validation.meta import IMMUTABLE
+
+
+def defaults(obj: ResourceClaimTemplate) -> ResourceClaimTemplate:
+    claim = obj.spec.spec
+    devices = requests.defaults(claim.devices)
+    if devices is claim.devices:
+        return obj
+    return replace(obj, spec=replace(obj.spec, spec=replace(claim, devices=devices)))
+
+
+def validate(obj: ResourceClaimTemplate) -> FieldErrors:
+    found = meta.template(obj.spec.metadata, "spec.metadata")
+    return found + requests.validate("spec.spec.devices", obj.spec.spec.devices)
+
+
+def validate_update(new: ResourceClaimTemplate, old: ResourceClaimTemplate) -> FieldErrors:
+    return [invalid("spec", new.spec, IMMUTABLE)] if new.spec != old.spec else []
 
 
 def row(obj: ResourceClaimTemplate, now: float) -> Sequence[Cell]:
@@ -18,4 +41,7 @@ STRATEGY = Strategy(
     prefix="resourceclaimtemplates",
     deletion=Deletion(returns_object=True),
     row=row,
+    defaults=defaults,
+    validate=validate,
+    validate_update=validate_update,
 )

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, invalid, not_supported, required, too_long
+from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, invalid, required
 from pilothouse.api.types.core import v1 as core
-from pilothouse.apiserver.resources.core.podspec import checks, env, resources
+from pilothouse.apiserver.resources.core import claims, disks
+from pilothouse.apiserver.resources.core.disks import Check
+from pilothouse.apiserver.resources.core.podspec import checks, env
 from pilothouse.semantics.validation import meta as metadata
-from pilothouse.semantics.validation.names import dns_label, dns_subdomain
+from pilothouse.semantics.validation.names import dns_label
 
-HOST_PATH_TYPES = (
-    "",
-    "BlockDevice",
-    "CharDevice",
-    "Directory",
-    "DirectoryOrCreate",
-    "File",
-    "FileOrCreate",
-    "Socket",
-)
-ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
-VOLUME_MODES = ("Block", "Filesystem")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _MODE_FAULT = "must be a number between 0 and 0777 (octal), both inclusive"
-Check = Callable[[str, Any], FieldErrors]
 
 
 def _mode(path: str, mode: int | None) -> FieldErrors:
@@ -148,56 +136,32 @@ def _bundle(path: str, bundle: core.ClusterTrustBundleProjection) -> FieldErrors
     return found
 
 
-def _host_path(path: str, source: core.HostPathVolumeSource) -> FieldErrors:
-    found = checks.backsteps(f"{path}.path", source.path) if source.path else [required(f"{path}.path")]
-    return found + checks.one_of(f"{path}.type", source.type or "", HOST_PATH_TYPES)
-
-
 def _empty_dir(path: str, source: core.EmptyDirVolumeSource) -> FieldErrors:
     if source.size_limit is not None and source.size_limit.value < 0:
         return [forbidden(f"{path}.sizeLimit", "SizeLimit field must be a valid resource quantity")]
     return []
 
 
-def claim_template_spec(path: str, spec: core.PersistentVolumeClaimSpec) -> FieldErrors:
-    """The spec of a claim, in a claim or in a template."""
-    found: FieldErrors = []
-    if not spec.access_modes:
-        found.append(required(f"{path}.accessModes", "at least 1 access mode is required"))
-    if spec.selector is not None:
-        found += metadata.label_map(spec.selector.match_labels, f"{path}.selector.matchLabels")
-    for mode in spec.access_modes:
-        found += checks.one_of(f"{path}.accessModes", mode, ACCESS_MODES)
-    if "ReadWriteOncePod" in spec.access_modes and len(spec.access_modes) > 1:
-        detail = "may not use ReadWriteOncePod with other access modes"
-        found.append(forbidden(f"{path}.accessModes", detail))
-    storage = spec.resources.requests.get("storage")
-    if storage is None:
-        found.append(required(f"{path}.resources[storage]"))
-    else:
-        found += resources.amount(f"{path}.resources[storage]", "storage", storage)
-        if storage.value == 0:
-            found.append(invalid(f"{path}.resources[storage]", storage.text, "must be greater than zero"))
-    name = spec.storage_class_name
-    if name:
-        found += [invalid(f"{path}.storageClassName", name, fault) for fault in dns_subdomain(name, False)]
-    if spec.volume_mode is not None and spec.volume_mode not in VOLUME_MODES:
-        found.append(not_supported(f"{path}.volumeMode", spec.volume_mode, VOLUME_MODES))
-    return found
-
-
 def _ephemeral(path: str, source: core.EphemeralVolumeSource) -> FieldErrors:
     template, at = source.volume_claim_template, f"{path}.volumeClaimTemplate"
     if template is None:
         return [required(at)]
-    found: FieldErrors = []
-    if template.metadata is not None:
-        for name in ("name", "namespace", "generateName"):
-            if getattr(template.metadata, "generate_name" if name == "generateName" else name):
-                found.append(forbidden(f"{at}.metadata.{name}", "cannot be set"))
-        found += metadata.label_map(template.metadata.labels, f"{at}.metadata.labels")
-        found += metadata.annotation_map(template.metadata.annotations, f"{at}.metadata.annotations")
-    return found + claim_template_spec(f"{at}.spec", template.spec)
+    found = metadata.template(template.metadata, f"{at}.metadata") if template.metadata is not None else []
+    return found + claims.validate(f"{at}.spec", template.spec)
+
+
+def _git_repo(path: str, source: core.GitRepoVolumeSource) -> FieldErrors:
+    found = disks.needs(repository="repository")(path, source)
+    return found + checks.descending(f"{path}.directory", source.directory)
+
+
+def _csi(path: str, source: core.CSIVolumeSource) -> FieldErrors:
+    found = disks.driver_name(f"{path}.driver", source.driver)
+    secret = source.node_publish_secret_ref
+    if secret is not None:
+        at = f"{path}.nodePublishSecretRef.name"
+        found += checks.subdomain(f"{path}.name", secret.name) if secret.name else [required(at)]
+    return found
 
 
 def _image(path: str, source: core.ImageVolumeSource) -> FieldErrors:
@@ -205,96 +169,41 @@ def _image(path: str, source: core.ImageVolumeSource) -> FieldErrors:
     return found + checks.one_of(f"{path}.pullPolicy", source.pull_policy, PULL_POLICIES, empty_is="required")
 
 
-def _csi(path: str, source: core.CSIVolumeSource) -> FieldErrors:
-    if not source.driver:
-        found = [required(f"{path}.driver")]
-    else:
-        found = [invalid(f"{path}.driver", source.driver, f) for f in dns_subdomain(source.driver.lower(), False)]
-        if len(source.driver) > 63:
-            found = [too_long(f"{path}.driver", 63)]
-    if source.node_publish_secret_ref is not None and not source.node_publish_secret_ref.name:
-        found.append(required(f"{path}.nodePublishSecretRef.name"))
-    return found
-
-
-def _nfs(path: str, source: core.NFSVolumeSource) -> FieldErrors:
-    found = [] if source.server else [required(f"{path}.server")]
-    if not source.path:
-        found.append(required(f"{path}.path"))
-    elif not source.path.startswith("/"):
-        found.append(invalid(f"{path}.path", source.path, "must be an absolute path"))
-    return found
-
-
-def _iscsi(path: str, source: core.ISCSIVolumeSource) -> FieldErrors:
-    found = [] if source.target_portal else [required(f"{path}.targetPortal")]
-    if not source.iqn:
-        found.append(required(f"{path}.iqn"))
-    elif not source.iqn.startswith(("iqn", "eui", "naa")):
-        found.append(invalid(f"{path}.iqn", source.iqn, "must be valid format starting with iqn, eui, or naa"))
-    if not 0 <= source.lun <= 255:
-        found.append(invalid(f"{path}.lun", source.lun, checks.between(0, 255)))
-    if (source.chap_auth_discovery or source.chap_auth_session) and source.secret_ref is None:
-        found.append(required(f"{path}.secretRef"))
-    return found
-
-
-def _needs(**fields: str) -> Check:
-    """A source of which some fields must be there: JSON name by attribute."""
-
-    def check(path: str, source: Any) -> FieldErrors:
-        return [required(f"{path}.{name}") for attribute, name in fields.items() if not getattr(source, attribute)]
-
-    return check
-
-
 CHECKS: Mapping[str, tuple[str, Check]] = {
     "empty_dir": ("emptyDir", _empty_dir),
-    "host_path": ("hostPath", _host_path),
-    "git_repo": ("gitRepo", _needs(repository="repository")),
-    "gce_persistent_disk": ("gcePersistentDisk", _needs(pd_name="pdName")),
-    "aws_elastic_block_store": ("awsElasticBlockStore", _needs(volume_id="volumeID")),
+    "host_path": ("hostPath", disks.host_path),
+    "git_repo": ("gitRepo", _git_repo),
+    "gce_persistent_disk": ("gcePersistentDisk", disks.partitioned("pd_name", "pdName")),
+    "aws_elastic_block_store": ("awsElasticBlockStore", disks.partitioned("volume_id", "volumeID")),
     "secret": ("secret", _secret),
-    "nfs": ("nfs", _nfs),
-    "iscsi": ("iscsi", _iscsi),
-    "glusterfs": ("glusterfs", _needs(endpoints="endpoints", path="path")),
-    "flocker": ("flocker", lambda path, source: []),
-    "persistent_volume_claim": ("persistentVolumeClaim", _needs(claim_name="claimName")),
-    "rbd": ("rbd", _needs(monitors="monitors", image="image")),
-    "cinder": ("cinder", _needs(volume_id="volumeID")),
-    "cephfs": ("cephfs", _needs(monitors="monitors")),
-    "quobyte": ("quobyte", _needs(registry="registry", volume="volume")),
+    "nfs": ("nfs", disks.nfs),
+    "iscsi": ("iscsi", disks.iscsi),
+    "glusterfs": ("glusterfs", disks.needs(endpoints="endpoints", path="path")),
+    "flocker": ("flocker", disks.flocker),
+    "persistent_volume_claim": ("persistentVolumeClaim", disks.needs(claim_name="claimName")),
+    "rbd": ("rbd", disks.needs(monitors="monitors", image="image")),
+    "cinder": ("cinder", disks.cinder),
+    "cephfs": ("cephfs", disks.needs(monitors="monitors")),
+    "quobyte": ("quobyte", disks.quobyte),
     "downward_api": ("downwardAPI", _downward),
-    "fc": ("fc", lambda path, source: []),
-    "flex_volume": ("flexVolume", _needs(driver="driver")),
+    "fc": ("fc", disks.fibre_channel),
+    "flex_volume": ("flexVolume", disks.flex),
     "config_map": ("configMap", _config_map),
-    "azure_file": ("azureFile", _needs(secret_name="secretName", share_name="shareName")),
-    "vsphere_volume": ("vsphereVolume", _needs(volume_path="volumePath")),
-    "photon_persistent_disk": ("photonPersistentDisk", _needs(pd_id="pdID")),
-    "portworx_volume": ("portworxVolume", _needs(volume_id="volumeID")),
-    "azure_disk": ("azureDisk", _needs(disk_name="diskName", disk_uri="diskURI")),
-    "storageos": ("storageos", lambda path, source: []),
+    "azure_file": ("azureFile", disks.needs(secret_name="secretName", share_name="shareName")),
+    "vsphere_volume": ("vsphereVolume", disks.needs(volume_path="volumePath")),
+    "photon_persistent_disk": ("photonPersistentDisk", disks.needs(pd_id="pdID")),
+    "portworx_volume": ("portworxVolume", disks.needs(volume_id="volumeID")),
+    "azure_disk": ("azureDisk", disks.azure_disk),
+    "storageos": ("storageos", disks.storage_os),
     "projected": ("projected", _projected),
-    "scale_io": ("scaleIO", _needs(gateway="gateway", system="system", volume_name="volumeName")),
+    "scale_io": ("scaleIO", disks.needs(gateway="gateway", system="system", volume_name="volumeName")),
     "csi": ("csi", _csi),
     "ephemeral": ("ephemeral", _ephemeral),
     "image": ("image", _image),
 }
 
 
-def _source(path: str, volume: core.Volume) -> FieldErrors:
-    found: FieldErrors = []
-    seen = False
-    for attribute, (name, check) in CHECKS.items():
-        source = getattr(volume, attribute)
-        if source is None:
-            continue
-        if seen:
-            found.append(forbidden(f"{path}.{name}", "may not specify more than 1 volume type"))
-            continue
-        seen = True
-        found += check(f"{path}.{name}", source)
-    return found if seen else [*found, required(path, "must specify a volume type")]
+_PLUGINS = tuple((attribute, name, check) for attribute, (name, check) in CHECKS.items())
 
 
 def volumes(path: str, found: Sequence[core.Volume]) -> FieldErrors:
@@ -303,7 +212,7 @@ def volumes(path: str, found: Sequence[core.Volume]) -> FieldErrors:
     names: set[str] = set()
     for index, volume in enumerate(found):
         at = f"{path}[{index}]"
-        errors += _source(at, volume)
+        errors += disks.one_source(at, volume, _PLUGINS)
         if not volume.name:
             errors.append(required(f"{at}.name"))
         elif faults := dns_label(volume.name, False):

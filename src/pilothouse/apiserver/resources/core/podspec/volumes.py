@@ -108,6 +108,15 @@ _FILLS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def source_defaults(name: str, source: Any) -> Any:
+    """A source of volumes, of a pod or a PersistentVolume, with its defaults; `name` is its attribute."""
+    fill = _FILLS.get(name)
+    if fill is None or source is None:
+        return source
+    filled = fill(source)
+    return source if filled == source else filled
+
+
 def volume_defaults(volume: core.Volume) -> core.Volume:
     """A volume with the defaults of its source; one without a source is an emptyDir."""
     bare = True
@@ -117,8 +126,8 @@ def volume_defaults(volume: core.Volume) -> core.Volume:
         if source is None or source is UNSET:
             continue
         bare = False
-        fill = _FILLS.get(name)
-        if fill is not None and (filled := fill(source)) != source:
+        filled = source_defaults(name, source)
+        if filled is not source:
             changes[name] = filled
     if bare:
         return replace(volume, empty_dir=core.EmptyDirVolumeSource())

@@ -28,7 +28,7 @@ APPARMOR_PREFIX = "container.apparmor.security.beta.kubernetes.io/"
 _APPARMOR = 'deprecated since v1.30; use the "appArmorProfile" field instead'
 _GONE_125 = "deprecated in v1.22, non-functional in v1.25+"
 _GONE_131 = "deprecated in v1.28, non-functional in v1.31+"
-_VOLUMES = {
+VOLUMES = {
     "git_repo": ("gitRepo", "deprecated in v1.11, and disabled by default in v1.33+"),
     "photon_persistent_disk": ("photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+"),
     "scale_io": ("scaleIO", "deprecated in v1.16, non-functional in v1.22+"),
@@ -63,10 +63,10 @@ def _affinity(path: str, affinity: core.Affinity) -> Iterator[str]:
         wanted = nodes.required_during_scheduling_ignored_during_execution
         for index, term in enumerate(wanted.node_selector_terms or () if wanted is not None else ()):
             at = f"{path}.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[{index}]"
-            yield from _term(at, term)
+            yield from node_term(at, term)
         for index, preferred in enumerate(nodes.preferred_during_scheduling_ignored_during_execution):
             at = f"{path}.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[{index}].preference"
-            yield from _term(at, preferred.preference)
+            yield from node_term(at, preferred.preference)
     for name, pods in (("podAffinity", affinity.pod_affinity), ("podAntiAffinity", affinity.pod_anti_affinity)):
         if pods is None:
             continue
@@ -80,7 +80,7 @@ def _affinity(path: str, affinity: core.Affinity) -> Iterator[str]:
                 yield f"{at}.labelSelector: {_NULL_SELECTOR}"
 
 
-def _term(path: str, term: core.NodeSelectorTerm) -> Iterator[str]:
+def node_term(path: str, term: core.NodeSelectorTerm) -> Iterator[str]:
     for index, wanted in enumerate(term.match_expressions):
         if wanted.key in _LABELS:
             yield f"{path}.matchExpressions[{index}].key: {wanted.key} is {_LABELS[wanted.key]}"
@@ -99,7 +99,7 @@ def _annotations(path: str, meta: ObjectMeta) -> Iterator[str]:
 
 def _lists(path: str, spec: core.PodSpec) -> Iterator[str]:
     for index, volume in enumerate(spec.volumes):
-        for attribute, (name, text) in _VOLUMES.items():
+        for attribute, (name, text) in VOLUMES.items():
             if getattr(volume, attribute) is not None:
                 yield f"{path}.volumes[{index}].{name}: {text}"
     seen: set[str] = set()

@@ -75,8 +75,6 @@ def dropped(new: Service, old: Service) -> Service:
             changes["ip_families"] = ()
         if a.ip_family_policy == b.ip_family_policy:
             changes["ip_family_policy"] = None
-        if a.internal_traffic_policy == b.internal_traffic_policy:
-            changes["internal_traffic_policy"] = None
     if needs.has_node_ports(old) and not needs.has_node_ports(new) and _node_ports(new) == _node_ports(old):
         changes["ports"] = tuple(replace(p, node_port=0) if p.node_port else p for p in a.ports)
     unhealthy = needs.health_check_port(old) and not needs.health_check_port(new)
@@ -93,6 +91,23 @@ def dropped(new: Service, old: Service) -> Service:
     if a.type != "LoadBalancer" and new.status.load_balancer.ingress:
         new = replace(new, status=replace(new.status, load_balancer=LoadBalancerStatus()))
     return replace(new, spec=replace(a, **changes)) if changes else new
+
+
+def shown(obj: Service) -> Service:
+    """An ExternalName Service never shows an internal traffic policy."""
+    if obj.spec.type != "ExternalName" or obj.spec.internal_traffic_policy is None:
+        return obj
+    return replace(obj, spec=replace(obj.spec, internal_traffic_policy=None))
+
+
+def live(obj: Service) -> Service:
+    """An ExternalName Service as changes find it: it still has the policy that reads hide, if a manager owns it."""
+    if obj.spec.type != "ExternalName":
+        return obj
+    for entry in obj.metadata.managed_fields:
+        if "f:internalTrafficPolicy" in (entry.fields_v_1 or {}).get("f:spec", {}):
+            return replace(obj, spec=replace(obj.spec, internal_traffic_policy="Cluster"))
+    return obj
 
 
 def _node_ports(obj: Service) -> list[int]:
