@@ -24,6 +24,9 @@ IDENTITY = "pod-garbage-collector"
 NODE_QUARANTINE = 40.0
 GONE = 404
 ROUND = "all"
+# An unscheduled pod that ends is mostly on its way out already: the server removes it in its next step.
+PATIENCE = 1.0
+BY_STATE, FINISHED, ENDING = "state", "finished", "ending"
 replace = msgspec.structs.replace
 
 
@@ -33,6 +36,13 @@ class Doomed:
 
     pod: Pod
     orphaned: bool = False
+
+
+def by_state(pod: Pod) -> tuple[str, ...]:
+    """Index of the pods that may have to be collected for what they are; the others only when their node is gone."""
+    if pod.metadata.deletion_timestamp is not None:
+        return (ENDING,)
+    return (FINISHED,) if is_terminal(pod) else ()
 
 
 def out_of_service(node: Node | None) -> bool:
@@ -75,13 +85,16 @@ def failed(pod: Pod, now: float) -> Pod | None:
 
 
 def build(env: Environment) -> Controller[str]:
-    """One key: a round over all pods, at changes of nodes and every 20 seconds while anything is suspicious."""
+    """One key: a round over the pods in question, at changes of nodes and every 20 seconds while anything is
+    suspicious."""
     missing: dict[str, float] = {}
 
     async def reconcile(key: str, client: Client) -> None:
         known = {n.metadata.name: n for n in nodes.list()}
         absent = await _absent(client, known)
-        for doomed in decide(pods.list(), known, absent, env.settings.terminated_pod_threshold):
+        in_question = [*pods.by_index(BY_STATE, FINISHED), *pods.by_index(BY_STATE, ENDING)]
+        in_question += [p for name in absent for p in pods.by_index(BY_NODE, name) if not by_state(p)]
+        for doomed in decide(in_question, known, absent, env.settings.terminated_pod_threshold):
             # One pod that cannot be removed must not keep the others.
             await attempt(_collect(client, doomed, env.clock.now()))
         if missing or len(pods) > env.settings.terminated_pod_threshold or _suspicious():
@@ -93,7 +106,7 @@ def build(env: Environment) -> Controller[str]:
     async def _absent(client: Client, known: Mapping[str, Node]) -> set[str]:
         """Nodes that pods name and that have been missing for the quarantine, checked with the server."""
         now = env.clock.monotonic()
-        named = {p.spec.node_name for p in pods.list() if p.spec.node_name} - known.keys()
+        named = pods.index_values(BY_NODE) - known.keys()
         for name in missing.keys() - named:
             del missing[name]
         found = set()
@@ -111,9 +124,10 @@ def build(env: Environment) -> Controller[str]:
     def pod_changed(old: Pod | None, new: Pod | None) -> tuple[str, ...]:
         if new is None:
             return ()
-        unscheduled_end = new.metadata.deletion_timestamp is not None and not new.spec.node_name
+        if new.metadata.deletion_timestamp is not None and not new.spec.node_name:
+            controller.queue.add_after(ROUND, PATIENCE)
         lost = bool(new.spec.node_name) and old is None and nodes.synced and nodes.get(new.spec.node_name) is None
-        return (ROUND,) if unscheduled_end or lost else ()
+        return (ROUND,) if lost else ()
 
     def node_changed(old: Node | None, new: Node | None) -> tuple[str, ...]:
         return (ROUND,) if new is None or out_of_service(new) else ()
@@ -122,6 +136,7 @@ def build(env: Environment) -> Controller[str]:
     nodes = controller.on(Node, node_changed)
     pods = controller.on(Pod, pod_changed)
     pods.add_index(BY_NODE, by_node)
+    pods.add_index(BY_STATE, by_state)
     controller.queue.add(ROUND)
     return controller
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, Generic, TypeVar
 
 from pilothouse.api.object import Object
@@ -84,6 +84,10 @@ class Informer(Generic[K]):
 
     def by_index(self, name: str, value: str) -> Sequence[K]:
         return list(self._indexes[name].held.get(value, {}).values())
+
+    def index_values(self, name: str) -> Set[str]:
+        """The values that an index finds anything by."""
+        return self._indexes[name].held.keys()
 
     def add_handler(self, handler: Handler[K]) -> None:
         """Call `handler` for every object there is (as new), then at every change. It must be quick and not raise."""
