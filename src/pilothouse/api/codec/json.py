@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 
+from pilothouse.api.codec.parts import SharingDecoder, shared_part
 from pilothouse.api.quantity import Quantity, QuantityError, parse
 
 T = TypeVar("T")
@@ -34,9 +35,17 @@ _encoder = msgspec.json.Encoder(enc_hook=encode_hook)
 encode = _encoder.encode
 
 
+class Decoder(Protocol):
+    """Of one type."""
+
+    def decode(self, data: bytes, /) -> Any: ...
+
+
 @functools.cache
-def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+def decoder(kind: Any) -> Decoder:
     """The decoder of a type, made once: making one costs as much as a hundred decodes."""
+    if isinstance(kind, type) and shared_part(kind):
+        return SharingDecoder(kind, decode_hook)
     return msgspec.json.Decoder(kind, dec_hook=decode_hook)
 
 

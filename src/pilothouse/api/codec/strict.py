@@ -19,6 +19,7 @@ from pilothouse.api.codec import go_json, protobuf, walk, yaml
 from pilothouse.api.codec import json as trusted
 from pilothouse.api.codec.go_json import JSONSyntaxError
 from pilothouse.api.codec.json import decode_hook
+from pilothouse.api.codec.parts import SharingStrictDecoder, shared_part
 from pilothouse.api.codec.walk import DecodeError
 
 T = TypeVar("T")
@@ -56,8 +57,9 @@ _PROBE = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind str
 
 @dataclass(frozen=True, slots=True)
 class Decoded(Generic[T]):
-    """A client's object, its JSON tree (not to be changed), and what strict validation has against it:
-    texts like `unknown field "spec.x"`, in the order of the document. `Warn` sends each as a warning."""
+    """A client's object, its JSON tree (not to be changed; without a part that was met before), and what strict
+    validation has against it: texts like `unknown field "spec.x"`, in the order of the document. `Warn` sends each as a
+    warning."""
 
     obj: T
     tree: dict[str, Any]
@@ -115,7 +117,7 @@ def plain_object(data: bytes) -> dict[str, Any] | None:
         tree = _tree_decoder.decode(data)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
-    return tree if _tree_encoder.encode(tree).count(b":") == data.count(b":") else None
+    return tree if _has_all(tree, data) else None
 
 
 def decode_plain(data: bytes) -> tuple[Any, tuple[str, ...]]:
@@ -123,7 +125,7 @@ def decode_plain(data: bytes) -> tuple[Any, tuple[str, ...]]:
     if not (b"\\" in data and b"\\u" in data):
         try:
             tree = msgspec.json.decode(data)
-            if _tree_encoder.encode(tree).count(b":") == data.count(b":"):
+            if _has_all(tree, data):
                 return tree, ()
         except msgspec.DecodeError:
             go_json.check_syntax(data)
@@ -146,12 +148,44 @@ def _fast(data: bytes, kind: type[T]) -> Decoded[T] | None:
     if b"\\" in data and b"\\u" in data:  # one byte is found ten times as fast as two
         return None
     try:
-        tree = _tree_decoder.decode(data)
-        if not isinstance(tree, dict) or _tree_encoder.encode(tree).count(b":") != data.count(b":"):
-            return None
-        return Decoded(msgspec.convert(tree, kind, dec_hook=decode_hook), tree)
+        if shared_part(kind):
+            return _sharing(data, kind)
+        return _whole(data, kind)
     except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
         return None
+
+
+def _whole(data: bytes, kind: type[T]) -> Decoded[T] | None:
+    tree = _tree_decoder.decode(data)
+    if not isinstance(tree, dict) or not _has_all(tree, data):
+        return None
+    return Decoded(msgspec.convert(tree, kind, dec_hook=decode_hook), tree)
+
+
+def _sharing(data: bytes, kind: type[T]) -> Decoded[T] | None:
+    decoder = _sharing_decoder(kind)
+    opened = decoder.open(data)
+    if not _has_all(opened, data):
+        return None
+    obj = decoder.closed(opened)
+    if obj is not None:
+        return Decoded(obj, {} if opened.metadata is msgspec.UNSET else {"metadata": opened.metadata})
+    found = _whole(data, kind)
+    if found is not None:
+        decoder.learn(opened, found.obj)
+    return found
+
+
+def _has_all(tree: Any, data: bytes) -> bool:
+    """Whether no member of the body was lost: it has as many colons as the tree written again."""
+    return _tree_encoder.encode(tree).count(b":") == data.count(b":")
+
+
+def _new_sharing_decoder(kind: Any) -> SharingStrictDecoder:
+    return SharingStrictDecoder(kind, decode_hook, _no_floats)
+
+
+_sharing_decoder: Callable[[Any], SharingStrictDecoder] = functools.cache(_new_sharing_decoder)
 
 
 def parsed(data: bytes) -> Any:
@@ -160,7 +194,7 @@ def parsed(data: bytes) -> Any:
     if not (b"\\" in data and b"\\u" in data):
         try:
             tree = _literal_decoder.decode(data)
-            if _tree_encoder.encode(tree).count(b":") == data.count(b":"):
+            if _has_all(tree, data):
                 return tree
         except msgspec.DecodeError:
             go_json.check_syntax(data)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from pilothouse.api.types.core.v1 import Pod, Toleration
+from pilothouse.api.types.core.v1 import Pod, PodSpec, Toleration
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.surroundings import Surroundings
+from pilothouse.kit.memo import Memo
 
 SECONDS = 300
 _NOT_READY, _UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
@@ -25,16 +26,23 @@ class DefaultTolerationSeconds:
 
     async def admit(self, attributes: Attributes) -> None:
         pod: Pod = attributes.obj
-        tolerations = pod.spec.tolerations
-        added = tuple(_ADDED[key] for key in (_NOT_READY, _UNREACHABLE) if not _tolerates(tolerations, key))
-        if added:
-            attributes.obj = replace(pod, spec=replace(pod.spec, tolerations=tolerations + added))
+        spec = _completed(pod.spec)
+        if spec is not pod.spec:
+            attributes.obj = replace(pod, spec=spec)
 
 
 _ADDED = {
     key: Toleration(key=key, operator="Exists", effect="NoExecute", toleration_seconds=SECONDS)
     for key in (_NOT_READY, _UNREACHABLE)
 }
+
+
+def _tolerating(spec: PodSpec) -> PodSpec:
+    added = tuple(_ADDED[key] for key in (_NOT_READY, _UNREACHABLE) if not _tolerates(spec.tolerations, key))
+    return replace(spec, tolerations=spec.tolerations + added) if added else spec
+
+
+_completed: Memo[PodSpec, PodSpec] = Memo(_tolerating)
 
 
 def _tolerates(tolerations: tuple[Toleration, ...], key: str) -> bool:

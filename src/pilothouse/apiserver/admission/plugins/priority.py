@@ -9,6 +9,7 @@ from pilothouse.api.types.scheduling.v1 import PriorityClass
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused
 from pilothouse.apiserver.admission.surroundings import Surroundings
+from pilothouse.kit.memo import Memo
 
 _PREEMPT = "PreemptLowerPriority"
 SYSTEM_CLASSES = ("system-node-critical", "system-cluster-critical")
@@ -75,9 +76,7 @@ class Priority:
                 f"the string value of PreemptionPolicy ({spec.preemption_policy}) must not be provided in pod spec; "
                 f"priority admission controller computed {policy} from the given PriorityClass name",
             )
-        return replace(
-            spec, priority_class_name=name, priority=priority, preemption_policy=policy or spec.preemption_policy
-        )
+        return _with_class(spec, name, priority, policy or spec.preemption_policy)
 
     async def _class(self, a: Attributes, name: str) -> PriorityClass:
         found = self._reader.get(PriorityClass, name) or await self._reader.latest(PriorityClass, name)
@@ -92,6 +91,13 @@ class Priority:
             self._defaults[new.metadata.name] = new
         # Two defaults can only be there after a race; the lower one is the safer.
         self._default = min(self._defaults.values(), key=lambda c: c.value, default=None)
+
+
+def _filled_in(spec: PodSpec, name: str, priority: int, policy: str | None) -> PodSpec:
+    return replace(spec, priority_class_name=name, priority=priority, preemption_policy=policy)
+
+
+_with_class: Memo[PodSpec, PodSpec] = Memo(_filled_in)
 
 
 def _kept(new: PodSpec, old: PodSpec) -> PodSpec:

@@ -13,6 +13,7 @@ from pilothouse.api.types.core.v1 import (
     DownwardAPIProjection,
     DownwardAPIVolumeFile,
     KeyToPath,
+    LocalObjectReference,
     ObjectFieldSelector,
     Pod,
     PodSpec,
@@ -27,6 +28,7 @@ from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused
 from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.apiserver.authz.nodegraph import secret_names
+from pilothouse.kit.memo import Memo
 
 MIRROR = "kubernetes.io/config.mirror"
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -44,6 +46,8 @@ class ServiceAccountPlugin:
     def __init__(self, surroundings: Surroundings) -> None:
         self._reader = surroundings.reader
         self._chance = surroundings.chance
+        # Pods of one template get one volume name: it has to be unique in its pod only, and they share their spec.
+        self._completed: Memo[PodSpec, PodSpec] = Memo(self._running_as)
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
         if group or resource != "pods":
@@ -58,11 +62,7 @@ class ServiceAccountPlugin:
             return
         name = pod.spec.service_account_name or pod.spec.service_account or "default"
         account = await self._account(attributes, name)
-        spec = replace(pod.spec, service_account_name=name, service_account=name)
-        if _automount(spec, account):
-            spec = self._with_token(spec)
-        if not spec.image_pull_secrets:
-            spec = replace(spec, image_pull_secrets=account.image_pull_secrets)
+        spec = self._completed(pod.spec, name, _automount(pod.spec, account), account.image_pull_secrets)
         attributes.obj = replace(pod, spec=spec)
         if account.metadata.annotations.get(_ENFORCE, "").lower() in ("true", "1", "t"):
             _check_secrets(attributes, spec, account)
@@ -75,6 +75,14 @@ class ServiceAccountPlugin:
             why = f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found'
             raise refused(attributes, why)
         return account
+
+    def _running_as(
+        self, spec: PodSpec, name: str, automount: bool, pull_secrets: tuple[LocalObjectReference, ...]
+    ) -> PodSpec:
+        spec = replace(spec, service_account_name=name, service_account=name)
+        if automount:
+            spec = self._with_token(spec)
+        return spec if spec.image_pull_secrets else replace(spec, image_pull_secrets=pull_secrets)
 
     def _with_token(self, spec: PodSpec) -> PodSpec:
         present = next((v.name for v in spec.volumes if v.name.startswith(VOLUME_PREFIX)), None)

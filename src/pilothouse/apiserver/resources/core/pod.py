@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from pilothouse.api.time import format_time
-from pilothouse.api.types.core.v1 import Pod, PodCondition, PodIP, PodStatus
+from pilothouse.api.types.core.v1 import Pod, PodCondition, PodIP, PodSpec, PodStatus
 from pilothouse.api.types.meta.v1 import DeleteOptions
 from pilothouse.apiserver.generic.strategy import Deletion, MetaUpdate, Status, Strategy, Write
 from pilothouse.apiserver.resources.core.pod_changes import UPDATES
@@ -13,11 +13,13 @@ from pilothouse.apiserver.resources.core.pod_row import conditions, row
 from pilothouse.apiserver.resources.core.podspec import defaults, spec, update, warnings
 from pilothouse.apiserver.resources.core.podspec.placement import merged_label_keys
 from pilothouse.apiserver.resources.core.podspec.security import with_apparmor_fields
-from pilothouse.semantics.requests import qos_class
+from pilothouse.kit.memo import Memo
+from pilothouse.semantics.requests import compute_qos
 
 FINISHED = frozenset({"Succeeded", "Failed"})
 
 
+_qos: Memo[PodSpec, str] = Memo(compute_qos)
 GATED = "Scheduling is blocked due to non-empty scheduling gates"
 
 
@@ -31,8 +33,9 @@ def _positive_grace(obj: Pod) -> Pod:
 
 def prepare_create(obj: Pod, write: Write) -> Pod:
     obj = with_apparmor_fields(_positive_grace(obj), warnings.APPARMOR_PREFIX)
-    obj = replace(obj, spec=merged_label_keys(obj.spec, obj.metadata.labels))
-    status = PodStatus(phase="Pending", qos_class=qos_class(obj))
+    if obj.spec.affinity is not None or obj.spec.topology_spread_constraints:
+        obj = replace(obj, spec=merged_label_keys(obj.spec, obj.metadata.labels))
+    status = PodStatus(phase="Pending", qos_class=obj.status.qos_class or _qos(obj.spec))
     if obj.spec.scheduling_gates:
         gated = PodCondition(
             type="PodScheduled",

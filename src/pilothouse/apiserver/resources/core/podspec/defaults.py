@@ -14,6 +14,7 @@ from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec.images import default_pull_policy
 from pilothouse.apiserver.resources.core.podspec.volumes import volume_defaults
+from pilothouse.kit.memo import Memo
 
 S = TypeVar("S", bound=Struct)
 C = TypeVar("C", core.Container, core.EphemeralContainer)
@@ -162,21 +163,27 @@ def _host_ports(found: core.Container) -> core.Container:
 
 def pod(found: core.Pod) -> core.Pod:
     """What a Pod itself gets beside: limits stand for missing requests, and the host's network takes the ports."""
-    spec = pod_spec(found.spec)
+    return changed(found, spec=_of_pod(found.spec))
+
+
+def _spec_of_pod(spec: core.PodSpec) -> core.PodSpec:
+    spec = pod_spec(spec)
     containers = mapped(spec.containers, _requests_from_limits)
     init_containers = mapped(spec.init_containers, _requests_from_limits)
     if spec.host_network:
         containers = mapped(containers, _host_ports)
         init_containers = mapped(init_containers, _host_ports)
     links = True if spec.enable_service_links is None else spec.enable_service_links
-    spec = changed(
+    return changed(
         spec,
         enable_service_links=links,
         containers=containers,
         init_containers=init_containers,
         resources=_pod_level(spec),
     )
-    return changed(found, spec=spec)
+
+
+_of_pod: Memo[core.PodSpec, core.PodSpec] = Memo(_spec_of_pod)
 
 
 def _pod_level(spec: core.PodSpec) -> core.ResourceRequirements | None:

@@ -9,6 +9,7 @@ from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, not_fou
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec import checks, containers, placement, resources, security
 from pilothouse.apiserver.resources.core.podspec import volume_sources as volumes
+from pilothouse.kit.memo import Memo
 from pilothouse.semantics.validation import meta as metadata
 from pilothouse.semantics.validation.names import dns_label
 
@@ -194,12 +195,18 @@ def template(path: str, found: core.PodTemplateSpec) -> FieldErrors:
 
 def pod(found: core.Pod) -> FieldErrors:
     """A new or changed pod: its spec, and what templates may still be vague about."""
-    spec = found.spec
+    return list(_of_pod(found.spec))
+
+
+def _pod_errors(spec: core.PodSpec) -> FieldErrors:
     errors = pod_spec("spec", spec, template=False)
     if not spec.service_account_name:
         errors += _tokens_without_account(spec)
     errors += containers.whitespace("spec.containers", spec.containers)
     return errors + containers.whitespace("spec.initContainers", spec.init_containers)
+
+
+_of_pod: Memo[core.PodSpec, FieldErrors] = Memo(_pod_errors)
 
 
 def _tokens_without_account(spec: core.PodSpec) -> FieldErrors:

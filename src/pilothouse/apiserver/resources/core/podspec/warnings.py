@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pilothouse.api.go_text import quote
 from pilothouse.api.types.core import v1 as core
 from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.kit.memo import Memo
 from pilothouse.semantics.validation.names import dns_label
 
 _LABELS = {
@@ -146,14 +147,23 @@ def _containers(path: str, spec: core.PodSpec) -> Iterator[str]:
 def pod_and_meta(path: str, spec: core.PodSpec, meta: ObjectMeta) -> Iterator[str]:
     """Warnings about a spec and the metadata beside it; `path` is empty for a pod, else that of a template."""
     prefix = f"{path}." if path else ""
-    yield from _placement(f"{prefix}spec", spec)
+    before, after = _of_spec(spec, f"{prefix}spec")
+    yield from before
     yield from _annotations(f"{prefix}metadata.annotations", meta)
-    yield from _lists(f"{prefix}spec", spec)
+    yield from after
+
+
+def _around(spec: core.PodSpec, path: str) -> tuple[Sequence[str], Sequence[str]]:
+    """The warnings about a spec that come before those about annotations, and those that come after."""
+    after = list(_lists(path, spec))
     grace = spec.termination_grace_period_seconds
     if grace is not None and grace < 0:
         text = "must be >= 0; negative values are invalid and will be treated as 1"
-        yield f"{prefix}spec.terminationGracePeriodSeconds: {text}"
-    yield from _containers(f"{prefix}spec", spec)
+        after.append(f"{path}.terminationGracePeriodSeconds: {text}")
+    return list(_placement(path, spec)), [*after, *_containers(path, spec)]
+
+
+_of_spec: Memo[core.PodSpec, tuple[Sequence[str], Sequence[str]]] = Memo(_around)
 
 
 def name_warnings(name: str, used: str) -> Iterator[str]:
