@@ -11,7 +11,7 @@ from pilothouse.api.codec.json import encode
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.apps.v1 import Deployment
 from pilothouse.api.types.core.v1 import ConfigMap, PodTemplate, ServiceAccount
-from pilothouse.apiserver.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, apply_patch
+from pilothouse.apiserver.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, apply_patch, members_named
 
 REJECTED = "the server rejected our request due to an error in our request"
 CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"one": "1", "two": "2"}}
@@ -227,3 +227,24 @@ def test_unknown_fields_of_a_strategic_patch_show_what_was_left_of_it() -> None:
         'unknown field "template.spec.containers[0].imag"'
     )
     assert refused(STRATEGIC_MERGE_PATCH, TEMPLATE, PodTemplate, patch, "Strict") == (422, message)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "named"),
+    [
+        (MERGE_PATCH, b'{"metadata":{"labels":{"a":"b"}}}', ["metadata"]),
+        (MERGE_PATCH, b'{"imagePullSecrets":null,"secrets":[]}', ["image_pull_secrets", "secrets"]),
+        (STRATEGIC_MERGE_PATCH, b'{"secrets":[{"$patch":"replace"}]}', ["secrets"]),
+        (MERGE_PATCH, b"{}", []),
+        (STRATEGIC_MERGE_PATCH, b'{"$patch":"replace"}', None),
+        (STRATEGIC_MERGE_PATCH, b'{"$retainKeys":["secrets"],"secrets":[]}', None),
+        (MERGE_PATCH, b'{"kind":"Secret"}', None),
+        (MERGE_PATCH, b'{"unknown":1}', None),
+        (MERGE_PATCH, b'{"secrets":[],"secrets":[]}', None),
+        (MERGE_PATCH, b"[]", None),
+        (MERGE_PATCH, b"{", None),
+        (JSON_PATCH, b'[{"op":"remove","path":"/secrets"}]', None),
+    ],
+)
+def test_the_members_that_a_patch_is_about(media_type: str, body: bytes, named: list[str] | None) -> None:
+    assert members_named(media_type, body, ServiceAccount) == named

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from pilothouse.api.codec import json as codec
+from pilothouse.api.codec.strict import Decoded
+from pilothouse.api.errors import StatusError
 from pilothouse.api.field_errors import as_status
 from pilothouse.api.types.autoscaling.v1 import Scale
 from pilothouse.apiserver import patch
@@ -18,7 +22,7 @@ from pilothouse.apiserver.generic.scaling import scale_errors, scale_of
 from pilothouse.apiserver.generic.storage import Stored
 from pilothouse.apiserver.generic.strategy import Scale as ScaleRules
 from pilothouse.apiserver.generic.strategy import VersionForm
-from pilothouse.kit.aside import aside
+from pilothouse.kit.aside import LARGE, aside
 
 _MEDIA_TYPES: dict[PatchKind, str] = {
     "json": patch.JSON_PATCH,
@@ -85,16 +89,32 @@ class ObjectPatcher:
 
 
 async def _patched(kind: PatchKind, body: bytes, live: Any, type_: type[Any], call: Call) -> Any:
-    """What the patch makes of `live`; its problems become warnings. Raises StatusError."""
+    """What the patch makes of `live`; its problems become warnings. Raises StatusError.
+
+    Most patches name a member or two: those alone are decoded again, the others stay the very Structs that they are.
+    """
+    media_type = _MEDIA_TYPES[kind]
+    named = patch.members_named(media_type, body, type_) if len(body) < LARGE else None
+    if named is None:
+        return (await _decoded(media_type, body, live, call)).obj
+    part = type_(**{attribute: getattr(live, attribute) for attribute in named})
+    try:
+        found = await _decoded(media_type, body, part, call)
+    except StatusError:
+        return (await _decoded(media_type, body, live, call)).obj  # the refusal shows the whole object
+    return replace(live, **{attribute: getattr(found.obj, attribute) for attribute in named})
+
+
+async def _decoded(media_type: str, body: bytes, live: Any, call: Call) -> Decoded[Any]:
     validation = call.field_validation or "Warn"
     data = codec.encode(live)
     found = await aside(
-        len(body) + len(data), lambda: patch.apply_patch(_MEDIA_TYPES[kind], body, data, type_, validation)
+        len(body) + len(data), lambda: patch.apply_patch(media_type, body, data, type(live), validation)
     )
     for problem in found.problems:
         call.warn(problem)
     call.untracked = bodies.resets_managers(found.tree)
-    return found.obj
+    return found
 
 
 async def _configuration(body: bytes, call: Call) -> dict[str, Any]:

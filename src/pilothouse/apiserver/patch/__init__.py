@@ -5,7 +5,8 @@ Server-side apply lives in `pilothouse.apiserver.apply`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -34,6 +35,25 @@ def apply_patch(media_type: str, body: bytes, live: bytes, kind: type[T], field_
     `Warn`; under `Strict` they are an error. Raises StatusError."""
     found = _PATCHERS[media_type](body, msgspec.json.decode(live), kind, field_validation == "Strict")
     return found if field_validation == "Warn" else Decoded(found.obj, found.tree)
+
+
+def members_named(media_type: str, body: bytes, kind: Any) -> Sequence[str] | None:
+    """The attributes that a merging patch is about: it reads and writes nothing else of the object. None if it is about
+    more than attributes, or not plainly readable."""
+    patch = strict.plain_object(body) if media_type != JSON_PATCH else None
+    members = _members(kind)
+    if patch is None or not all(key in members for key in patch):
+        return None
+    return [members[key] for key in patch]
+
+
+def _members_of(kind: Any) -> Mapping[str, str]:
+    """JSON name to attribute of what may be patched by itself: all but kind and apiVersion."""
+    fields = msgspec.structs.fields(kind)
+    return {f.encode_name: f.name for f in fields if f.name not in ("kind", "api_version")}
+
+
+_members: Callable[[Any], Mapping[str, str]] = functools.cache(_members_of)
 
 
 def patch_tree(media_type: str, body: bytes, live: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
