@@ -36,6 +36,8 @@ SCALARS = {
     "JSONSchemaPropsOrStringArray": ("scalars.RawJSON", "None"),
     "byte": ("scalars.UInt8", "0"),
 }
+TELLING_EMPTY = {("HPAScalingRules", "policies")}
+"""Optional lists (type, field) whose validation tells an empty list from none: None stands for none."""
 EMPTY_STRUCTS = (("apiextensions-apiserver/pkg/apis/apiextensions/v1", "CustomResourceSubresourceStatus"),)
 OPAQUE = {
     "FieldsV1",
@@ -149,7 +151,7 @@ def inline_base(catalogue: Catalogue, package: Package, shape: dict[str, Any]) -
     return None
 
 
-def declaration(catalogue: Catalogue, package: Package, field: dict[str, Any]) -> str:
+def declaration(catalogue: Catalogue, package: Package, owner: str, field: dict[str, Any]) -> str:
     """One line of a Struct. Go's omission rules become defaults: a value left at its default is not written,
     one made by a factory always is."""
     go, json_name = field["type"], field["name"]
@@ -168,7 +170,9 @@ def declaration(catalogue: Catalogue, package: Package, field: dict[str, Any]) -
         default = "default_factory=" + zero[8:]
     elif optional_list:
         kept = "dict" if zero == "factory=dict" else None
-        if omit:
+        if (owner, json_name) in TELLING_EMPTY:
+            annotation, default = annotation + " | None", "default=None"
+        elif omit:
             default = f"default_factory={kept}" if kept else "default=()"
         else:
             annotation, default = annotation + " | None", "default_factory=scalars.null"
@@ -214,7 +218,7 @@ def struct(catalogue: Catalogue, package: Package, name: str, shape: dict[str, A
             body.append(f'    kind: str = field(default_factory=lambda: "{name}")\n')
             body.append(f'    api_version: str = field(default_factory=lambda: "{version}", name="apiVersion")\n')
         elif not field.get("inline"):
-            body.append(declaration(catalogue, package, field))
+            body.append(declaration(catalogue, package, name, field))
     return "".join(lines + (body or ["    pass\n"])) + "\n\n"
 
 

@@ -56,7 +56,7 @@ class Creator:
         obj = writing.system_metadata(obj, write.now, self._s.chance)
         obj, hook = await desk.begin_create(obj, write)
         with settling(hook, call.dry_run):
-            obj, warnings = writing.before_create(desk.strategy, obj, write)
+            obj, warnings = writing.before_create(desk.rules[call.api_version], obj, write)
             attributes.obj, attributes.name = obj, obj.metadata.name
             await self._s.admission.validate(attributes)
             told(call, warnings)

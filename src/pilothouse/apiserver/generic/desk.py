@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pilothouse.api import errors
@@ -60,6 +60,7 @@ class Desk:
         self.surroundings = surroundings
         self.own = VersionForm(strategy.type, _same, _same, strategy.defaults)
         self.forms = {self.resource.api_version: self.own, **strategy.versions}
+        self.rules = {v: replace(strategy, **form.rules) if form.rules else strategy for v, form in self.forms.items()}
         self.bytes = {version: KindBytes(form.type) for version, form in self.forms.items()}
         self.stored_bytes = self.bytes[self.resource.api_version] = KindBytes(strategy.type, strategy.fields)
         self.prefix = f"/registry/{strategy.prefix}/"

@@ -84,6 +84,8 @@ class VersionForm:
     defaults: Callable[[Any], Any] = same
     fields: Mapping[str, str] = field(default_factory=dict)
     """Field selectors that this version names in another way, to their names in the storage version."""
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes of the kind's Strategy that are others for writes in this version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

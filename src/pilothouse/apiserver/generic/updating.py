@@ -119,7 +119,8 @@ class Updater:
         call.warn(warning)
         new, hook = await desk.begin_update(self._expected(new, old), old, write)
         with settling(hook, call.dry_run):
-            new, warnings = writing.before_update(desk.strategy, new, old, write, self._rules(call.subresource))
+            strategy, rules = desk.rules[call.api_version], self._rules(call.subresource)
+            new, warnings = writing.before_update(strategy, new, old, write, rules)
             new = _without_mere_times(new, old)
             attributes.obj = new
             await self._s.admission.validate(attributes)

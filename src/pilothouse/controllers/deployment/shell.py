@@ -98,15 +98,14 @@ class _Shell:
             except StatusError as error:
                 if error.code != GONE:
                     raise
-        before = deployment.status
+        before = deployment
         if plan.annotations is not None:
-            deployment = await client.update(pod_control.with_meta(deployment, annotations=plan.annotations))
-        status = plan.status
-        if status is not None:
-            # Annotations count as a change of the object: observe the generation that our own write made.
-            status = replace(status, observed_generation=deployment.metadata.generation)
-            if status != before:
-                await client.update(replace(deployment, status=status), subresource="status")
+            deployment = pod_control.with_meta(deployment, annotations=plan.annotations)
+        if plan.status is not None:
+            deployment = replace(deployment, status=plan.status)
+        if deployment != before:
+            # Written through the status, the annotations are no new generation of what is wanted.
+            await client.update(deployment, subresource="status")
 
     async def _create(self, deployment: Deployment, made: ReplicaSet, client: Client) -> bool:
         """Create the current ReplicaSet; False if another step must come first."""

@@ -67,7 +67,7 @@ class HorizontalPodAutoscalerBehavior(Struct, **OPTIONS):
 class HPAScalingRules(Struct, **OPTIONS):
     stabilization_window_seconds: scalars.Int32 | None = field(default=None, name="stabilizationWindowSeconds")
     select_policy: str | None = field(default=None, name="selectPolicy")
-    policies: tuple[HPAScalingPolicy, ...] = ()
+    policies: tuple[HPAScalingPolicy, ...] | None = None
     tolerance: Quantity | None = None
 
 

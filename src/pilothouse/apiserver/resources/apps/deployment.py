@@ -138,6 +138,7 @@ STRATEGY = Strategy(
     defaults=defaults,
     validate=validate,
     warnings=lambda o: warnings.workload(o.metadata.name, o.spec.template),
+    warnings_update=lambda new, old: warnings.changed_template("spec.template", new, old, new.spec.template),
     validate_update=validate_update,
     status=Status(keep=("spec", "metadata.labels"), validate=validate_status),
     scale=Scale(**replicas_scale(lambda o: str(of_object(o.spec.selector)))),

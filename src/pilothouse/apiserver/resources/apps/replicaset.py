@@ -77,6 +77,7 @@ STRATEGY = Strategy(
     generation=("spec",),
     validate=validate,
     warnings=lambda o: warnings.workload(o.metadata.name, o.spec.template),
+    warnings_update=lambda new, old: warnings.changed_template("spec.template", new, old, new.spec.template),
     validate_update=validate_update,
     row=row,
     status=Status(validate=lambda new, old: status_errors(new.status)),

@@ -23,6 +23,7 @@ from pilothouse.api.types.core.v1 import (
 )
 from pilothouse.apiserver.generic.strategy import Cell, Scale, Status, Strategy
 from pilothouse.apiserver.resources.apps import workload
+from pilothouse.apiserver.resources.core import claims
 from pilothouse.apiserver.resources.core.podspec import checks, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.core.podspec.volumes import claim_spec
@@ -175,6 +176,28 @@ def validate_status(new: StatefulSet, old: StatefulSet) -> FieldErrors:
     )
 
 
+_ENDLESS = "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
+
+
+def _template_warnings(obj: StatefulSet) -> list[str]:
+    found = list(warnings.template("spec.template", obj.spec.template))
+    for index, claim in enumerate(obj.spec.volume_claim_templates):
+        found += claims.warnings(f"spec.volumeClaimTemplates[{index}].Spec", claim.spec)
+    return found
+
+
+def warn(obj: StatefulSet) -> Sequence[str]:
+    limit = obj.spec.revision_history_limit
+    return [*_template_warnings(obj), _ENDLESS] if limit is not None and limit < 0 else _template_warnings(obj)
+
+
+def warn_update(new: StatefulSet, old: StatefulSet) -> Sequence[str]:
+    found = _template_warnings(new) if new.metadata.generation != old.metadata.generation else []
+    limit = new.spec.revision_history_limit
+    changed = limit != old.spec.revision_history_limit
+    return [*found, _ENDLESS] if changed and limit is not None and limit < 0 else found
+
+
 def row(obj: StatefulSet, now: float) -> Sequence[Cell]:
     spec = obj.spec
     return (
@@ -193,7 +216,8 @@ STRATEGY = Strategy(
     defaults=defaults,
     generation=("spec",),
     validate=validate,
-    warnings=lambda o: warnings.workload(o.metadata.name, o.spec.template),
+    warnings=warn,
+    warnings_update=warn_update,
     validate_update=validate_update,
     row=row,
     status=Status(validate=validate_status),

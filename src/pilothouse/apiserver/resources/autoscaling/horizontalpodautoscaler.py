@@ -52,11 +52,9 @@ def _rules(found: HPAScalingRules | None, default: HPAScalingRules) -> HPAScalin
         return default
     said: dict[str, Any] = {
         name: value
-        for name in ("stabilization_window_seconds", "select_policy", "tolerance")
+        for name in ("stabilization_window_seconds", "select_policy", "policies", "tolerance")
         if (value := getattr(found, name)) is not None
     }
-    if found.policies:
-        said["policies"] = found.policies
     return replace(default, **said)
 
 

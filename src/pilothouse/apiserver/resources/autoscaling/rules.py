@@ -144,7 +144,7 @@ def _scaling(path: str, rules: HPAScalingRules | None) -> FieldErrors:
         errors += checks.one_of(f"{path}.selectPolicy", rules.select_policy, ("Disabled", "Max", "Min"))
     if not rules.policies:
         errors.append(required(f"{path}.policies", "must specify at least one Policy"))
-    for index, policy in enumerate(rules.policies):
+    for index, policy in enumerate(rules.policies or ()):
         one = f"{path}.policies[{index}]"
         errors += checks.one_of(f"{one}.type", policy.type, ("Percent", "Pods"))
         if policy.value <= 0:

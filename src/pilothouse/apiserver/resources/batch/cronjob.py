@@ -108,10 +108,22 @@ def validate(obj: CronJob) -> FieldErrors:
     )
 
 
+_ZONED = (
+    "CRON_TZ or TZ used in spec.schedule is not officially supported, see "
+    "https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details"
+)
+
+
 def warn(obj: CronJob) -> Sequence[str]:
-    made = obj.spec.job_template.spec.template
-    path = "spec.jobTemplate.spec.template"
-    return [*warnings.name_warnings(obj.metadata.name, "Pod names and hostnames"), *warnings.template(path, made)]
+    found = warnings.name_warnings(obj.metadata.name, "Pod names and hostnames")
+    return [*found, *job_rules.warnings("spec.jobTemplate.spec", obj.spec.job_template.spec)]
+
+
+def warn_update(new: CronJob, old: CronJob) -> Sequence[str]:
+    found: list[str] = []
+    if new.metadata.generation != old.metadata.generation:
+        found += job_rules.warnings("spec.jobTemplate.spec", new.spec.job_template.spec)
+    return [*found, _ZONED] if "TZ" in new.spec.schedule else found
 
 
 STRATEGY = Strategy(
@@ -122,6 +134,7 @@ STRATEGY = Strategy(
     defaults=defaults,
     validate=validate,
     warnings=warn,
+    warnings_update=warn_update,
     status=Status(),
     row=row,
 )

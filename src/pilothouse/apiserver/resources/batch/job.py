@@ -164,6 +164,7 @@ def _template_update(new: Job, old: Job) -> FieldErrors:
                 scheduling_gates=former.scheduling_gates,
             ),
         )
+        return [] if made == before else [invalid("spec.template.spec", new.spec.template.spec, IMMUTABLE)]
     return [] if made == before else [invalid("spec.template", new.spec.template, IMMUTABLE)]
 
 
@@ -182,6 +183,15 @@ def validate_status(new: Job, old: Job) -> FieldErrors:
     return errors + job_status.update(new, old)
 
 
+def warn(obj: Job) -> Sequence[str]:
+    found = warnings.name_warnings(obj.metadata.name, "Pod names and hostnames")
+    return [*found, *job_rules.warnings("spec", obj.spec)]
+
+
+def warn_update(new: Job, old: Job) -> Sequence[str]:
+    return [] if new.metadata.generation == old.metadata.generation else job_rules.warnings("spec", new.spec)
+
+
 ORPHANING = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
     "propagationPolicy=Orphan to suppress this warning"
@@ -194,7 +204,8 @@ STRATEGY = Strategy(
     prepare_create=prepare_create,
     validate=job_rules.job,
     validate_update=validate_update,
-    warnings=lambda o: warnings.workload(o.metadata.name, o.spec.template),
+    warnings=warn,
+    warnings_update=warn_update,
     status=Status(validate=validate_status),
     own_field_labels=True,
     fields={"status.successful": lambda o: str(o.status.succeeded)},

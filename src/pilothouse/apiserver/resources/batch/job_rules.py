@@ -19,6 +19,7 @@ from pilothouse.api.selectors import SelectorError, of_object
 from pilothouse.api.types.batch.v1 import Job, JobSpec, PodFailurePolicy, PodFailurePolicyRule, SuccessPolicy
 from pilothouse.apiserver.resources.apps import workload
 from pilothouse.apiserver.resources.core.podspec import checks
+from pilothouse.apiserver.resources.core.podspec import warnings as pod_warnings
 from pilothouse.apiserver.resources.core.podspec.spec import template as template_errors
 from pilothouse.semantics.validation import selectors
 
@@ -29,6 +30,10 @@ _PARALLELISM_LIMIT, _COMPLETIONS_LIMIT, _MAX_FAILED_LIMIT = 100_000, 1_000_000_0
 _BEYOND = 10_000
 _RULES_LIMIT, _VALUES_LIMIT = 20, 255
 _RESTART = 'valid values: "OnFailure", "Never"'
+_TOO_MANY_INDEXES = (
+    "In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes "
+    "might not be able to track completedIndexes when a big number of indexes fail"
+)
 _STATUSES = ("False", "True", "Unknown")
 
 
@@ -235,6 +240,13 @@ def job_spec(path: str, spec: JobSpec) -> FieldErrors:
         errors += checks.one_of(f"{path}.podReplacementPolicy", spec.pod_replacement_policy, allowed)
     errors += template_errors(f"{path}.template", spec.template)
     return errors + _restart(f"{path}.template.spec.restartPolicy", spec)
+
+
+def warnings(path: str, spec: JobSpec) -> Sequence[str]:
+    """What of a JobSpec works, but will not always; `path` is its own."""
+    found = list(pod_warnings.template(f"{path}.template", spec.template))
+    many = (spec.completions or 0) > _MAX_FAILED_LIMIT and (spec.parallelism or 0) > _BEYOND
+    return [f"{path}: {_TOO_MANY_INDEXES}", *found] if many and spec.completion_mode == "Indexed" else found
 
 
 def _managed_by(path: str, name: str | None) -> FieldErrors:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from pilothouse.api.types.core.v1 import Event, EventSeries
 from pilothouse.api.types.events import v1 as events_v1
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy, VersionForm
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, MetaUpdate, Strategy, VersionForm
+from pilothouse.apiserver.resources.core import event_rules
 from pilothouse.apiserver.table.cells import age
+from pilothouse.semantics.validation.names import dns_subdomain, path_segment
 
 
 def to_events_v1(obj: Event) -> events_v1.Event:
@@ -85,11 +87,28 @@ EVENTS_V1_FIELDS = {
     for name in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 } | {"reportingController": "reportingComponent"}
 
+EVENTS_V1 = VersionForm(
+    events_v1.Event,
+    from_events_v1,
+    to_events_v1,
+    fields=EVENTS_V1_FIELDS,
+    rules={
+        "name": dns_subdomain,
+        "meta_update": MetaUpdate(),
+        "validate": event_rules.new_event,
+        "validate_update": event_rules.new_event_update,
+    },
+)
+
 STRATEGY = Strategy(
     type=Event,
     prefix="events",
     allow_create_on_update=True,
-    versions={"events.k8s.io/v1": VersionForm(events_v1.Event, from_events_v1, to_events_v1, fields=EVENTS_V1_FIELDS)},
+    versions={"events.k8s.io/v1": EVENTS_V1},
+    name=path_segment,
+    meta_update=MetaUpdate(change=0),
+    validate=event_rules.core_event,
+    validate_update=event_rules.core_event_update,
     own_field_labels=True,
     fields={
         "involvedObject.kind": lambda o: o.involved_object.kind,

@@ -3,24 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from pilothouse.api.types.core.v1 import Node
-from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy, Write
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Strategy, Write
+from pilothouse.apiserver.resources.core import node_rules
 from pilothouse.apiserver.table.cells import NONE, UNKNOWN, age, joined
 
 
 def defaults(node: Node) -> Node:
-    """What is not said to be reserved may be used: allocatable is the capacity."""
-    status = node.status
-    if status.allocatable or not status.capacity:
-        return node
-    return msgspec.structs.replace(node, status=msgspec.structs.replace(status, allocatable=status.capacity))
+    """What is not said to be reserved may be used: allocatable is the capacity. The range of pods is told in both of
+    its forms, `podCIDR` first."""
+    spec, status = node.spec, node.status
+    changes: dict[str, Any] = {}
+    if spec.pod_cidr and (not spec.pod_cidrs or spec.pod_cidrs[0] != spec.pod_cidr):
+        changes["spec"] = replace(spec, pod_cidrs=(spec.pod_cidr,))
+    elif spec.pod_cidrs and not spec.pod_cidr:
+        changes["spec"] = replace(spec, pod_cidr=spec.pod_cidrs[0])
+    if status.capacity and not status.allocatable:
+        changes["status"] = replace(status, allocatable=status.capacity)
+    return replace(node, **changes) if changes else node
+
+
+def prepare_create(node: Node, write: Write) -> Node:
+    """Dynamic configuration of kubelets is no more: its fields are dropped where they are not in use."""
+    if node.spec.config_source is not None:
+        node = replace(node, spec=replace(node.spec, config_source=None))
+    return node if node.status.config is None else replace(node, status=replace(node.status, config=None))
 
 
 def prepare_update(new: Node, old: Node, write: Write) -> Node:
-    return msgspec.structs.replace(new, status=old.status)
+    spec = new.spec
+    if spec.config_source is not None and old.spec.config_source is None:
+        spec = replace(spec, config_source=None)
+    return replace(new, spec=spec, status=old.status)
+
+
+def prepare_status(new: Node, old: Node, write: Write) -> Node:
+    if new.status.config is None or old.status.config is not None:
+        return new
+    return replace(new, status=replace(new.status, config=None))
+
+
+def warnings(node: Node) -> Sequence[str]:
+    found: list[str] = []
+    if node.spec.config_source is not None:
+        found.append("spec.configSource: the feature is no longer available")
+    if node.spec.external_id:
+        found.append("spec.externalID: this field is deprecated, and is unused by Kubernetes")
+    return found
 
 
 _ROLE = "node-role.kubernetes.io/"
@@ -60,9 +93,15 @@ STRATEGY = Strategy(
     prefix="minions",
     # A node registers itself with its status: nobody need wait for its first report.
     dropped_on_create=(),
+    unowned=("status",),
     defaults=defaults,
+    prepare_create=prepare_create,
     prepare_update=prepare_update,
-    status=Status(),
+    meta_update=MetaUpdate(whole=1),
+    validate=node_rules.validate,
+    validate_update=node_rules.validate_update,
+    warnings=warnings,
+    status=Status(prepare=prepare_status, validate=node_rules.validate_change),
     row=row,
     own_field_labels=True,
     fields={"spec.unschedulable": lambda o: "true" if o.spec.unschedulable else "false"},

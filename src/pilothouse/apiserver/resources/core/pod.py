@@ -7,10 +7,12 @@ from msgspec.structs import replace
 from pilothouse.api.time import format_time
 from pilothouse.api.types.core.v1 import Pod, PodCondition, PodIP, PodSpec, PodStatus
 from pilothouse.api.types.meta.v1 import DeleteOptions
-from pilothouse.apiserver.generic.strategy import Deletion, MetaUpdate, Status, Strategy, Write
+from pilothouse.apiserver.generic.strategy import Deletion, MetaUpdate, Status, Strategy, Write, no_update_warnings
+from pilothouse.apiserver.resources.core import pod_status
 from pilothouse.apiserver.resources.core.pod_changes import UPDATES
 from pilothouse.apiserver.resources.core.pod_row import conditions, row
 from pilothouse.apiserver.resources.core.podspec import defaults, spec, update, warnings
+from pilothouse.apiserver.resources.core.podspec.annotated import APPARMOR_PREFIX
 from pilothouse.apiserver.resources.core.podspec.placement import merged_label_keys
 from pilothouse.apiserver.resources.core.podspec.security import with_apparmor_fields
 from pilothouse.kit.memo import Memo
@@ -32,7 +34,7 @@ def _positive_grace(obj: Pod) -> Pod:
 
 
 def prepare_create(obj: Pod, write: Write) -> Pod:
-    obj = with_apparmor_fields(_positive_grace(obj), warnings.APPARMOR_PREFIX)
+    obj = _positive_grace(obj)
     if obj.spec.affinity is not None or obj.spec.topology_spread_constraints:
         obj = replace(obj, spec=merged_label_keys(obj.spec, obj.metadata.labels))
     status = PodStatus(phase="Pending", qos_class=obj.status.qos_class or _qos(obj.spec))
@@ -48,6 +50,11 @@ def prepare_create(obj: Pod, write: Write) -> Pod:
     return replace(obj, status=status)
 
 
+def canonical(obj: Pod) -> Pod:
+    """Made last, so that the warnings have seen what was said by annotation only."""
+    return with_apparmor_fields(obj, APPARMOR_PREFIX) if obj.metadata.annotations else obj
+
+
 def prepare_update(new: Pod, old: Pod, write: Write) -> Pod:
     return _positive_grace(new)
 
@@ -60,13 +67,6 @@ def decoded(obj: Pod) -> Pod:
     if status.pod_ips and not status.pod_ip:
         return replace(obj, status=replace(status, pod_ip=status.pod_ips[0].ip))
     return obj
-
-
-def prepare_status(new: Pod, old: Pod, write: Write) -> Pod:
-    """A status without a QoS class keeps the old one."""
-    if new.status.qos_class:
-        return new
-    return replace(new, status=replace(new.status, qos_class=old.status.qos_class))
 
 
 def grace(obj: Pod, options: DeleteOptions) -> int:
@@ -89,10 +89,12 @@ STRATEGY = Strategy(
     prepare_update=prepare_update,
     validate=spec.new_pod,
     warnings=warnings.pod,
-    warnings_update=warnings.pod_update,
+    # People seldom write to pods, and kubelets often: an update is not looked at again.
+    warnings_update=no_update_warnings,
     validate_update=update.validate,
     meta_update=MetaUpdate(whole=1),
-    status=Status(keep=("spec", "metadata.owner_references"), prepare=prepare_status),
+    canonicalize=canonical,
+    status=Status(keep=("spec", "metadata.owner_references"), prepare=pod_status.prepare, validate=pod_status.validate),
     updates=UPDATES,
     own_field_labels=True,
     fields={

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from pilothouse.api.field_errors import FieldErrors, invalid, required
-from pilothouse.api.types.core.v1 import ReplicationController
+from pilothouse.api.types.core.v1 import PodTemplateSpec, ReplicationController
 from pilothouse.apiserver.generic.strategy import Cell, Deletion, Scale, Status, Strategy
 from pilothouse.apiserver.resources.apps import workload
 from pilothouse.apiserver.resources.apps.replicaset import status_errors
+from pilothouse.apiserver.resources.core.podspec import warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.core.podspec.spec import template as template_errors
 from pilothouse.apiserver.resources.declare import replicas_scale
@@ -48,6 +49,14 @@ def validate_status(new: ReplicationController, old: ReplicationController) -> F
     return status_errors(new.status)
 
 
+def warn(obj: ReplicationController) -> Sequence[str]:
+    return warnings.workload(obj.metadata.name, obj.spec.template or PodTemplateSpec())
+
+
+def warn_update(new: ReplicationController, old: ReplicationController) -> Sequence[str]:
+    return warnings.changed_template("spec.template", new, old, new.spec.template or PodTemplateSpec())
+
+
 def row(obj: ReplicationController, now: float) -> Sequence[Cell]:
     spec, status = obj.spec, obj.status
     return (
@@ -67,6 +76,8 @@ STRATEGY = Strategy(
     defaults=defaults,
     generation=("spec",),
     validate=validate,
+    warnings=warn,
+    warnings_update=warn_update,
     row=row,
     status=Status(validate=validate_status),
     scale=Scale(**replicas_scale(lambda o: ",".join(f"{k}={o.spec.selector[k]}" for k in sorted(o.spec.selector)))),

@@ -6,15 +6,27 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from pilothouse.api.field_errors import FieldErrors
 from pilothouse.api.types.flowcontrol.v1 import FlowSchema
-from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy
+from pilothouse.apiserver.filters.priority.bootstrap import flow_schemas
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Strategy
+from pilothouse.apiserver.resources.flowcontrol import rules
+from pilothouse.apiserver.resources.flowcontrol.mandatory import conditions, fixed_spec
 from pilothouse.apiserver.table.cells import NONE, age
+
+MANDATORY = {s.metadata.name: s.spec for s in flow_schemas() if s.metadata.name in ("exempt", "catch-all")}
 
 
 def defaults(obj: FlowSchema) -> FlowSchema:
     if obj.spec.matching_precedence:
         return obj
     return replace(obj, spec=replace(obj.spec, matching_precedence=1000))
+
+
+def validate(obj: FlowSchema) -> FieldErrors:
+    name, spec = obj.metadata.name, obj.spec
+    errors = rules.spec(name, spec) + fixed_spec(name, spec, MANDATORY)
+    return errors + conditions(obj.status.conditions)
 
 
 def row(obj: FlowSchema, now: float) -> Sequence[Cell]:
@@ -36,7 +48,12 @@ STRATEGY = Strategy(
     type=FlowSchema,
     prefix="flowschemas",
     generation=("spec",),
-    status=Status(),
+    meta_update=MetaUpdate(whole=1, change=0),
+    validate=validate,
+    status=Status(
+        meta_update=MetaUpdate(change=0),
+        validate=lambda new, old: conditions(new.status.conditions),
+    ),
     row=row,
     defaults=defaults,
 )

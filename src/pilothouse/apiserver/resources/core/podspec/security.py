@@ -81,18 +81,21 @@ def with_apparmor_fields(found: core.Pod, prefix: str) -> core.Pod:
         for key, text in found.metadata.annotations.items()
         if key.startswith(prefix) and (profile := _profile(text)) is not None
     }
-    if not asked:
+    spec = found.spec
+    if not asked or (spec.os is not None and spec.os.name == "windows"):
         return found
+    shared = spec.security_context.app_armor_profile if spec.security_context is not None else None
 
     def fill(container: core.Container) -> core.Container:
         context = container.security_context or core.SecurityContext()
-        if container.name not in asked or context.app_armor_profile is not None:
+        profile = asked.get(container.name)
+        if profile is None or profile == shared or context.app_armor_profile is not None:
             return container
-        return replace(container, security_context=replace(context, app_armor_profile=asked[container.name]))
+        return replace(container, security_context=replace(context, app_armor_profile=profile))
 
-    containers = tuple(map(fill, found.spec.containers or ()))
-    init_containers = tuple(map(fill, found.spec.init_containers))
-    return replace(found, spec=replace(found.spec, containers=containers, init_containers=init_containers))
+    containers = tuple(map(fill, spec.containers or ()))
+    init_containers = tuple(map(fill, spec.init_containers))
+    return replace(found, spec=replace(spec, containers=containers, init_containers=init_containers))
 
 
 def windows_options(path: str, options: core.WindowsSecurityContextOptions | None) -> FieldErrors:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from pilothouse.api.go_text import quote
+from pilothouse.api.object import Object
+from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core import v1 as core
 from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.apiserver.resources.core import claims
+from pilothouse.apiserver.resources.core.podspec.annotated import (
+    APPARMOR_PREFIX,
+    SECCOMP_POD,
+    SECCOMP_PREFIX,
+    AnyContainer,
+    containers_of,
+)
 from pilothouse.kit.memo import Memo
-from pilothouse.semantics.validation.names import dns_label
+from pilothouse.semantics.validation.names import dns_label, label_value
+
+Groups = Sequence[tuple[str, AnyContainer]]
 
 _LABELS = {
     "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
@@ -22,10 +34,7 @@ _ANNOTATIONS = {
     "scheduler.alpha.kubernetes.io/critical-pod": 'non-functional in v1.16+; use the "priorityClassName" field instead',
     "security.alpha.kubernetes.io/sysctls": 'non-functional in v1.11+; use the "sysctls" field instead',
     "security.alpha.kubernetes.io/unsafe-sysctls": 'non-functional in v1.11+; use the "sysctls" field instead',
-    "seccomp.security.alpha.kubernetes.io/pod": _SECCOMP,
 }
-_SECCOMP_PREFIX = "container.seccomp.security.alpha.kubernetes.io/"
-APPARMOR_PREFIX = "container.apparmor.security.beta.kubernetes.io/"
 _APPARMOR = 'deprecated since v1.30; use the "appArmorProfile" field instead'
 _GONE_125 = "deprecated in v1.22, non-functional in v1.25+"
 _GONE_131 = "deprecated in v1.28, non-functional in v1.31+"
@@ -48,8 +57,9 @@ def _placement(path: str, spec: core.PodSpec) -> Iterator[str]:
     for key in sorted(spec.node_selector):
         if key in _LABELS:
             yield f"{path}.nodeSelector[{key}]: {_LABELS[key]}"
-    if spec.affinity is not None:
-        yield from _affinity(f"{path}.affinity", spec.affinity)
+    nodes = spec.affinity.node_affinity if spec.affinity is not None else None
+    if nodes is not None:
+        yield from _node_affinity(f"{path}.affinity.nodeAffinity", nodes)
     for index, spread in enumerate(spec.topology_spread_constraints):
         at = f"{path}.topologySpreadConstraints[{index}]"
         if spread.topology_key in _LABELS:
@@ -58,16 +68,28 @@ def _placement(path: str, spec: core.PodSpec) -> Iterator[str]:
             yield f"{at}.labelSelector: {_NULL_SELECTOR}"
 
 
-def _affinity(path: str, affinity: core.Affinity) -> Iterator[str]:
-    nodes = affinity.node_affinity
-    if nodes is not None:
-        wanted = nodes.required_during_scheduling_ignored_during_execution
-        for index, term in enumerate(wanted.node_selector_terms or () if wanted is not None else ()):
-            at = f"{path}.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[{index}]"
-            yield from node_term(at, term)
-        for index, preferred in enumerate(nodes.preferred_during_scheduling_ignored_during_execution):
-            at = f"{path}.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[{index}].preference"
-            yield from node_term(at, preferred.preference)
+def _node_affinity(path: str, nodes: core.NodeAffinity) -> Iterator[str]:
+    wanted = nodes.required_during_scheduling_ignored_during_execution
+    for index, term in enumerate(wanted.node_selector_terms or () if wanted is not None else ()):
+        at = f"{path}.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[{index}]"
+        yield from node_term(at, term)
+    for index, preferred in enumerate(nodes.preferred_during_scheduling_ignored_during_execution):
+        at = f"{path}.preferredDuringSchedulingIgnoredDuringExecution[{index}].preference"
+        yield from node_term(at, preferred.preference, values=True)
+
+
+def node_term(path: str, term: core.NodeSelectorTerm, *, values: bool = False) -> Iterator[str]:
+    """`values`: those that no label can have are let pass, so they are told of."""
+    for index, wanted in enumerate(term.match_expressions):
+        at = f"{path}.matchExpressions[{index}]"
+        if wanted.key in _LABELS:
+            yield f"{at}.key: {wanted.key} is {_LABELS[wanted.key]}"
+        for number, value in enumerate(wanted.values if values else ()):
+            for fault in label_value(value):
+                yield f"{at}.values[{number}]: {value} is invalid, {fault}"
+
+
+def _pod_affinity(path: str, affinity: core.Affinity) -> Iterator[str]:
     for name, pods in (("podAffinity", affinity.pod_affinity), ("podAntiAffinity", affinity.pod_anti_affinity)):
         if pods is None:
             continue
@@ -81,28 +103,57 @@ def _affinity(path: str, affinity: core.Affinity) -> Iterator[str]:
                 yield f"{at}.labelSelector: {_NULL_SELECTOR}"
 
 
-def node_term(path: str, term: core.NodeSelectorTerm) -> Iterator[str]:
-    for index, wanted in enumerate(term.match_expressions):
-        if wanted.key in _LABELS:
-            yield f"{path}.matchExpressions[{index}].key: {wanted.key} is {_LABELS[wanted.key]}"
+def _volumes(path: str, found: Sequence[core.Volume]) -> Iterator[str]:
+    for index, volume in enumerate(found):
+        at = f"{path}.volumes[{index}]"
+        for attribute, (name, text) in VOLUMES.items():
+            if getattr(volume, attribute) is not None:
+                yield f"{at}.{name}: {text}"
+        made = volume.ephemeral.volume_claim_template if volume.ephemeral is not None else None
+        if made is not None:
+            yield from claims.warnings(f"{at}.ephemeral.volumeClaimTemplate.spec", made.spec)
+    tokens = {
+        source.service_account_token.path
+        for volume in found
+        if volume.projected is not None
+        for source in volume.projected.sources or ()
+        if source.service_account_token is not None
+    }
+    if tokens:
+        for index, volume in enumerate(found):
+            for source in volume.projected.sources or () if volume.projected is not None else ():
+                yield from _beside_token(f"{path}.volumes[{index}].projected.sources", source, tokens)
 
 
-def _annotations(path: str, meta: ObjectMeta) -> Iterator[str]:
-    for key in sorted(meta.annotations):
-        text = _ANNOTATIONS.get(key)
-        if key.startswith(_SECCOMP_PREFIX):
-            text = _SECCOMP
-        elif key.startswith(APPARMOR_PREFIX):
-            text = _APPARMOR
-        if text is not None:
-            yield f"{path}[{key}]: {text}"
+def _beside_token(path: str, source: core.VolumeProjection, tokens: Collection[str]) -> Iterator[str]:
+    """Files that a service account's token would overwrite; the paths are upstream's, index of the source left out."""
+    lists: list[tuple[str, Sequence[core.KeyToPath | core.DownwardAPIVolumeFile]]] = []
+    if source.config_map is not None:
+        lists.append(("configMap", source.config_map.items))
+    if source.secret is not None:
+        lists.append(("secrets", source.secret.items))
+    if source.downward_api is not None:
+        lists.append(("downwardAPI", source.downward_api.items))
+    for name, items in lists:
+        for index, item in enumerate(items):
+            if item.path in tokens:
+                yield f"{path}.{name}[{index}]: has duplicated path with ServiceAccountToken {quote(item.path)}"
+    bundle = source.cluster_trust_bundle
+    if bundle is not None and bundle.path in tokens:
+        yield f"{path}.ClusterTrustBundle: has duplicated path with ServiceAccountToken {quote(bundle.path)}"
+
+
+def _fractions(path: str, amounts: Mapping[str, Quantity], names: Sequence[str]) -> Iterator[str]:
+    """Bytes come whole."""
+    for name in names:
+        amount = amounts.get(name)
+        if amount is not None and amount.value % 1:
+            yield f"{path}[{name}]: fractional byte value {quote(amount.text)} is invalid, must be an integer"
 
 
 def _lists(path: str, spec: core.PodSpec) -> Iterator[str]:
-    for index, volume in enumerate(spec.volumes):
-        for attribute, (name, text) in VOLUMES.items():
-            if getattr(volume, attribute) is not None:
-                yield f"{path}.volumes[{index}].{name}: {text}"
+    if spec.volumes:
+        yield from _volumes(path, spec.volumes)
     seen: set[str] = set()
     for index, alias in enumerate(spec.host_aliases):
         if alias.ip in seen:
@@ -110,60 +161,100 @@ def _lists(path: str, spec: core.PodSpec) -> Iterator[str]:
         seen.add(alias.ip)
     names = [secret.name for secret in spec.image_pull_secrets]
     for index, name in enumerate(names):
-        if name and name in names[:index]:
+        if name in names[:index]:
             yield f"{path}.imagePullSecrets[{index}].name: duplicate name {quote(name)}"
     for index, name in enumerate(names):
         if not name:
             yield f'{path}.imagePullSecrets[{index}].name: invalid empty name ""'
+    if spec.overhead:
+        yield from _fractions(f"{path}.overhead", spec.overhead, _WHOLE)
 
 
-def _container(path: str, container: core.Container) -> Iterator[str]:
-    for what, amounts in (("limits", container.resources.limits), ("requests", container.resources.requests)):
+def _container(path: str, container: AnyContainer) -> Iterator[str]:
+    resources = container.resources
+    if resources.limits or resources.requests:
         for name in _WHOLE:
-            amount = amounts.get(name)
-            if amount is not None and amount.value % 1:
-                text = f"fractional byte value {quote(amount.text)} is invalid, must be an integer"
-                yield f"{path}.resources.{what}[{name}]: {text}"
+            yield from _fractions(f"{path}.resources.limits", resources.limits, (name,))
+            yield from _fractions(f"{path}.resources.requests", resources.requests, (name,))
     variables: set[str] = set()
     for index, env in enumerate(container.env):
-        if env.name in variables:
+        reference = f"$({env.name})"
+        kept = env.value_from is None and reference in env.value and env.value != reference
+        if env.name in variables and not kept:
             text = f"hides previous definition of {quote(env.name)}, which may be dropped when using apply"
             yield f"{path}.env[{index}]: {text}"
         variables.add(env.name)
-    ports: dict[tuple[object, ...], int] = {}
-    for index, port in enumerate(container.ports):
-        key = (port.container_port, port.protocol, port.host_ip, port.host_port)
-        if key in ports:
-            yield f"{path}.ports[{index}]: duplicate port definition with {path}.ports[{ports[key]}]"
-        ports.setdefault(key, index)
 
 
-def _containers(path: str, spec: core.PodSpec) -> Iterator[str]:
-    for kind, group in (("containers", spec.containers or ()), ("initContainers", spec.init_containers)):
-        for index, container in enumerate(group):
-            yield from _container(f"{path}.{kind}[{index}]", container)
+def _ports(groups: Groups) -> Iterator[str]:
+    """Ports of all containers of a pod: those of one number and protocol may stand in each other's way."""
+    taken: dict[tuple[int, str], list[tuple[str, core.ContainerPort]]] = {}
+    for path, container in groups:
+        for index, port in enumerate(container.ports):
+            at = f"{path}.ports[{index}]"
+            if port.host_ip and not port.host_port:
+                shown = f"Name:{port.name} HostPort:0 ContainerPort:{port.container_port}"
+                yield f"{at}: hostIP set without hostPort: {{{shown} Protocol:{port.protocol} HostIP:{port.host_ip}}}"
+            others = taken.setdefault((port.container_port, port.protocol), [])
+            for where, other in others:
+                if port.host_ip == other.host_ip and port.host_port == other.host_port:
+                    yield f"{at}: duplicate port definition with {where}"
+                elif port.host_port == 0 or other.host_port == 0:
+                    yield f"{at}: overlapping port definition with {where}"
+                elif port.host_port == other.host_port and (port.host_ip == "") != (other.host_ip == ""):
+                    yield f"{at}: dangerously ambiguous port definition with {where}"
+            others.append((at, port))
+
+
+def _profiles(path: str, container: AnyContainer, meta: ObjectMeta, shared: bool) -> Iterator[str]:
+    """A profile that is annotated only; `path` is that of the annotations. `shared`: the pod has one for AppArmor."""
+    context, key = container.security_context, SECCOMP_PREFIX + container.name
+    if key in meta.annotations and (context is None or context.seccomp_profile is None):
+        yield f"{path}[{key}]: {_SECCOMP}"
+    key = APPARMOR_PREFIX + container.name
+    if key in meta.annotations and not shared and (context is None or context.app_armor_profile is None):
+        yield f"{path}[{key}]: {_APPARMOR}"
 
 
 def pod_and_meta(path: str, spec: core.PodSpec, meta: ObjectMeta) -> Iterator[str]:
     """Warnings about a spec and the metadata beside it; `path` is empty for a pod, else that of a template."""
     prefix = f"{path}." if path else ""
-    before, after = _of_spec(spec, f"{prefix}spec")
-    yield from before
-    yield from _annotations(f"{prefix}metadata.annotations", meta)
-    yield from after
+    annotated, at = meta.annotations, f"{prefix}metadata.annotations"
+    placement, lists, rest = _of_spec(spec, f"{prefix}spec")
+    yield from placement
+    for key in (k for k in _ANNOTATIONS if k in annotated):
+        yield f"{at}[{key}]: {_ANNOTATIONS[key]}"
+    yield from lists
+    if not annotated:
+        yield from rest
+        return
+    context = spec.security_context
+    if SECCOMP_POD in annotated and (context is None or context.seccomp_profile is None):
+        yield f"{at}[{SECCOMP_POD}]: {_SECCOMP}"
+    shared = context is not None and context.app_armor_profile is not None
+    yield from _rest(f"{prefix}spec", spec, lambda container: _profiles(at, container, meta, shared))
 
 
-def _around(spec: core.PodSpec, path: str) -> tuple[Sequence[str], Sequence[str]]:
-    """The warnings about a spec that come before those about annotations, and those that come after."""
-    after = list(_lists(path, spec))
+def _rest(path: str, spec: core.PodSpec, before: Callable[[AnyContainer], Iterable[str]]) -> Iterator[str]:
+    """Warnings about the containers, each after what is said `before` it, and what comes after all of them."""
+    groups = containers_of(path, spec)
+    for where, container in groups:
+        yield from before(container)
+        yield from _container(where, container)
+    yield from _ports(groups)
     grace = spec.termination_grace_period_seconds
     if grace is not None and grace < 0:
         text = "must be >= 0; negative values are invalid and will be treated as 1"
-        after.append(f"{path}.terminationGracePeriodSeconds: {text}")
-    return list(_placement(path, spec)), [*after, *_containers(path, spec)]
+        yield f"{path}.terminationGracePeriodSeconds: {text}"
+    if spec.affinity is not None:
+        yield from _pod_affinity(f"{path}.affinity", spec.affinity)
 
 
-_of_spec: Memo[core.PodSpec, tuple[Sequence[str], Sequence[str]]] = Memo(_around)
+def _parts(spec: core.PodSpec, path: str) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    return list(_placement(path, spec)), list(_lists(path, spec)), list(_rest(path, spec, lambda container: ()))
+
+
+_of_spec: Memo[core.PodSpec, tuple[Sequence[str], Sequence[str], Sequence[str]]] = Memo(_parts)
 
 
 def name_warnings(name: str, used: str) -> Iterator[str]:
@@ -177,14 +268,13 @@ def pod(found: core.Pod) -> Sequence[str]:
     return [*name_warnings(found.metadata.name, "the Pod's hostname"), *pod_and_meta("", found.spec, found.metadata)]
 
 
-def pod_update(new: core.Pod, old: core.Pod) -> Sequence[str]:
-    """What was warned of before is not warned of again."""
-    before = set(pod(old))
-    return [text for text in pod(new) if text not in before]
-
-
 def template(path: str, found: core.PodTemplateSpec) -> Sequence[str]:
     return list(pod_and_meta(path, found.spec, found.metadata))
+
+
+def changed_template(path: str, new: Object, old: Object, found: core.PodTemplateSpec) -> Sequence[str]:
+    """Warnings at an update of what makes pods: none while nothing of it changes that counts."""
+    return [] if new.metadata.generation == old.metadata.generation else template(path, found)
 
 
 def workload(name: str, found: core.PodTemplateSpec) -> Sequence[str]:
