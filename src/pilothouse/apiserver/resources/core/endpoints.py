@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from ipaddress import ip_address
+from collections.abc import Collection, Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -15,9 +14,8 @@ from pilothouse.api.field_errors import (
 )
 from pilothouse.api.types.core.v1 import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
 from pilothouse.apiserver.generic.strategy import Cell, Strategy
-from pilothouse.apiserver.resources.core.services.validation import non_special, valid_ip
 from pilothouse.apiserver.table.cells import NONE, age
-from pilothouse.semantics.validation import names
+from pilothouse.semantics.validation import addresses, names
 
 _SHOWN = 3
 
@@ -58,31 +56,38 @@ _PROTOCOLS = ("SCTP", "TCP", "UDP")
 
 
 def validate(obj: Endpoints) -> FieldErrors:
+    return _validate(obj, frozenset())
+
+
+def validate_update(new: Endpoints, old: Endpoints) -> FieldErrors:
+    return _validate(new, {a.ip for subset in old.subsets for a in (*subset.addresses, *subset.not_ready_addresses)})
+
+
+def _validate(obj: Endpoints, held: Collection[str]) -> FieldErrors:
     found: FieldErrors = []
     for index, subset in enumerate(obj.subsets):
         path = f"subsets[{index}]"
         if not subset.addresses and not subset.not_ready_addresses:
             found.append(required(path, "must specify `addresses` or `notReadyAddresses`"))
-        for kind, addresses in (("addresses", subset.addresses), ("notReadyAddresses", subset.not_ready_addresses)):
-            for at, address in enumerate(addresses):
-                found += _address(address, f"{path}.{kind}[{at}]")
+        for kind, group in (("addresses", subset.addresses), ("notReadyAddresses", subset.not_ready_addresses)):
+            for at, address in enumerate(group):
+                found += _address(address, f"{path}.{kind}[{at}]", held)
         for at, port in enumerate(subset.ports):
             found += _port(port, f"{path}.ports[{at}]", len(subset.ports) > 1)
     return found
 
 
-def _address(address: EndpointAddress, path: str) -> FieldErrors:
+def _address(address: EndpointAddress, path: str, held: Collection[str]) -> FieldErrors:
     found: FieldErrors = []
-    if valid_ip(address.ip):
-        found += [invalid(f"{path}.ip", address.ip, fault) for fault in non_special(ip_address(address.ip))]
-    else:
-        found.append(invalid(f"{path}.ip", address.ip, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"))
-        found.append(invalid(f"{path}.ip", address.ip, "must be a valid IP address"))
+    found += addresses.ip(f"{path}.ip", address.ip, held)
+    parsed = addresses.parse(address.ip)
+    faults = ("must be a valid IP address",) if parsed is None else addresses.special_faults(parsed)
+    found += [invalid(f"{path}.ip", address.ip, fault) for fault in faults]
     if address.hostname:
         found += [invalid(f"{path}.hostname", address.hostname, fault) for fault in names.dns_label(address.hostname)]
     if address.node_name is not None:
-        faults = names.dns_subdomain(address.node_name)
-        found += [invalid(f"{path}.nodeName", address.node_name, fault) for fault in faults]
+        odd = names.dns_subdomain(address.node_name)
+        found += [invalid(f"{path}.nodeName", address.node_name, fault) for fault in odd]
     return found
 
 
@@ -103,6 +108,17 @@ def _port(port: EndpointPort, path: str, named: bool) -> FieldErrors:
     return found
 
 
+def warnings(obj: Endpoints) -> Sequence[str]:
+    return list(_warnings(obj))
+
+
+def _warnings(obj: Endpoints) -> Iterator[str]:
+    for index, subset in enumerate(obj.subsets):
+        for kind, group in (("addresses", subset.addresses), ("notReadyAddresses", subset.not_ready_addresses)):
+            for at, address in enumerate(group):
+                yield from addresses.ip_warnings(f"subsets[{index}].{kind}[{at}].ip", address.ip)
+
+
 STRATEGY = Strategy(
     type=Endpoints,
     prefix="services/endpoints",
@@ -111,4 +127,6 @@ STRATEGY = Strategy(
     row=row,
     defaults=defaults,
     validate=validate,
+    validate_update=validate_update,
+    warnings=warnings,
 )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from ipaddress import ip_address
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,11 +15,10 @@ from pilothouse.api.field_errors import (
     required,
     too_many,
 )
-from pilothouse.api.types.discovery.v1 import Endpoint, EndpointPort, EndpointSlice
+from pilothouse.api.types.discovery.v1 import Endpoint, EndpointHints, EndpointPort, EndpointSlice
 from pilothouse.apiserver.generic.strategy import Cell, Strategy, Write
-from pilothouse.apiserver.resources.core.services.validation import non_special, valid_ip
 from pilothouse.apiserver.table.cells import age
-from pilothouse.semantics.validation import names
+from pilothouse.semantics.validation import addresses, names
 from pilothouse.semantics.validation.meta import IMMUTABLE
 
 UNSET = "<unset>"
@@ -53,12 +51,12 @@ def prepare_update(new: EndpointSlice, old: EndpointSlice, write: Write) -> Endp
 
 def row(obj: EndpointSlice, now: float) -> Sequence[Cell]:
     ports = [str(port.port) if port.port is not None else "*" for port in obj.ports or ()]
-    addresses = [ip for endpoint in obj.endpoints or () for ip in endpoint.addresses or ()]
+    ips = [ip for endpoint in obj.endpoints or () for ip in endpoint.addresses or ()]
     return (
         obj.metadata.name,
         obj.address_type,
         shown(ports),
-        shown(addresses),
+        shown(ips),
         age(obj.metadata.creation_timestamp, now),
     )
 
@@ -73,10 +71,14 @@ def shown(items: Sequence[str]) -> str:
 
 _TYPES = ("FQDN", "IPv4", "IPv6")
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
-_MOST_ENDPOINTS, _MOST_ADDRESSES, _MOST_PORTS = 1000, 100, 20000
+_MOST_ENDPOINTS, _MOST_ADDRESSES, _MOST_PORTS, _MOST_HINTS = 1000, 100, 20000, 8
 
 
 def validate(obj: EndpointSlice) -> FieldErrors:
+    return _validate(obj, frozenset())
+
+
+def _validate(obj: EndpointSlice, held: Collection[str]) -> FieldErrors:
     found: FieldErrors = []
     if not obj.address_type:
         found.append(required("addressType"))
@@ -86,40 +88,61 @@ def validate(obj: EndpointSlice) -> FieldErrors:
     if len(endpoints) > _MOST_ENDPOINTS:
         return [*found, too_many("endpoints", len(endpoints), _MOST_ENDPOINTS)]
     for index, endpoint in enumerate(endpoints):
-        found += _endpoint(endpoint, obj.address_type, f"endpoints[{index}]")
+        found += _endpoint(endpoint, obj.address_type, f"endpoints[{index}]", held)
     return found + _port_errors(obj)
 
 
-def _endpoint(endpoint: Endpoint, kind: str, path: str) -> FieldErrors:
+def _endpoint(endpoint: Endpoint, kind: str, path: str, held: Collection[str]) -> FieldErrors:
     found: FieldErrors = []
-    addresses = endpoint.addresses or ()
-    if not addresses:
+    given = endpoint.addresses or ()
+    if not given:
         found.append(required(f"{path}.addresses", "must contain at least 1 address"))
-    elif len(addresses) > _MOST_ADDRESSES:
-        found.append(too_many(f"{path}.addresses", len(addresses), _MOST_ADDRESSES))
-    for index, address in enumerate(addresses):
-        found += _address(address, kind, f"{path}.addresses", index)
+    elif len(given) > _MOST_ADDRESSES:
+        found.append(too_many(f"{path}.addresses", len(given), _MOST_ADDRESSES))
+    for index, address in enumerate(given):
+        found += _address(address, kind, f"{path}.addresses", index, held)
     if endpoint.node_name is not None:
         found += [invalid(f"{path}.nodeName", endpoint.node_name, f) for f in names.dns_subdomain(endpoint.node_name)]
     if endpoint.hostname is not None:
         found += [invalid(f"{path}.hostname", endpoint.hostname, f) for f in names.dns_label(endpoint.hostname)]
     if endpoint.hints is not None:
-        seen: set[str] = set()
-        for index, zone in enumerate(endpoint.hints.for_zones):
-            if zone.name in seen:
-                found.append(duplicate(f"{path}.hints.forZones[{index}].name", zone.name))
-            seen.add(zone.name)
+        found += _hints(endpoint.hints, f"{path}.hints")
     return found
 
 
-def _address(address: str, kind: str, path: str, index: int) -> FieldErrors:
+def _hints(hints: EndpointHints, path: str) -> FieldErrors:
+    """The zones and nodes that an endpoint is best for, each once."""
+    found: FieldErrors = []
+    for kind, rule, names_of in (
+        ("forZones", names.label_value, [zone.name for zone in hints.for_zones]),
+        ("forNodes", names.dns_subdomain, [node.name for node in hints.for_nodes]),
+    ):
+        if len(names_of) > _MOST_HINTS:
+            found.append(too_many(f"{path}.{kind}", len(names_of), _MOST_HINTS))
+            continue
+        seen: set[str] = set()
+        for index, name in enumerate(names_of):
+            at = f"{path}.{kind}[{index}].name"
+            if name in seen:
+                found.append(duplicate(at, name))
+            seen.add(name)
+            found += [invalid(at, name, fault) for fault in rule(name)]
+    return found
+
+
+def _address(address: str, kind: str, path: str, index: int, held: Collection[str]) -> FieldErrors:
+    at = f"{path}[{index}]"
     if kind == "FQDN":
-        return [invalid(f"{path}[{index}]", address, fault) for fault in names.dns_subdomain(address)]
+        return [invalid(at, address, fault) for fault in names.dns_subdomain(address)]
     if kind not in ("IPv4", "IPv6"):
         return []
-    if not valid_ip(address) or (":" in address) != (kind == "IPv6"):
-        return [invalid(path, address, f"must be an {kind} address")]
-    return [invalid(f"{path}[{index}]", address, fault) for fault in non_special(ip_address(address))]
+    found = addresses.ip(at, address, held)
+    parsed = addresses.parse(address)
+    if found or parsed is None:
+        return found
+    if f"IPv{parsed.version}" != kind:
+        found.append(invalid(path, address, f"must be an {kind} address"))
+    return found + [invalid(at, address, fault) for fault in addresses.special_faults(parsed)]
 
 
 def _port_errors(obj: EndpointSlice) -> FieldErrors:
@@ -149,11 +172,21 @@ def _port_errors(obj: EndpointSlice) -> FieldErrors:
 def validate_update(new: EndpointSlice, old: EndpointSlice) -> FieldErrors:
     if new.address_type != old.address_type:
         return [invalid("addressType", new.address_type, IMMUTABLE)]
-    return validate(new)
+    return _validate(new, {ip for endpoint in old.endpoints or () for ip in endpoint.addresses or ()})
 
 
 def warnings(obj: EndpointSlice) -> Sequence[str]:
-    return ("spec.addressType: FQDN endpoints are deprecated",) if obj.address_type == "FQDN" else ()
+    return list(_warnings(obj))
+
+
+def _warnings(obj: EndpointSlice) -> Iterator[str]:
+    if obj.address_type == "FQDN":
+        yield "spec.addressType: FQDN endpoints are deprecated"
+    if obj.address_type != "IPv6":
+        return
+    for index, endpoint in enumerate(obj.endpoints or ()):
+        for at, address in enumerate(endpoint.addresses or ()):
+            yield from addresses.ip_warnings(f"endpoints[{index}].addresses[{at}]", address)
 
 
 STRATEGY = Strategy(

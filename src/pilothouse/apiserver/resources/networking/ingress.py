@@ -11,10 +11,11 @@ from pilothouse.api.field_errors import (
     required,
 )
 from pilothouse.api.types.networking.v1 import HTTPIngressPath, Ingress, IngressBackend, IngressRule
-from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy
-from pilothouse.apiserver.resources.core.services.validation import port_name, valid_ip
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Strategy
+from pilothouse.apiserver.resources.core.services.validation import port_name
+from pilothouse.apiserver.resources.networking.references import local_reference
 from pilothouse.apiserver.table.cells import NONE, age
-from pilothouse.semantics.validation import names
+from pilothouse.semantics.validation import addresses, names
 
 _SHOWN_HOSTS = 3
 
@@ -37,9 +38,23 @@ def row(obj: Ingress, now: float) -> Sequence[Cell]:
 
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 _CLASS = "kubernetes.io/ingress.class"
+_NO_ADDRESS = "must be a DNS name, not an IP address"
 
 
 def validate(obj: Ingress) -> FieldErrors:
+    found = _validate(obj)
+    annotation, name = obj.metadata.annotations.get(_CLASS), obj.spec.ingress_class_name
+    if annotation is not None and name is not None and annotation != name:
+        told = "must match `ingressClassName` when both are specified"
+        found.append(invalid(f"annotations.{_CLASS}", annotation, told))
+    return found
+
+
+def validate_update(new: Ingress, old: Ingress) -> FieldErrors:
+    return _validate(new)
+
+
+def _validate(obj: Ingress) -> FieldErrors:
     spec = obj.spec
     found: FieldErrors = []
     if not spec.rules and spec.default_backend is None:
@@ -49,8 +64,11 @@ def validate(obj: Ingress) -> FieldErrors:
     for index, rule in enumerate(spec.rules):
         found += _rule(rule, f"spec.rules[{index}]")
     for index, tls in enumerate(spec.tls):
+        at = f"spec.tls[{index}]"
         for number, host in enumerate(tls.hosts):
-            found += _host(host, f"spec.tls[{index}].hosts[{number}]")
+            found += _host(host, f"{at}.hosts[{number}]")
+        if tls.secret_name:
+            found += [invalid(f"{at}.secretName", tls.secret_name, f) for f in names.dns_subdomain(tls.secret_name)]
     if spec.ingress_class_name is not None:
         name = spec.ingress_class_name
         found += [invalid("spec.ingressClassName", name, fault) for fault in names.dns_subdomain(name)]
@@ -58,9 +76,9 @@ def validate(obj: Ingress) -> FieldErrors:
 
 
 def _host(host: str, path: str) -> FieldErrors:
-    if host.startswith("*."):
-        host_rule = names.dns_subdomain(host[2:])
-        return [invalid(path, host, _WILDCARD)] if host_rule else []
+    if "*" in host:
+        good = host.startswith("*.") and not names.dns_subdomain(host[2:])
+        return [] if good else [invalid(path, host, _WILDCARD)]
     return [invalid(path, host, fault) for fault in names.dns_subdomain(host)]
 
 
@@ -74,10 +92,9 @@ _WILDCARD = (
 def _rule(rule: IngressRule, path: str) -> FieldErrors:
     found: FieldErrors = []
     if rule.host:
-        if valid_ip(rule.host):
-            found.append(invalid(f"{path}.host", rule.host, "must be a DNS name, not an IP address"))
-        else:
-            found += _host(rule.host, f"{path}.host")
+        if addresses.parse(rule.host) is not None:
+            found.append(invalid(f"{path}.host", rule.host, _NO_ADDRESS))
+        found += _host(rule.host, f"{path}.host")
     if rule.http is None:
         return found
     if not rule.http.paths:
@@ -115,14 +132,14 @@ def _backend(backend: IngressBackend, path: str) -> FieldErrors:
     if service is not None and resource is not None:
         return [invalid(path, "", "cannot set both resource and service backends")]
     if resource is not None:
-        return []
+        return local_reference(resource, f"{path}.resource")
     if service is None:
-        return [required(path, "resource or service backend is required")]
+        return [invalid(path, "", "resource or service backend is required")]
     found: FieldErrors = []
     if not service.name:
         found.append(required(f"{path}.service.name"))
     else:
-        found += [invalid(f"{path}.service.name", service.name, fault) for fault in names.dns1035_label(service.name)]
+        found += [invalid(f"{path}.service.name", service.name, fault) for fault in names.dns_label(service.name)]
     port = service.port
     at = f"{path}.service.port"
     if port.name and port.number:
@@ -139,15 +156,17 @@ def _backend(backend: IngressBackend, path: str) -> FieldErrors:
 
 def validate_status(new: Ingress, old: Ingress) -> FieldErrors:
     found: FieldErrors = []
+    held = {before.ip for before in old.status.load_balancer.ingress}
     for index, entry in enumerate(new.status.load_balancer.ingress):
         path = f"status.loadBalancer.ingress[{index}]"
-        if entry.ip and not valid_ip(entry.ip):
-            told = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
-            found.append(invalid(f"{path}.ip", entry.ip, told))
+        if entry.ip:
+            found += addresses.ip(f"{path}.ip", entry.ip, held)
         if entry.hostname:
             found += [
                 invalid(f"{path}.hostname", entry.hostname, fault) for fault in names.dns_subdomain(entry.hostname)
             ]
+            if addresses.parse(entry.hostname) is not None:
+                found.append(invalid(f"{path}.hostname", entry.hostname, _NO_ADDRESS))
     return found
 
 
@@ -160,9 +179,11 @@ def warnings(obj: Ingress) -> Sequence[str]:
 STRATEGY = Strategy(
     type=Ingress,
     prefix="ingress",
+    meta_update=MetaUpdate(whole=1),
     generation=("spec",),
     status=Status(validate=validate_status),
     row=row,
     validate=validate,
+    validate_update=validate_update,
     warnings=warnings,
 )

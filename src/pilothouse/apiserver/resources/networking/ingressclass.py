@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -15,10 +16,15 @@ from pilothouse.api.field_errors import (
     too_long,
 )
 from pilothouse.api.types.networking.v1 import IngressClass
-from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Strategy
+from pilothouse.apiserver.resources.networking.references import local_reference
 from pilothouse.apiserver.table.cells import NONE, age
 from pilothouse.semantics.validation import names
 from pilothouse.semantics.validation.meta import IMMUTABLE
+
+_MOST = 250
+_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+\Z")
+_PATH_FAULT = r"Invalid path (regex used for validation is '[A-Za-z0-9/\-._~%!$&'()*+,;=:]+')"
 
 
 def defaults(obj: IngressClass) -> IngressClass:
@@ -42,18 +48,20 @@ def validate(obj: IngressClass) -> FieldErrors:
     controller = obj.spec.controller
     if not controller:
         found.append(required("spec.controller"))
-    elif len(controller) > 250:
-        found.append(too_long("spec.controller", 250))
     else:
-        found += [invalid("spec.controller", controller, fault) for fault in _domain_path(controller)]
+        found += [too_long("spec.controller", _MOST)] if len(controller) > _MOST else []
+        found += _domain_path("spec.controller", controller)
     return found + _parameters(obj)
 
 
-def _domain_path(text: str) -> Sequence[str]:
+def _domain_path(at: str, text: str) -> FieldErrors:
     domain, slash, path = text.partition("/")
     if not slash or not domain or not path:
-        return ['must be a domain-prefixed path (such as "acme.io/foo")']
-    return names.dns_subdomain(domain)
+        return [invalid(at, text, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+    found = [invalid(at, domain, fault) for fault in names.dns_subdomain(domain)]
+    if not _PATH.match(path):
+        found.append(invalid(at, path, _PATH_FAULT))
+    return found
 
 
 def _parameters(obj: IngressClass) -> FieldErrors:
@@ -62,15 +70,7 @@ def _parameters(obj: IngressClass) -> FieldErrors:
     if parameters is None:
         return found
     path = "spec.parameters"
-    if parameters.api_group is not None:
-        found += [
-            invalid(f"{path}.apiGroup", parameters.api_group, f) for f in names.dns_subdomain(parameters.api_group)
-        ]
-    for name, value in (("kind", parameters.kind), ("name", parameters.name)):
-        if not value:
-            found.append(required(f"{path}.{name}"))
-        else:
-            found += [invalid(f"{path}.{name}", value, fault) for fault in names.path_segment(value)]
+    found += local_reference(parameters, path)
     if parameters.scope is None:
         return [*found, required(f"{path}.scope")]
     if parameters.scope not in ("Cluster", "Namespace"):
@@ -78,7 +78,7 @@ def _parameters(obj: IngressClass) -> FieldErrors:
     if parameters.scope == "Cluster" and parameters.namespace is not None:
         found.append(forbidden(f"{path}.namespace", "`parameters.scope` is set to 'Cluster'"))
     if parameters.scope == "Namespace":
-        if not parameters.namespace:
+        if parameters.namespace is None:
             found.append(required(f"{path}.namespace", "`parameters.scope` is set to 'Namespace'"))
         else:
             found += [
@@ -97,6 +97,7 @@ def validate_update(new: IngressClass, old: IngressClass) -> FieldErrors:
 STRATEGY = Strategy(
     type=IngressClass,
     prefix="ingressclasses",
+    meta_update=MetaUpdate(whole=1),
     generation=("spec",),
     row=row,
     defaults=defaults,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 
 from pilothouse.api.field_errors import (
@@ -13,7 +12,7 @@ from pilothouse.api.field_errors import (
 from pilothouse.api.types.networking.v1 import IPAddress
 from pilothouse.apiserver.generic.strategy import Cell, Strategy
 from pilothouse.apiserver.table.cells import NONE, age
-from pilothouse.semantics.validation import names
+from pilothouse.semantics.validation import addresses, names
 from pilothouse.semantics.validation.meta import IMMUTABLE
 
 
@@ -29,13 +28,7 @@ def row(obj: IPAddress, now: float) -> Sequence[Cell]:
 
 def name_rule(name: str, prefix: bool) -> Sequence[str]:
     """The name is the address, in its one canonical form."""
-    try:
-        canonical = str(ipaddress.ip_address(name))
-    except ValueError:
-        if any(len(part) > 1 and part.startswith("0") for part in name.split(".")) and ":" not in name:
-            return ["must not have leading 0s"]
-        return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
-    return [] if canonical == name else [f'must be in canonical form ("{canonical}")']
+    return addresses.canonical_ip_faults(name)
 
 
 def validate(obj: IPAddress) -> FieldErrors:
@@ -60,8 +53,8 @@ def validate(obj: IPAddress) -> FieldErrors:
 
 def validate_update(new: IPAddress, old: IPAddress) -> FieldErrors:
     if new.spec.parent_ref == old.spec.parent_ref:
-        return validate(new)
-    return [invalid("spec.parentRef", new.spec.parent_ref, IMMUTABLE), *validate(new)]
+        return []
+    return [invalid("spec.parentRef", new.spec.parent_ref, IMMUTABLE)]
 
 
 STRATEGY = Strategy(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 
 from pilothouse.api.field_errors import (
@@ -13,7 +12,10 @@ from pilothouse.api.field_errors import (
 from pilothouse.api.types.networking.v1 import ServiceCIDR
 from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy
 from pilothouse.apiserver.table.cells import age
+from pilothouse.semantics.validation import addresses
 from pilothouse.semantics.validation.meta import IMMUTABLE
+
+_MOST = 2
 
 
 def row(obj: ServiceCIDR, now: float) -> Sequence[Cell]:
@@ -24,34 +26,30 @@ def validate(obj: ServiceCIDR) -> FieldErrors:
     cidrs = obj.spec.cidrs
     if not cidrs:
         return [required("spec.cidrs", "at least one CIDR required")]
-    if len(cidrs) > 2:
+    if len(cidrs) > _MOST:
         return [invalid("spec.cidrs", obj.spec, "may only hold up to 2 values")]
-    found: FieldErrors = []
-    versions = []
-    for index, cidr in enumerate(cidrs):
-        try:
-            network = ipaddress.ip_network(cidr, strict=False)
-        except ValueError:
-            told = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-            found.append(invalid(f"spec.cidrs[{index}]", cidr, told))
-            continue
-        versions.append(network.version)
-        if str(network) != cidr:
-            told = "must not have bits set beyond the prefix length"
-            found.append(invalid(f"spec.cidrs[{index}]", cidr, told))
-    if len(versions) == 2 and versions[0] == versions[1]:
+    found = [error for index, cidr in enumerate(cidrs) for error in addresses.canonical_cidr(_at(index), cidr)]
+    networks = [network for network in map(addresses.parse_network, cidrs) if network is not None]
+    if len(networks) == _MOST and networks[0].version == networks[1].version:
         told = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
         found.append(invalid("spec.cidrs", cidrs, told))
     return found
 
 
+def _at(index: int) -> str:
+    return f"spec.cidrs[{index}]"
+
+
 def validate_update(new: ServiceCIDR, old: ServiceCIDR) -> FieldErrors:
-    found: FieldErrors = []
-    for index, cidr in enumerate(old.spec.cidrs):
-        if index >= len(new.spec.cidrs) or new.spec.cidrs[index] != cidr:
-            held = new.spec.cidrs[index] if index < len(new.spec.cidrs) else ""
-            found.append(invalid(f"spec.cidrs[{index}]", held, IMMUTABLE))
-    return found
+    """A network of one family may get one of the other; nothing else changes."""
+    cidrs, before = new.spec.cidrs, old.spec.cidrs
+    if len(cidrs) == len(before):
+        pairs = enumerate(zip(cidrs, before, strict=True))
+        return [invalid(_at(index), cidr, IMMUTABLE) for index, (cidr, former) in pairs if cidr != former]
+    if (len(before), len(cidrs)) != (1, _MOST):
+        return [invalid("spec.cidrs", cidrs, IMMUTABLE)]
+    found = [invalid(_at(0), cidrs[0], IMMUTABLE)] if cidrs[0] != before[0] else []
+    return found + validate(new)
 
 
 STRATEGY = Strategy(

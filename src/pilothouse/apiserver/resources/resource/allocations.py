@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_interface
-
 from msgspec.structs import replace
 
 from pilothouse.api.field_errors import (
@@ -28,13 +26,12 @@ from pilothouse.api.types.resource.v1 import (
 from pilothouse.apiserver.resources.core.disks import driver_name
 from pilothouse.apiserver.resources.core.podspec.placement import node_selector
 from pilothouse.apiserver.resources.resource import requests, rules
-from pilothouse.semantics.validation import conditions
+from pilothouse.semantics.validation import addresses, conditions
 from pilothouse.semantics.validation.meta import IMMUTABLE
 
 _CONSUMERS, _RESULTS, _CONDITIONS, _DATA = 256, 32, 8, 10 * 1024
 _INTERFACE, _HARDWARE, _IPS = 256, 128, 16
 Device = tuple[str, str, str]
-_ADDRESS_FAULT = "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)"
 
 
 def _device(of: DeviceRequestAllocationResult | AllocatedDeviceStatus) -> Device:
@@ -158,16 +155,4 @@ def _network(path: str, data: NetworkDeviceData) -> FieldErrors:
         found.append(too_long(f"{path}.interfaceName", _INTERFACE))
     if len(data.hardware_address.encode()) > _HARDWARE:
         found.append(too_long(f"{path}.hardwareAddress", _HARDWARE))
-    return found + rules.each_once(data.ips, _IPS, _interface_address, f"{path}.ips", key=rules.itself)
-
-
-def _interface_address(path: str, text: str) -> FieldErrors:
-    """An address with the length of its network, in the one canonical form."""
-    try:
-        address = ip_interface(text) if "/" in text and "%" not in text else None
-    except ValueError:
-        address = None
-    if address is None:
-        return [invalid(path, text, _ADDRESS_FAULT)]
-    canonical = address.with_prefixlen
-    return [] if canonical == text else [invalid(path, text, f'must be in canonical form ("{canonical}")')]
+    return found + rules.each_once(data.ips, _IPS, addresses.interface, f"{path}.ips", key=rules.itself)

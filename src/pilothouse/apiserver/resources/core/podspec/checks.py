@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 
 from pilothouse.api.field_errors import FieldErrors, invalid, not_supported, required
+from pilothouse.semantics.validation import addresses
 from pilothouse.semantics.validation.names import dns_subdomain, qualified_name, too_long
 
-IP_FAULT = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 NON_NEGATIVE = "must be greater than or equal to 0"
 BACKSTEPS = "must not contain '..'"
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+\Z")
@@ -73,15 +72,11 @@ def http_header(text: str) -> Sequence[str]:
 
 def is_ip(text: str) -> bool:
     """An address as the API has always read it: IPv4 parts may have leading zeros."""
-    plain = re.sub(r"(?<![0-9a-fA-F:])0+(?=\d)", "", text) if text.count(".") == 3 and ":" not in text else text
-    try:
-        return "%" not in text and bool(ipaddress.ip_address(plain))
-    except ValueError:
-        return False
+    return addresses.parse(text) is not None
 
 
 def ip(path: str, text: str) -> FieldErrors:
-    return [] if is_ip(text) else [invalid(path, text, IP_FAULT)]
+    return addresses.ip(path, text)
 
 
 def port_number(path: str, number: int) -> FieldErrors:

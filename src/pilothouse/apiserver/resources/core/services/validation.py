@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from pilothouse.api.field_errors import FieldError, FieldErrors, duplicate, forbidden, invalid, not_supported, required
+from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, invalid, not_supported, required
 from pilothouse.api.types.core.v1 import Service, ServicePort
 from pilothouse.apiserver.resources.core.services import needs
-from pilothouse.semantics.validation import names
+from pilothouse.semantics.validation import addresses, names
 from pilothouse.semantics.validation.meta import label_map
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
-_IP_FAULT = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _PORT_FAULT = "must be between 1 and 65535, inclusive"
 _AFFINITY_LIMIT = 86400
+_MOST = 2
+_BALANCED = "may only be used when `type` is 'LoadBalancer'"
+_HINTS, _MODE = "service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"
+_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 _PORT_NAME = re.compile(r"[-a-z0-9]+\Z")
 _LETTER = re.compile(r"[a-z]")
-
-
-def valid_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def port_name(name: str) -> Sequence[str]:
@@ -45,7 +39,7 @@ def port_name(name: str) -> Sequence[str]:
     return found
 
 
-def address_errors(obj: Service) -> FieldErrors:
+def address_errors(obj: Service, held: Collection[str] = ()) -> FieldErrors:
     """Errors of clusterIP, clusterIPs, ipFamilies and their policy."""
     spec = obj.spec
     found: FieldErrors = []
@@ -65,23 +59,30 @@ def address_errors(obj: Service) -> FieldErrors:
             found.append(invalid("spec.clusterIPs", spec.cluster_ips, "first value must match `clusterIP`"))
     elif spec.cluster_ip:
         found.append(required("spec.clusterIPs"))
-    found += _families(obj)
-    for index, ip in enumerate(spec.cluster_ips):
-        path = f"spec.clusterIPs[{index}]"
-        if index == 0 and ip == needs.HEADLESS:
-            if len(spec.cluster_ips) > 1:
-                found.append(invalid("spec.clusterIPs", spec.cluster_ips, "'None' must be the first and only value"))
-                return found
-            continue
-        if not valid_ip(ip):
-            found.append(invalid(path, ip, _IP_FAULT))
-            continue
-        if index < len(spec.ip_families) and (":" in ip) != (spec.ip_families[index] == "IPv6"):
-            found.append(
-                invalid(path, ip, f"expected an {spec.ip_families[index]} value as indicated by `ipFamilies[{index}]`")
-            )
-    if len(spec.cluster_ips) > 2:
-        found.append(invalid("spec.clusterIPs", spec.cluster_ips, "may only hold up to 2 values"))
+    return found + _families(obj) + _cluster_ips(obj, held)
+
+
+def _cluster_ips(obj: Service, held: Collection[str]) -> FieldErrors:
+    """Each address on its own; only if all are good, whether they fit together and with the families."""
+    ips, families = obj.spec.cluster_ips, obj.spec.ip_families
+    odd: FieldErrors = []
+    if ips[:1] == (needs.HEADLESS,):
+        if len(ips) > 1:
+            odd.append(invalid("spec.clusterIPs", ips, "'None' must be the first and only value"))
+        start = 1
+    else:
+        start = 0
+    for index, ip in enumerate(ips[start:], start):
+        odd += addresses.ip(f"spec.clusterIPs[{index}]", ip, held)
+    found = [*odd, invalid("spec.clusterIPs", ips, "may only hold up to 2 values")] if len(ips) > _MOST else odd
+    if odd or start:
+        return found
+    if len(ips) > 1 and len({":" in ip for ip in ips}) < len(ips):
+        found.append(invalid("spec.clusterIPs", ips, "may specify no more than one IP for each IP family"))
+    for index, (ip, family) in enumerate(zip(ips, families, strict=False)):
+        if family in ("IPv4", "IPv6") and (":" in ip) != (family == "IPv6"):
+            told = f"expected an {family} value as indicated by `ipFamilies[{index}]`"
+            found.append(invalid(f"spec.clusterIPs[{index}]", ip, told))
     return found
 
 
@@ -103,20 +104,34 @@ def _families(obj: Service) -> FieldErrors:
 
 
 def validate(obj: Service) -> FieldErrors:
+    return _validate(obj, frozenset())
+
+
+def _validate(obj: Service, held: Collection[str]) -> FieldErrors:
+    """`held`: addresses and networks that the Service has already, and may keep even if they are bad."""
     spec = obj.spec
-    found: FieldErrors = []
+    found = _topology(obj)
     if not spec.ports and not needs.headless(obj) and spec.type != "ExternalName":
         found.append(required("spec.ports"))
     found += _type(obj)
     found += label_map(spec.selector, "spec.selector")
     found += _affinity(obj)
-    found += address_errors(obj)
+    found += address_errors(obj, held)
     names_seen: set[str] = set()
     for index, port in enumerate(spec.ports):
         found += _port(port, index, obj, names_seen)
     found += _clashes(obj)
-    found += _external_ips(obj)
-    return found + _policies(obj) + _load_balancer(obj)
+    found += _external_ips(obj, held)
+    return found + _policies(obj) + _load_balancer(obj, held)
+
+
+def _topology(obj: Service) -> FieldErrors:
+    annotations = obj.metadata.annotations
+    mode, hints = annotations.get(_MODE), annotations.get(_HINTS)
+    if mode is None or hints is None or mode == hints:
+        return []
+    told = f"must match annotations[{_HINTS}] when both are specified"
+    return [invalid(f"metadata.annotations[{_MODE}]", mode, told)]
 
 
 def _type(obj: Service) -> FieldErrors:
@@ -126,11 +141,6 @@ def _type(obj: Service) -> FieldErrors:
         return [required("spec.type")]
     if spec.type not in TYPES:
         return [not_supported("spec.type", spec.type, TYPES)]
-    if spec.type == "LoadBalancer":
-        for index, port in enumerate(spec.ports):
-            if port.port == 10250:
-                told = "may not expose port 10250 externally since it is used by kubelet"
-                found.append(invalid(f"spec.ports[{index}]", port.port, told))
     if spec.type in ("LoadBalancer", "NodePort") and needs.headless(obj):
         found.append(
             invalid("spec.clusterIPs[0]", needs.HEADLESS, f"may not be set to 'None' for {spec.type} services")
@@ -186,9 +196,8 @@ def _port(port: ServicePort, index: int, obj: Service, seen: set[str]) -> FieldE
     found += _target(port, path, obj)
     if port.app_protocol is not None:
         found += [invalid(f"{path}.appProtocol", port.app_protocol, f) for f in names.qualified_name(port.app_protocol)]
-    if port.node_port and not needs.node_ports(obj):
-        told = f"may not be used when `type` is '{obj.spec.type}'"
-        found.append(forbidden(f"{path}.nodePort", told))
+    if port.node_port and obj.spec.type == "ClusterIP":
+        found.append(forbidden(f"{path}.nodePort", "may not be used when `type` is 'ClusterIP'"))
     return found
 
 
@@ -210,46 +219,27 @@ def _clashes(obj: Service) -> FieldErrors:
     for index, port in enumerate(obj.spec.ports):
         key = (port.protocol, port.port)
         if key in ports:
-            found.append(_clash(f"spec.ports[{index}]", port, with_port=True))
+            found.append(duplicate(f"spec.ports[{index}]", ServicePort(protocol=port.protocol, port=port.port)))
         ports.add(key)
         if not port.node_port:
             continue
         node_key = (port.protocol, port.node_port)
         if node_key in node_ports:
-            found.append(_clash(f"spec.ports[{index}].nodePort", port, with_port=False))
+            found.append(duplicate(f"spec.ports[{index}].nodePort", port.node_port))
         node_ports.add(node_key)
     return found
 
 
-def _clash(path: str, port: ServicePort, with_port: bool) -> FieldError:
-    shown = ServicePort(
-        protocol=port.protocol, port=port.port if with_port else 0, node_port=0 if with_port else port.node_port
-    )
-    return duplicate(path, shown)
-
-
-def _external_ips(obj: Service) -> FieldErrors:
+def _external_ips(obj: Service, held: Collection[str]) -> FieldErrors:
     found: FieldErrors = []
     for index, ip in enumerate(obj.spec.external_ips):
         path = f"spec.externalIPs[{index}]"
-        if not valid_ip(ip):
-            found.append(invalid(path, ip, _IP_FAULT))
-        else:
-            found += [invalid(path, ip, fault) for fault in non_special(ipaddress.ip_address(ip))]
+        faults = addresses.ip(path, ip, held)
+        address = addresses.parse(ip)
+        if not faults and address is not None:
+            faults = [invalid(path, ip, fault) for fault in addresses.special_faults(address)]
+        found += faults
     return found
-
-
-def non_special(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Sequence[str]:
-    """Why an address cannot be one of an outside host."""
-    if ip.is_unspecified:
-        return [f"may not be unspecified ({ip})"]
-    if ip.is_loopback:
-        return ["may not be in the loopback range (127.0.0.0/8, ::1/128)"]
-    if ip.is_link_local:
-        return ["may not be in the link-local range (169.254.0.0/16, fe80::/10)"]
-    if ip.is_multicast and str(ip).startswith(("224.0.0.", "ff02:")):
-        return ["may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"]
-    return []
 
 
 def _policies(obj: Service) -> FieldErrors:
@@ -268,14 +258,16 @@ def _policies(obj: Service) -> FieldErrors:
     if health and not needs.health_check_port(obj):
         told = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
         found.append(invalid("spec.healthCheckNodePort", health, told))
-    elif needs.health_check_port(obj) and not 0 <= health < 65536:
+    elif needs.health_check_port(obj) and not health:
+        found.append(required("spec.healthCheckNodePort"))
+    elif needs.health_check_port(obj) and not 0 < health < 65536:
         found.append(invalid("spec.healthCheckNodePort", health, _PORT_FAULT))
     internal = spec.internal_traffic_policy
-    if spec.type in ("LoadBalancer", "NodePort", "ClusterIP"):
-        if internal is None:
+    if internal is None:
+        if spec.type in ("LoadBalancer", "NodePort", "ClusterIP"):
             found.append(required("spec.internalTrafficPolicy"))
-        elif internal not in ("Cluster", "Local"):
-            found.append(not_supported("spec.internalTrafficPolicy", internal, ("Cluster", "Local")))
+    elif internal not in ("Cluster", "Local"):
+        found.append(not_supported("spec.internalTrafficPolicy", internal, ("Cluster", "Local")))
     distribution = spec.traffic_distribution
     supported = ("PreferClose", "PreferSameZone", "PreferSameNode")
     if distribution is not None and distribution not in supported:
@@ -283,55 +275,82 @@ def _policies(obj: Service) -> FieldErrors:
     return found
 
 
-def _load_balancer(obj: Service) -> FieldErrors:
+def _load_balancer(obj: Service, held: Collection[str]) -> FieldErrors:
     spec = obj.spec
-    found: FieldErrors = []
-    ranges = spec.load_balancer_source_ranges
-    if ranges and spec.type != "LoadBalancer":
-        told = "may only be used when `type` is 'LoadBalancer'"
-        found.append(forbidden("spec.LoadBalancerSourceRanges", told))
-    for index, text in enumerate(ranges):
-        if not _valid_cidr(text.strip()):
-            told = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-            found.append(invalid(f"spec.LoadBalancerSourceRanges[{index}]", text, told))
+    found = _source_ranges(obj, held)
     if spec.allocate_load_balancer_node_ports is not None and spec.type != "LoadBalancer":
-        found.append(forbidden("spec.allocateLoadBalancerNodePorts", "may only be used when `type` is 'LoadBalancer'"))
+        found.append(forbidden("spec.allocateLoadBalancerNodePorts", _BALANCED))
     if spec.type == "LoadBalancer" and spec.allocate_load_balancer_node_ports is None:
-        found.append(required("spec.allocateLoadBalancerNodePorts"))
-    if spec.load_balancer_class is not None:
-        if spec.type != "LoadBalancer":
-            found.append(forbidden("spec.loadBalancerClass", "may only be used when `type` is 'LoadBalancer'"))
-        else:
-            faults = names.qualified_name(spec.load_balancer_class)
-            found += [invalid("spec.loadBalancerClass", spec.load_balancer_class, fault) for fault in faults]
+        found.append(required("allocateLoadBalancerNodePorts"))
+    return found + _class(obj)
+
+
+def _source_ranges(obj: Service, held: Collection[str]) -> FieldErrors:
+    """The field, or the annotation that it had been; both may be padded with spaces."""
+    ranges, annotation = obj.spec.load_balancer_source_ranges, obj.metadata.annotations.get(_RANGES)
+    found: FieldErrors = []
+    if ranges:
+        path = "spec.LoadBalancerSourceRanges"
+        given = [(f"{path}[{index}]", text.strip()) for index, text in enumerate(ranges)]
+    elif annotation is not None:
+        path = f"metadata.annotations[{_RANGES}]"
+        given = [(path, text.strip()) for text in annotation.split(",")] if annotation.strip() else []
+    else:
+        return found
+    if obj.spec.type != "LoadBalancer":
+        found.append(forbidden(path, _BALANCED))
+    for at, text in given:
+        found += addresses.cidr(at, text, held)
     return found
 
 
-def _valid_cidr(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return "/" in text
+def _class(obj: Service) -> FieldErrors:
+    path, name = "spec.loadBalancerClass", obj.spec.load_balancer_class
+    if name is None:
+        return []
+    if obj.spec.type != "LoadBalancer":
+        return [forbidden(path, _BALANCED)]
+    return [invalid(path, name, fault) for fault in names.qualified_name(name)]
 
 
 def validate_update(new: Service, old: Service) -> FieldErrors:
-    found: FieldErrors = []
-    if needs.cluster_ip(new) and needs.cluster_ip(old):
-        before, after = old.spec.cluster_ips, new.spec.cluster_ips
-        if before[:1] != after[:1] and before:
-            if not after:
-                found.append(invalid("spec.clusterIPs[0]", "", "primary clusterIP can not be unset"))
-            else:
-                told = "may not change once set"
-                found.append(invalid("spec.clusterIPs[0]", after[0], told))
-        if old.spec.ip_families[:1] and new.spec.ip_families[:1] != old.spec.ip_families[:1]:
-            found.append(invalid("spec.ipFamilies[0]", new.spec.ip_families[0], "may not change once set"))
-    found += _class_update(new, old)
+    """The class of a load balancer is checked twice: for the change, and for the Service."""
+    found = _ips_update(new, old) + _families_update(new, old) + _class_update(new, old) + _class(new)
     checked = needs.health_check_port(new) and needs.health_check_port(old)
     if checked and new.spec.health_check_node_port != old.spec.health_check_node_port:
         found.append(forbidden("spec.healthCheckNodePort", "field is immutable"))
-    return found + validate(new)
+    b = old.spec
+    held = {*b.cluster_ips, *b.external_ips, *(text.strip() for text in b.load_balancer_source_ranges)}
+    return found + _validate(new, held)
+
+
+def _ips_update(new: Service, old: Service) -> FieldErrors:
+    """A second address may come and go, the first one stays."""
+    if needs.external_name(new) or needs.external_name(old) or (needs.headless(new) and needs.headless(old)):
+        return []
+    found = _same_start("spec.clusterIPs", new.spec.cluster_ips, old.spec.cluster_ips, "clusterIP")
+    if len(old.spec.cluster_ips) > len(new.spec.cluster_ips) == 1 and new.spec.ip_family_policy != "SingleStack":
+        told = "must be set to 'SingleStack' when releasing the secondary clusterIP"
+        found.append(invalid("spec.ipFamilyPolicy", new.spec.ip_family_policy, told))
+    return found
+
+
+def _families_update(new: Service, old: Service) -> FieldErrors:
+    if needs.external_name(new) or needs.external_name(old) or needs.headless(new) or needs.headless(old):
+        return []
+    found = _same_start("spec.ipFamilies", new.spec.ip_families, old.spec.ip_families, "ipFamily")
+    if len(old.spec.ip_families) > len(new.spec.ip_families) == 1 and new.spec.ip_family_policy != "SingleStack":
+        told = "must be set to 'SingleStack' when releasing the secondary ipFamily"
+        found.append(invalid("spec.ipFamilyPolicy", new.spec.ip_family_policy, told))
+    return found
+
+
+def _same_start(path: str, new: Sequence[str], old: Sequence[str], what: str) -> FieldErrors:
+    if not new and old:
+        return [invalid(f"{path}[0]", new or None, f"primary {what} can not be unset")]
+    both = len(old) if len(new) == len(old) else min(1, len(new), len(old))
+    changed = (index for index in range(both) if new[index] != old[index])
+    return [invalid(f"{path}[{index}]", new, "may not change once set") for index in changed]
 
 
 def _class_update(new: Service, old: Service) -> FieldErrors:
@@ -351,29 +370,54 @@ def validate_status(new: Service, old: Service) -> FieldErrors:
         return [forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'")]
     for index, entry in enumerate(ingress):
         at = f"{path}[{index}]"
-        if entry.ip and not valid_ip(entry.ip):
-            found.append(invalid(f"{at}.ip", entry.ip, _IP_FAULT))
-        if entry.ip_mode is not None and entry.ip_mode not in ("Proxy", "VIP"):
-            found.append(not_supported(f"{at}.ipMode", entry.ip_mode, ("Proxy", "VIP")))
-        if entry.ip_mode is not None and not entry.ip:
+        if entry.ip:
+            found += addresses.ip(f"{at}.ip", entry.ip, {before.ip for before in old.status.load_balancer.ingress})
+        if entry.ip_mode is None:
+            if entry.ip:
+                found.append(required(f"{at}.ipMode", "must be specified when `ip` is set"))
+        elif not entry.ip:
             found.append(forbidden(f"{at}.ipMode", "may not be specified when `ip` is not set"))
+        elif entry.ip_mode not in ("Proxy", "VIP"):
+            found.append(not_supported(f"{at}.ipMode", entry.ip_mode, ("Proxy", "VIP")))
         if not entry.hostname:
             continue
         found += [invalid(f"{at}.hostname", entry.hostname, fault) for fault in names.dns_subdomain(entry.hostname)]
-        if valid_ip(entry.hostname):
+        if addresses.parse(entry.hostname) is not None:
             found.append(invalid(f"{at}.hostname", entry.hostname, "must be a DNS name, not an IP address"))
     return found
 
 
 def warnings(obj: Service) -> Sequence[str]:
+    return list(_warnings(obj))
+
+
+def _warnings(obj: Service) -> Iterator[str]:
     spec = obj.spec
-    found: list[str] = []
-    if spec.external_ips:
-        found.append("spec.externalIPs is deprecated and may no longer be implemented in some clusters")
-    if needs.headless(obj) and spec.session_affinity not in ("", "None"):
-        found.append("spec.SessionAffinity is ignored for headless services")
-    if spec.external_name and spec.type != "ExternalName":
-        found.append('spec.externalName is ignored when spec.type is not "ExternalName"')
+    if _HINTS in obj.metadata.annotations:
+        yield f"annotation {_HINTS} is deprecated, please use {_MODE} instead"
+    headless = spec.type == "ClusterIP" and spec.cluster_ip == needs.HEADLESS
+    external = spec.type == "ExternalName"
+    if not headless:
+        for index, ip in enumerate(spec.cluster_ips):
+            yield from addresses.ip_warnings(f"spec.clusterIPs[{index}]", ip)
+    else:
+        if spec.load_balancer_ip:
+            yield "spec.loadBalancerIP is ignored for headless services"
+        if spec.external_ips:
+            yield "spec.externalIPs is ignored for headless services"
+        if spec.session_affinity != "None":
+            yield "spec.SessionAffinity is ignored for headless services"
+    for index, ip in enumerate(spec.external_ips):
+        yield from addresses.ip_warnings(f"spec.externalIPs[{index}]", ip)
+    if spec.external_ips and not headless and not external:
+        yield "spec.externalIPs is deprecated and may no longer be implemented in some clusters"
+    if spec.load_balancer_ip:
+        yield from addresses.ip_warnings("spec.loadBalancerIP", spec.load_balancer_ip)
+    for index, text in enumerate(spec.load_balancer_source_ranges):
+        yield from addresses.cidr_warnings(f"spec.loadBalancerSourceRanges[{index}]", text)
+    if external and spec.external_ips:
+        yield 'spec.externalIPs is ignored when spec.type is "ExternalName"'
+    if spec.external_name and not external:
+        yield 'spec.externalName is ignored when spec.type is not "ExternalName"'
     if spec.traffic_distribution == "PreferClose":
-        found.append('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"')
-    return found
+        yield 'spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"'
