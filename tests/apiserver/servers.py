@@ -2,16 +2,19 @@
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.apiserver.authn.build import Settings
 from pilothouse.apiserver.server import MASTER, ApiServer, Parts
 from pilothouse.kit import jwt, tls
 from pilothouse.kit.clock import SystemClock
+from pilothouse.kit.http.client import ClientRequest, dial, exchange
 from pilothouse.kit.random import Chance
 from pilothouse.machinery.client import Client
 from pilothouse.store.memory import MemoryStore
+from pilothouse.testing.http import serving
 
 ADMIN = UserInfo(username="admin", groups=("system:masters",))
 
@@ -32,3 +35,31 @@ async def running() -> AsyncIterator[tuple[ApiServer, Client]]:
         yield server, server.client(MASTER)
     finally:
         await server.close()
+
+
+@dataclass
+class Answered:
+    """What came over the wire; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+Ask = Callable[..., Awaitable[Answered]]
+
+
+@contextlib.asynccontextmanager
+async def asked() -> AsyncIterator[Ask]:
+    """`ask(path, Header="value", method="GET", body=b"")` of a started server, as an administrator."""
+    async with running() as (server, _), serving(server.handle) as served:
+
+        async def ask(path: str, method: str = "GET", body: bytes = b"", **headers: str) -> Answered:
+            stream = await dial("127.0.0.1", served.port, clock=SystemClock())
+            sent = [(b"Host", b"api"), (b"Authorization", b"Bearer T")]
+            sent += [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+            async with exchange(stream, ClientRequest(method, path.encode(), sent, body)) as response:
+                found = {name.decode().lower(): value.decode() for name, value in response.headers}
+                return Answered(response.status, found, await response.read(10_000_000))
+
+        yield ask

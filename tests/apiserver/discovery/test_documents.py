@@ -55,7 +55,7 @@ def test_v3_schemas_and_paths(name: str) -> None:
     wanted = recorded(name)
     base = next(iter(wanted["paths"])).strip("/").split("/")
     group, version = ("", "v1") if base[0] == "api" else (base[1], base[2])
-    made = without_prose(openapi.v3(GROUPS[group][version], "v1.36.2"))
+    made = without_prose(openapi.v3(GROUPS[group][version], "v1.36.2", {}))
     assert made["paths"] == wanted["paths"]
     assert set(made["components"]["schemas"]) == set(wanted["components"]["schemas"])
     for definition, schema in wanted["components"]["schemas"].items():
@@ -75,7 +75,7 @@ def test_v3_index_names_every_document() -> None:
 
 
 def test_v2_has_the_same_definitions_and_paths() -> None:
-    document = v2.document(GROUPS, "v1.36.2")
+    document = v2.document(GROUPS, "v1.36.2", {})
     assert set(document["definitions"]) == set(recorded("openapi-v2-index")["definitions"])
     assert set(document["paths"]) == set(recorded("openapi-v2-index")["paths"])
     references = set()

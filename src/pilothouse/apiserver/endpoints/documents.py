@@ -1,4 +1,4 @@
-"""What the server says of itself: version, health, discovery, OpenAPI and the list of its paths."""
+"""What the server says of itself: version, health, discovery and the list of its paths; OpenAPI is beside it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from pilothouse.apiserver.discovery import documents as discovery
 from pilothouse.apiserver.endpoints import answers, negotiation
 from pilothouse.apiserver.endpoints.context import Context
+from pilothouse.apiserver.endpoints.openapi import OpenApi
 from pilothouse.apiserver.endpoints.router import Router, missing, not_allowed
-from pilothouse.apiserver.openapi import documents as openapi
 from pilothouse.kit.http.messages import Answer, Response
 
 VERSION = {
@@ -46,6 +46,7 @@ class Documents:
         self._router = router
         self._address = address
         self._made: dict[str, Any] = {}
+        self._openapi = OpenApi(self._groups, VERSION["gitVersion"])
         self.checks: dict[str, dict[str, Check]] = {"healthz": {}, "livez": {}, "readyz": {}}
         self.exact: dict[str, Callable[[Context], Answer | Awaitable[Answer]]] = {
             "/version": self._version,
@@ -55,6 +56,7 @@ class Documents:
     def changed(self) -> None:
         """The routes are others than before."""
         self._made.clear()
+        self._openapi.changed()
 
     async def answer(self, context: Context) -> Answer:
         """Raises StatusError (404, 405, 406)."""
@@ -70,7 +72,7 @@ class Documents:
         if first in ("api", "apis"):
             return self._discovery(context, segments) or answers.text(404, "404 page not found\n")
         if first == "openapi":
-            return self._openapi(context, segments[1:]) or answers.text(404, "404 page not found\n")
+            return await self._openapi.answer(context, segments[1:]) or answers.text(404, "404 page not found\n")
         if not first:
             return _json({"paths": self._paths()})
         return answers.text(404, "404 page not found\n")
@@ -140,63 +142,6 @@ class Documents:
         if context.request.header(b"if-none-match") == tag:
             return Response(304, b"", b"", headers)
         return Response(200, body, _AGGREGATED_TYPE, headers)
-
-    # OpenAPI.
-
-    def _openapi(self, context: Context, rest: list[str]) -> Answer | None:
-        if rest == ["v2"]:
-            return self._v2(context)
-        if rest == ["v3"]:
-            return _json(self._once("v3", self._v3_index))
-        if rest[:1] == ["v3"] and tuple(rest[1:]) in self._v3_names():
-            body, tag = self._v3(tuple(rest[1:]))
-            headers = ((b"etag", b'"%b"' % tag), (b"vary", b"Accept"))
-            if context.request.header(b"if-none-match") == b'"%b"' % tag:
-                return Response(304, b"", b"", headers)
-            return Response(200, body, b"application/json", headers)
-        return None
-
-    def _v3_names(self) -> dict[tuple[str, ...], tuple[str, str]]:
-        def make() -> dict[tuple[str, ...], tuple[str, str]]:
-            found: dict[tuple[str, ...], tuple[str, str]] = {}
-            for group, versions in self._groups().items():
-                for version in versions:
-                    name = ("apis", group, version) if group else ("api", version)
-                    found[name] = (group, version)
-            return found
-
-        names: dict[tuple[str, ...], tuple[str, str]] = self._once("v3 names", make)
-        return names
-
-    def _v3(self, name: tuple[str, ...]) -> tuple[bytes, bytes]:
-        def make() -> tuple[bytes, bytes]:
-            group, version = self._v3_names()[name]
-            tree = openapi.v3(self._groups()[group][version], VERSION["gitVersion"])
-            body = json.dumps(tree, separators=(",", ":")).encode()
-            return body, openapi.document_hash(body).encode()
-
-        found: tuple[bytes, bytes] = self._once("v3 " + "/".join(name), make)
-        return found
-
-    def _v3_index(self) -> dict[str, Any]:
-        # The hash of a document that nobody has asked for yet is made from what it would be made of.
-        hashes = {"/".join(name): self._digest(name) for name in self._v3_names()}
-        return openapi.v3_index(self._v3_names().values(), hashes)
-
-    def _digest(self, name: tuple[str, ...]) -> str:
-        group, version = self._v3_names()[name]
-        source = repr((VERSION["gitVersion"], sorted(self._groups()[group][version])))
-        return openapi.document_hash(source.encode())
-
-    def _v2(self, context: Context) -> Answer:
-        from pilothouse.apiserver.openapi import gnostic, v2
-
-        tree = self._once("v2", lambda: v2.document(self._groups(), VERSION["gitVersion"]))
-        accept = context.request.header(b"accept") or b""
-        if b"proto-openapi.spec.v2" in accept:
-            body = self._once("v2 protobuf", lambda: gnostic.encode(tree))
-            return Response(200, body, b"application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
-        return Response(200, self._once("v2 json", lambda: json.dumps(tree, separators=(",", ":")).encode()))
 
     # Health.
 

@@ -52,6 +52,15 @@ def accepted(accept: bytes | None, listing: bool = False, transforms: bool = Tru
     raise not_acceptable(TYPES)
 
 
+def first_of(accept: bytes | None, offered: Sequence[str]) -> str | None:
+    """The first of the `offered` types that an Accept header takes, in the header's order; None if it takes none."""
+    for clause in _clauses((accept or b"*/*").decode("latin-1")):
+        for kind in offered:
+            if clause.type in (kind, "*/*", kind.partition("/")[0] + "/*"):
+                return kind
+    return None
+
+
 def not_acceptable(types: Sequence[str]) -> errors.StatusError:
     told = f"only the following media types are accepted: {', '.join(types)}"
     return errors.make(406, "NotAcceptable", told)

@@ -18,6 +18,8 @@ BLOCK = 256 * 1024
 async def compressed(request: Request, answer: Response) -> Response:
     """`answer`, compressed if it is large, at hand as a whole, and wanted so."""
     body = answer.body
+    if any(name == b"content-encoding" for name, _ in answer.headers):
+        return answer
     if isinstance(body, bytes):
         chunks: Sequence[bytes] = (body,)
     elif isinstance(body, list | tuple):

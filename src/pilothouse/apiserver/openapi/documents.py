@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pilothouse.api import scheme
 from pilothouse.api.facts import Resource
 from pilothouse.api.types.meta import v1 as meta
 from pilothouse.apiserver.openapi import schemas
+from pilothouse.apiserver.openapi.descriptions import Described
 from pilothouse.apiserver.openapi.operations import PRETTY, Operation, Path, PathWriter, base_of
 from pilothouse.apiserver.openapi.schemas import META, REFERENCE, definition_name
 
@@ -119,8 +120,8 @@ def _index_path(base: str) -> dict[str, Any]:
     return {"get": {**told, "responses": {"200": {"description": "OK", "content": answer}}}}
 
 
-def v3(resources: Iterable[Resource], server_version: str) -> dict[str, Any]:
-    """The document of one group version."""
+def v3(resources: Iterable[Resource], server_version: str, told: Mapping[str, Described]) -> dict[str, Any]:
+    """The document of one group version; `told` are the descriptions of types and fields."""
     gathered = Gathered(resources)
     base = base_of(gathered.resources[0])
     paths: dict[str, Any] = {f"{base}/": _index_path(base)}
@@ -132,7 +133,7 @@ def v3(resources: Iterable[Resource], server_version: str) -> dict[str, Any]:
         "info": _info(server_version),
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": schemas.closure(gathered.roots, gathered.kinds, REFERENCE),
+            "schemas": schemas.closure(gathered.roots, gathered.kinds, told),
             "securitySchemes": {
                 "BearerToken": {"type": "apiKey", "in": "header", "name": "authorization"},
             },

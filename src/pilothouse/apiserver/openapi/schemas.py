@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 from pilothouse.api.facts import TypeFact
 from pilothouse.api.shapes import FieldShape, Shape, fields_of_struct
+from pilothouse.apiserver.openapi.descriptions import Described
 
 REFERENCE = "#/components/schemas/"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1"
@@ -53,6 +55,7 @@ _MORE_ENUMS = {
     "DeviceAllocationMode": ["All", "ExactCount"],
 }
 _CONSTANTS = {"ref(AzureDataDiskCachingReadWrite)": "ReadWrite", "ref(AzureSharedBlobDisk)": "Shared"}
+_UNTOLD = Described()
 _INTEGER_FORMATS = {"int32": "int32", "int64": "int64", "int": "int64", "uint8": "byte"}
 
 
@@ -111,10 +114,11 @@ def _element_go(go: str) -> str:
 
 
 class SchemaWriter:
-    """Writes schemas with references below `prefix`, and remembers which types they refer to."""
+    """Writes schemas with references below `prefix` and descriptions as `told`; remembers which types they refer to."""
 
-    def __init__(self, prefix: str = REFERENCE) -> None:
+    def __init__(self, prefix: str, told: Mapping[str, Described]) -> None:
         self._prefix = prefix
+        self._told = told
         self.referred: dict[str, Any] = {}
 
     def _refer(self, name: str, kind: Any) -> dict[str, Any]:
@@ -142,7 +146,7 @@ class SchemaWriter:
         values = _enum(go, owner)
         return {"type": "string", "enum": values} if values else {"type": "string"}
 
-    def property(self, field: FieldShape) -> dict[str, Any]:
+    def property(self, field: FieldShape, description: str) -> dict[str, Any]:
         """The schema of a field."""
         fact, shape = field.fact, field.shape
         schema = self.value(shape, fact.go_type, field.owner)
@@ -150,6 +154,8 @@ class SchemaWriter:
         documented = _UNDOCUMENTED.get(field.owner.__name__)
         if "$ref" in schema and (documented is None or field.name in documented or default is not None):
             schema = {"allOf": [schema]}
+        if description:
+            schema["description"] = description
         if default is not None:
             schema["default"] = default
         if fact.list_type:
@@ -167,19 +173,26 @@ class SchemaWriter:
     def special(self, name: str) -> dict[str, Any]:
         """The schema of a definition that no generated type stands behind."""
         if name != WATCH_EVENT:
-            return dict(SPECIAL[name])
+            return self._described(name, SPECIAL[name])
         extension = self._refer(_SPECIAL_NAMES["runtime.RawExtension"], None)
-        properties = {"type": {"type": "string", "default": ""}, "object": {"allOf": [extension]}}
-        return {"type": "object", "properties": properties, "required": ["type", "object"]}
+        properties: dict[str, Any] = {"type": {"type": "string", "default": ""}, "object": {"allOf": [extension]}}
+        for field, said in self._told.get(name, _UNTOLD).properties.items():
+            properties[field] |= {"description": said.description} if said.description else {}
+        return self._described(name, {"type": "object", "properties": properties, "required": ["type", "object"]})
 
-    def definition(self, kind: Any) -> dict[str, Any]:
+    def _described(self, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+        told = self._told.get(name)
+        return {"description": told.description, **schema} if told is not None and told.description else dict(schema)
+
+    def definition(self, name: str, kind: Any) -> dict[str, Any]:
         """The schema of a generated type."""
         properties, required = {}, []
-        for name, field in fields_of_struct(kind).items():
-            properties[name] = self.property(field)
+        told = self._told.get(name, _UNTOLD).properties
+        for name_of_field, field in fields_of_struct(kind).items():
+            properties[name_of_field] = self.property(field, told.get(name_of_field, _UNTOLD).description)
             if _required(field):
-                required.append(name)
-        schema: dict[str, Any] = {"type": "object"}
+                required.append(name_of_field)
+        schema = self._described(name, {"type": "object"})
         if properties:
             schema["properties"] = properties
         if required:
@@ -239,14 +252,16 @@ def _literal(text: str) -> Any:
         return text.strip('"')
 
 
-def closure(roots: dict[str, Any], kinds: dict[str, list[dict[str, str]]], prefix: str) -> dict[str, dict[str, Any]]:
+def closure(
+    roots: dict[str, Any], kinds: dict[str, list[dict[str, str]]], told: Mapping[str, Described]
+) -> dict[str, dict[str, Any]]:
     """The definitions of `roots` (name to type; None for those in SPECIAL) and of all that they refer to."""
-    writer = SchemaWriter(prefix)
+    writer = SchemaWriter(REFERENCE, told)
     found: dict[str, dict[str, Any]] = {}
     waiting = dict(roots)
     while waiting:
         for name, kind in waiting.items():
-            found[name] = writer.special(name) if kind is None else writer.definition(kind)
+            found[name] = writer.special(name) if kind is None else writer.definition(name, kind)
             if kinds.get(name):
                 found[name]["x-kubernetes-group-version-kind"] = kinds[name]
         waiting = {name: kind for name, kind in writer.referred.items() if name not in found}

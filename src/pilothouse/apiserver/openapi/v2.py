@@ -8,11 +8,23 @@ from typing import Any
 from pilothouse.api.facts import Resource
 from pilothouse.api.types.meta import v1 as meta
 from pilothouse.apiserver.openapi import documents, schemas
+from pilothouse.apiserver.openapi.descriptions import Described
 from pilothouse.apiserver.openapi.schemas import META
 
 DEFINITIONS = "#/definitions/"
 VERSION_INFO = "io.k8s.apimachinery.pkg.version.Info"
-_VERSION_FIELDS = ("major", "minor", "gitVersion", "gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler")
+_BUILD_FIELDS = (
+    "major",
+    "minor",
+    "gitVersion",
+    "gitCommit",
+    "gitTreeState",
+    "buildDate",
+    "goVersion",
+    "compiler",
+    "platform",
+)
+_COMPATIBILITY_FIELDS = ("emulationMajor", "emulationMinor", "minCompatibilityMajor", "minCompatibilityMinor")
 _DISCOVERY = ("APIGroup", "APIGroupList", "APIVersions", "GroupVersionForDiscovery", "ServerAddressByClientCIDR")
 _BODY = {"name": "body", "in": "body"}
 
@@ -77,17 +89,23 @@ def _plain(name: str) -> dict[str, Any]:
     }
 
 
-def _version_info() -> dict[str, Any]:
-    properties = {name: {"type": "string", "default": ""} for name in _VERSION_FIELDS}
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [*_VERSION_FIELDS[2:], "major", "minor", "platform"],
+def _version_info(told: Mapping[str, Described]) -> dict[str, Any]:
+    said = told.get(VERSION_INFO, Described())
+    schema: dict[str, Any] = {"type": "object", "required": [*_BUILD_FIELDS]}
+    schema["properties"] = {
+        name: {"type": "string"} | ({"default": ""} if name in _BUILD_FIELDS else {})
+        for name in (*_BUILD_FIELDS, *_COMPATIBILITY_FIELDS)
     }
+    for name, field in said.properties.items():
+        if field.description and name in schema["properties"]:
+            schema["properties"][name]["description"] = field.description
+    return ({"description": said.description} if said.description else {}) | schema
 
 
-def document(groups: Mapping[str, Mapping[str, Iterable[Resource]]], server_version: str) -> dict[str, Any]:
-    """The document for group to version to resources, in discovery's order."""
+def document(
+    groups: Mapping[str, Mapping[str, Iterable[Resource]]], server_version: str, told: Mapping[str, Described]
+) -> dict[str, Any]:
+    """The document for group to version to resources, in discovery's order; `told` describes types and fields."""
     paths: dict[str, Any] = {
         "/.well-known/openid-configuration/": _plain(""),
         "/openid/v1/jwks/": _plain(""),
@@ -100,12 +118,12 @@ def document(groups: Mapping[str, Mapping[str, Iterable[Resource]]], server_vers
         if group:
             paths[f"/apis/{group}/"] = _plain(f"{META}.APIGroup")
         for resources in versions.values():
-            one = documents.v3(resources, server_version)
+            one = documents.v3(resources, server_version, told)
             _merge_definitions(definitions, one["components"]["schemas"])
             paths |= {path: _item(item) for path, item in one["paths"].items()}
     roots = {f"{META}.{name}": getattr(meta, name) for name in _DISCOVERY if hasattr(meta, name)}
-    _merge_definitions(definitions, schemas.closure(roots, {}, schemas.REFERENCE))
-    definitions[VERSION_INFO] = _version_info()
+    _merge_definitions(definitions, schemas.closure(roots, {}, told))
+    definitions[VERSION_INFO] = _version_info(told)
     return {
         "swagger": "2.0",
         "info": {"title": documents.TITLE, "version": server_version},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from pilothouse.api.types.columns import COLUMNS
 from pilothouse.apiserver.generic.storage import Stored
 from pilothouse.apiserver.generic.strategy import Strategy, same
 from pilothouse.apiserver.table.cells import UNKNOWN, age
+from pilothouse.apiserver.table.descriptions import describe
 from pilothouse.kit.clock import Clock
 
 _PARTIAL = b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%b",'
@@ -29,13 +31,28 @@ class Printer:
         resource = BY_KIND[(api_version, kind)]
         own = strategy.resource
         key = (resource.group, resource.version, resource.resource)
-        columns = COLUMNS.get(key) or COLUMNS.get((own.group, own.version, own.resource)) or _DEFAULT
-        self.definitions = [definition(*column) for column in columns]
+        self._key = key
+        self._columns = COLUMNS.get(key) or COLUMNS.get((own.group, own.version, own.resource)) or _DEFAULT
         self.strategy = strategy
         form = strategy.versions.get(api_version)
         self._stored = form.to_storage if form is not None else same
-        self.width = len(columns)
-        self.created_at = columns[-1][0] == "Created At"
+        self.width = len(self._columns)
+        self.created_at = self._columns[-1][0] == "Created At"
+
+    @functools.cached_property
+    def definitions(self) -> list[dict[str, Any]]:
+        """The columns, with descriptions that only a Table makes worth the reading."""
+        group, _, resource = self._key
+        return [
+            {
+                "name": name,
+                "type": kind,
+                "format": form,
+                "description": describe(group, resource, name),
+                "priority": rank,
+            }
+            for name, kind, form, rank in self._columns
+        ]
 
     def cells(self, obj: Any, now: float) -> list[Any]:
         if self.strategy.row is not None:
@@ -65,12 +82,6 @@ class _Shown(Protocol):
     clock: Clock
     media: Any
     query: Mapping[str, Sequence[str]]
-
-
-def definition(name: str, type: str, format: str, priority: int) -> dict[str, Any]:
-    from pilothouse.apiserver.table.descriptions import describe
-
-    return {"name": name, "type": type, "format": format, "description": describe(name), "priority": priority}
 
 
 def include_of(query: Mapping[str, Sequence[str]]) -> str:

@@ -1,0 +1,132 @@
+"""The OpenAPI documents: made in a thread when first asked for, and kept as the compressed bytes that are sent."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from pilothouse.api.facts import Resource
+from pilothouse.apiserver.endpoints import negotiation
+from pilothouse.apiserver.endpoints.context import Context
+from pilothouse.apiserver.filters.compression import accepts
+from pilothouse.apiserver.openapi import descriptions
+from pilothouse.apiserver.openapi import documents as openapi
+from pilothouse.kit.http.messages import Answer, Response
+
+JSON = "application/json"
+_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+_V2 = (JSON, _PROTOBUF, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+Groups = Mapping[str, Mapping[str, list[Resource]]]
+
+
+class Document(NamedTuple):
+    """A document as it is sent."""
+
+    packed: bytes
+    """gzip of its bytes."""
+    type: bytes
+
+
+class OpenApi:
+    """Answers below /openapi; `groups` tells what is served, group to version to resources."""
+
+    def __init__(self, groups: Callable[[], Groups], server_version: str) -> None:
+        self._groups = groups
+        self._server_version = server_version
+        self._made: dict[str, Document] = {}
+        self._tags: dict[str, str] = {}
+        self._making = asyncio.Lock()
+
+    def changed(self) -> None:
+        """What is served is not what it was. A document that is being made now goes to those who wait for it alone."""
+        self._made, self._tags = {}, {}
+
+    async def answer(self, context: Context, rest: list[str]) -> Answer | None:
+        """None for a document that does not exist."""
+        if rest == ["v3"]:
+            return Response(200, msgspec.json.encode(self._index()))
+        name = "/".join(rest[1:]) if rest[:1] == ["v3"] else "v2" if rest == ["v2"] else ""
+        found = self._names().get(name)
+        if not found and name != "v2":
+            return None
+        wanted = negotiation.first_of(context.request.header(b"accept"), (JSON,) if found else _V2)
+        if wanted is None:
+            return Response(406, b"", b"")
+        if found:
+            return await self._answer(context, name, lambda: self._v3(*found))
+        if wanted == JSON:
+            return await self._answer(context, name, self._v2)
+        return await self._answer(context, name + " protobuf", self._v2_protobuf)
+
+    # What there is, and the tags that tell one state of it from another without making any document.
+
+    def _names(self) -> dict[str, tuple[str, str]]:
+        return {
+            f"apis/{group}/{version}" if group else f"api/{version}": (group, version)
+            for group, versions in self._groups().items()
+            for version in versions
+        }
+
+    def _tag(self, name: str) -> str:
+        if name not in self._tags:
+            groups = self._groups()
+            group, version = self._names().get(name, ("", ""))
+            spoken: Any = groups[group][version] if version else groups
+            self._tags[name] = openapi.document_hash(
+                repr((name, self._server_version, descriptions.stamp(), spoken)).encode()
+            )
+        return self._tags[name]
+
+    def _index(self) -> dict[str, Any]:
+        names = self._names()
+        return openapi.v3_index(names.values(), {name: self._tag(name) for name in names})
+
+    # Making and sending.
+
+    async def _answer(self, context: Context, name: str, make: Callable[[], Document]) -> Answer:
+        tag = b'"%b"' % self._tag(name).encode()
+        headers = ((b"etag", tag), (b"vary", b"Accept"), (b"cache-control", b"no-cache, private"))
+        if context.request.header(b"if-none-match") == tag:
+            return Response(304, b"", b"", headers)
+        document = await self._document(name, make)
+        if accepts(context.request.header(b"accept-encoding")):
+            return Response(200, document.packed, document.type, (*headers, (b"content-encoding", b"gzip")))
+        loop = asyncio.get_running_loop()
+        return Response(200, await loop.run_in_executor(None, _unpacked, document.packed), document.type, headers)
+
+    async def _document(self, name: str, make: Callable[[], Document]) -> Document:
+        made = self._made
+        async with self._making:
+            if name not in made:
+                made[name] = await asyncio.get_running_loop().run_in_executor(None, make)
+        return made[name]
+
+    def _v3(self, group: str, version: str) -> Document:
+        tree = openapi.v3(self._groups()[group][version], self._server_version, descriptions.read())
+        return Document(_packed(msgspec.json.encode(tree)), JSON.encode())
+
+    def _v2(self) -> Document:
+        return Document(_packed(msgspec.json.encode(self._v2_tree())), JSON.encode())
+
+    def _v2_protobuf(self) -> Document:
+        from pilothouse.apiserver.openapi import gnostic
+
+        return Document(_packed(gnostic.encode(self._v2_tree())), _PROTOBUF.encode())
+
+    def _v2_tree(self) -> dict[str, Any]:
+        from pilothouse.apiserver.openapi import v2
+
+        return v2.document(self._groups(), self._server_version, descriptions.read())
+
+
+def _packed(document: bytes) -> bytes:
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    return packer.compress(document) + packer.flush()
+
+
+def _unpacked(packed: bytes) -> bytes:
+    return zlib.decompress(packed, 31)
