@@ -27,6 +27,15 @@ def filled(found: Any, values: dict[str, str]) -> Any:
     return [filled(item, values) for item in found] if isinstance(found, list) else found
 
 
+def _read(answer: http.client.HTTPResponse) -> Any:
+    """The body as JSON, as text if it is none."""
+    raw = answer.read().decode(errors="replace")
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw
+
+
 class Server:
     """Where the requests go; `nobody` is the TLS of who shows no certificate."""
 
@@ -50,19 +59,15 @@ class Server:
 
     def ask(self, verb: str, path: str, body: Any = None, headers: dict[str, Any] | None = None) -> Answer:
         connection, answer = self._open(verb, path, body, headers)
-        raw = answer.read().decode(errors="replace")
+        found = _read(answer)
         connection.close()
-        try:
-            found = json.loads(raw)
-        except ValueError:
-            found = raw
         return answer.status, found, answer.headers.get_all("Warning") or []
 
     def watch(self, path: str, count: int, headers: dict[str, Any] | None) -> Answer:
         connection, answer = self._open("GET", path, None, headers)
         events: list[Any] = []
         if answer.status != 200:
-            found: Any = json.loads(answer.read())
+            found = _read(answer)
             connection.close()
             return answer.status, found, []
         if connection.sock is not None:
