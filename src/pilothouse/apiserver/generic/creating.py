@@ -58,8 +58,8 @@ class Creator:
         with settling(hook, call.dry_run):
             obj, warnings = writing.before_create(desk.rules[call.api_version], obj, write)
             attributes.obj, attributes.name = obj, obj.metadata.name
-            await self._s.admission.validate(attributes)
             told(call, warnings)
+            await self._s.admission.validate(attributes)
             if obj.metadata.resource_version not in ("", "0"):
                 raise errors.make(500, "", "resourceVersion should not be set on objects to be created")
             return await self._put(obj, call)

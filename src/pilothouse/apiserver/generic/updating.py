@@ -123,8 +123,8 @@ class Updater:
             new, warnings = writing.before_update(strategy, new, old, write, rules)
             new = _without_mere_times(new, old)
             attributes.obj = new
-            await self._s.admission.validate(attributes)
             told(call, warnings)
+            await self._s.admission.validate(attributes)
             if deleting.removable(desk.strategy, new, old):
                 await desk.remove(existing, call)
                 kind = desk.stored_bytes

@@ -47,7 +47,9 @@ def needs(**fields: str) -> Check:
 
 
 def host_path(path: str, source: core.HostPathVolumeSource) -> FieldErrors:
-    found = checks.backsteps(f"{path}.path", source.path) if source.path else [required(f"{path}.path")]
+    if not source.path:
+        return [required(f"{path}.path")]
+    found = checks.backsteps(f"{path}.path", source.path)
     return found + checks.one_of(f"{path}.type", source.type or "", HOST_PATH_TYPES)
 
 

@@ -13,11 +13,14 @@ from pilothouse.api.field_errors import FieldErrors, forbidden, invalid
 from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core.v1 import Container, Pod, PodSpec, ResourceRequirements
 from pilothouse.apiserver.generic.strategy import Status, Write
+from pilothouse.apiserver.resources.core.podspec import annotated
+from pilothouse.apiserver.resources.core.podspec.annotated import MIRROR
 from pilothouse.apiserver.resources.core.podspec.spec import pod as spec_errors
 from pilothouse.semantics.requests import compute_qos, qos_class
 
 C = TypeVar("C", bound=Container)
-MIRROR = "kubernetes.io/config.mirror"
+_WHOLE = "[]"
+"""The path of errors about a pod as a whole."""
 _MUTABLE = ("cpu", "memory")
 
 
@@ -38,9 +41,9 @@ def prepare_ephemeral(new: Pod, old: Pod, write: Write) -> Pod:
 
 def validate_ephemeral(new: Pod, old: Pod) -> FieldErrors:
     """New ones may come; those that are there stay as they are."""
-    errors = spec_errors(new)
     if MIRROR in old.metadata.annotations:
-        return [*errors, forbidden("", "static pods do not support ephemeral containers")]
+        return [forbidden(_WHOLE, "static pods do not support ephemeral containers")]
+    errors = spec_errors(new) + annotated.changed("metadata.annotations", new, old)
     found = {container.name: container for container in new.spec.ephemeral_containers}
     path = "spec.ephemeralContainers"
     for former in old.spec.ephemeral_containers:
@@ -74,9 +77,11 @@ def _resized(new: Sequence[C], old: Sequence[C]) -> tuple[C, ...]:
 
 
 def validate_resize(new: Pod, old: Pod) -> FieldErrors:
-    errors = spec_errors(new)
     if MIRROR in old.metadata.annotations:
-        return [*errors, forbidden("", "static pods cannot be resized")]
+        return [forbidden(_WHOLE, "static pods cannot be resized")]
+    if old.spec.os is not None and old.spec.os.name == "windows":
+        return [forbidden(_WHOLE, "windows pods cannot be resized")]
+    errors = spec_errors(new)
     if qos_class(old) != compute_qos(new.spec):
         detail = "Pod QOS Class may not change as a result of resizing"
         errors.append(invalid("spec", new.status.qos_class, detail))

@@ -4,7 +4,7 @@ fields. Pure."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -14,6 +14,7 @@ from pilothouse.api.go_text import quote
 from pilothouse.api.types.core import v1 as core
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.apiserver.resources.core.podspec import checks, placement
+from pilothouse.apiserver.resources.core.podspec.groups import containers_of
 
 MIRROR = "kubernetes.io/config.mirror"
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
@@ -21,7 +22,6 @@ TOLERATIONS = "scheduler.alpha.kubernetes.io/tolerations"
 SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
 SECCOMP_PREFIX = "container.seccomp.security.alpha.kubernetes.io/"
 APPARMOR_PREFIX = "container.apparmor.security.beta.kubernetes.io/"
-AnyContainer = core.Container | core.EphemeralContainer
 _COST = re.compile(r"(0|-?[1-9][0-9]*)\Z", re.ASCII)
 _SECCOMP_NAMES = frozenset({"runtime/default", "docker/default", "unconfined"})
 _LOCAL = "localhost/"
@@ -91,16 +91,6 @@ def changed(path: str, new: core.Pod, old: core.Pod) -> FieldErrors:
                 forbidden(f"{path}[{key}]", f"may not {'remove or update' if key in before else 'add'} {what}")
             )
     return errors + validate(path, after, new.spec)
-
-
-def containers_of(path: str, spec: core.PodSpec) -> Sequence[tuple[str, AnyContainer]]:
-    """All containers of a pod in the order that the API visits them, each with its path; `path` is the spec's."""
-    groups: tuple[tuple[str, Sequence[AnyContainer]], ...] = (
-        ("initContainers", spec.init_containers),
-        ("containers", spec.containers or ()),
-        ("ephemeralContainers", spec.ephemeral_containers),
-    )
-    return [(f"{path}.{kind}[{i}]", container) for kind, group in groups for i, container in enumerate(group)]
 
 
 def agreeing(path: str, meta: ObjectMeta, spec: core.PodSpec) -> FieldErrors:

@@ -146,8 +146,10 @@ def devices(path: str, container: core.Container | core.EphemeralContainer, arou
             errors.append(invalid(f"{at}.devicePath", place, "must be unique"))
         if place and checks.backsteps("", place):
             errors.append(invalid(f"{at}.devicePath", place, "can not contain backsteps ('..')"))
-        names.add(name)
-        places.add(place)
+        else:
+            places.add(place)
+        if name:
+            names.add(name)
         if name in mounted:
             errors.append(invalid(f"{at}.name", name, "must not already exist in volumeMounts"))
         if place in mounted.values():
@@ -159,17 +161,14 @@ def _resize(path: str, container: core.Container | core.EphemeralContainer, arou
     errors: FieldErrors = []
     seen: set[str] = set()
     for index, policy in enumerate(container.resize_policy):
-        at = f"{path}[{index}]"
         if policy.resource_name in seen:
-            errors.append(duplicate(at, policy.resource_name))
+            errors.append(duplicate(f"{path}[{index}]", policy.resource_name))
         seen.add(policy.resource_name)
-        errors += checks.one_of(f"{at}.resourceName", policy.resource_name, RESIZE_RESOURCES, empty_is="required")
-        errors += checks.one_of(f"{at}.restartPolicy", policy.restart_policy, RESIZE_POLICIES, empty_is="required")
-        if around.restart_policy == "Never" and policy.restart_policy not in ("", "NotRequired"):
-            where = f"{at}.restartPolicy"
-            errors.append(
-                invalid(where, policy.restart_policy, "must be 'NotRequired' when `restartPolicy` is 'Never'")
-            )
+        errors += checks.one_of(path, policy.resource_name, RESIZE_RESOURCES, empty_is="required")
+        errors += checks.one_of(path, policy.restart_policy, RESIZE_POLICIES, empty_is="required")
+        if around.restart_policy == "Never" and policy.restart_policy != "NotRequired":
+            detail = "must be 'NotRequired' when `restartPolicy` is 'Never'"
+            errors.append(invalid(path, policy.restart_policy, detail))
     return errors
 
 
@@ -260,8 +259,7 @@ def host_port_conflicts(path: str, found: Sequence[core.Container]) -> FieldErro
                 continue
             text = f"{port.protocol}/{port.host_ip}/{port.host_port}"
             if text in taken:
-                shown = f"{port.host_port}/{port.protocol}" if not port.host_ip else text
-                errors.append(duplicate(f"{path}[{index}].ports[{number}].hostPort", shown))
+                errors.append(duplicate(f"{path}[{index}].ports[{number}].hostPort", text))
             taken.add(text)
     return errors
 
@@ -311,10 +309,13 @@ def ephemeral(path: str, spec: core.PodSpec, around: Around) -> FieldErrors:
                 errors.append(forbidden(f"{at}.{name}", "cannot be set for an Ephemeral Container"))
         if container.resources != core.ResourceRequirements():
             errors.append(forbidden(f"{at}.resources", "cannot be set for an Ephemeral Container"))
-        if container.restart_policy is not None:
-            errors.append(forbidden(f"{at}.restartPolicy", "may not be set for ephemeral containers"))
-        if container.resize_policy:
-            errors.append(forbidden(f"{at}.resizePolicy", "cannot be set for an Ephemeral Container"))
+        for name, value in (
+            ("restartPolicy", container.restart_policy),
+            ("restartPolicyRules", container.restart_policy_rules),
+            ("resizePolicy", container.resize_policy),
+        ):
+            if value:
+                errors.append(forbidden(f"{at}.{name}", "cannot be set for an Ephemeral Container"))
         for number, mount in enumerate(container.volume_mounts):
             for name, value in (("subPath", mount.sub_path), ("subPathExpr", mount.sub_path_expr)):
                 if value:

@@ -13,8 +13,10 @@ from pilothouse.api import quantity
 from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec.images import default_pull_policy
+from pilothouse.apiserver.resources.core.podspec.resources import aggregated
 from pilothouse.apiserver.resources.core.podspec.volumes import volume_defaults
 from pilothouse.kit.memo import Memo
+from pilothouse.semantics.requests import pod_level
 
 S = TypeVar("S", bound=Struct)
 C = TypeVar("C", core.Container, core.EphemeralContainer)
@@ -187,15 +189,11 @@ _of_pod: Memo[core.PodSpec, core.PodSpec] = Memo(_spec_of_pod)
 
 
 def _pod_level(spec: core.PodSpec) -> core.ResourceRequirements | None:
-    """Requests of the pod as a whole: its limits stand for those that neither it nor its containers say."""
+    """Requests of the pod as a whole, where it has limits: those that it does not say are those of its containers, or
+    else its limits."""
     resources = spec.resources
-    if resources is None:
-        return None
-    containers = (*(spec.containers or ()), *spec.init_containers)
-    asked = {name for one in containers for name in one.resources.requests}
-    requests = dict(resources.requests)
-    for name, limit in resources.limits.items():
-        pod_level = name in ("cpu", "memory") or name.startswith("hugepages-")
-        if pod_level and name not in requests and name not in asked:
-            requests[name] = limit
+    if resources is None or not resources.limits:
+        return resources
+    given = {**resources.limits, **aggregated(spec), **resources.requests}
+    requests = {name: amount for name, amount in given.items() if pod_level(name) or name in resources.requests}
     return resources if len(requests) == len(resources.requests) else replace(resources, requests=requests)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pilothouse.api.field_errors import FieldErrors, invalid, not_supported, required
+from pilothouse.api.field_errors import FieldErrors, all_invalid, invalid, not_supported, required
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec import checks
-from pilothouse.semantics.validation.names import qualified_name
+from pilothouse.semantics.validation.names import dns_subdomain, qualified_name
 
 ENV_FIELDS = (
     "metadata.name",
@@ -168,7 +168,8 @@ def sources(path: str, found: Sequence[core.EnvFromSource]) -> FieldErrors:
                 continue
             count += 1
             name = reference.name
-            errors += checks.subdomain(f"{at}.{kind}.name", name) if name else [required(f"{at}.{kind}.name")]
+            faults = dns_subdomain(name, True)  # as a prefix: a trailing dash is let through
+            errors += all_invalid(f"{at}.{kind}.name", name, faults) if name else [required(f"{at}.{kind}.name")]
         if count == 0:
             errors.append(invalid(path, "", "must specify one of: `configMapRef` or `secretRef`"))
         elif count > 1:

@@ -11,13 +11,15 @@ from pilothouse.apiserver.resources.core.podspec import checks
 from pilothouse.semantics.validation import selectors
 from pilothouse.semantics.validation.names import dns_label, dns_subdomain, label_value
 
+_SELECTED_ALREADY = "exists in both matchLabelKeys and labelSelector"
 _WEIGHT = "must be in the range 1-100"
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 UNSATISFIABLE = ("DoNotSchedule", "ScheduleAnyway")
 NODE_POLICIES = ("Honor", "Ignore")
 
 
-def node_requirement(path: str, wanted: core.NodeSelectorRequirement) -> FieldErrors:
+def node_requirement(path: str, wanted: core.NodeSelectorRequirement, *, lenient: bool = False) -> FieldErrors:
+    """`lenient`: values that no label can have are let pass, as a mere preference may have them."""
     found: FieldErrors = []
     count = len(wanted.values)
     if wanted.operator in ("In", "NotIn"):
@@ -34,7 +36,7 @@ def node_requirement(path: str, wanted: core.NodeSelectorRequirement) -> FieldEr
     else:
         found.append(invalid(f"{path}.operator", wanted.operator, "not a valid selector operator"))
     found += selectors.label_name(f"{path}.key", wanted.key)
-    for index, value in enumerate(wanted.values):
+    for index, value in enumerate(() if lenient else wanted.values):
         found += [invalid(f"{path}.values[{index}]", value, fault) for fault in label_value(value)]
     return found
 
@@ -54,10 +56,10 @@ def _node_field(path: str, wanted: core.NodeSelectorRequirement) -> FieldErrors:
     return found
 
 
-def node_term(path: str, term: core.NodeSelectorTerm) -> FieldErrors:
+def node_term(path: str, term: core.NodeSelectorTerm, *, lenient: bool = False) -> FieldErrors:
     found: FieldErrors = []
     for index, wanted in enumerate(term.match_expressions):
-        found += node_requirement(f"{path}.matchExpressions[{index}]", wanted)
+        found += node_requirement(f"{path}.matchExpressions[{index}]", wanted, lenient=lenient)
     for index, wanted in enumerate(term.match_fields):
         found += _node_field(f"{path}.matchFields[{index}]", wanted)
     return found
@@ -79,7 +81,7 @@ def _node_affinity(path: str, affinity: core.NodeAffinity) -> FieldErrors:
         at = f"{path}.preferredDuringSchedulingIgnoredDuringExecution[{index}]"
         if not 1 <= term.weight <= 100:
             found.append(invalid(f"{at}.weight", term.weight, _WEIGHT))
-        found += node_term(f"{at}.preference", term.preference)
+        found += node_term(f"{at}.preference", term.preference, lenient=True)
     return found
 
 
@@ -95,6 +97,15 @@ def _label_keys(path: str, name: str, keys: Sequence[str], selector: LabelSelect
     return found
 
 
+def _selected_already(keys: Sequence[str], selector: LabelSelector | None) -> list[tuple[int, str]]:
+    """Those of `keys`, with their index, that the selector asks for beside the requirement that a key itself became."""
+    if selector is None or not keys:
+        return []
+    asked = [*selector.match_labels, *(wanted.key for wanted in selector.match_expressions)]
+    expressed = {wanted.key for wanted in selector.match_expressions}
+    return [(index, key) for index, key in enumerate(keys) if key in expressed and asked.count(key) > 1]
+
+
 def _pod_term(path: str, term: core.PodAffinityTerm) -> FieldErrors:
     found: FieldErrors = []
     if term.label_selector is not None:
@@ -105,6 +116,8 @@ def _pod_term(path: str, term: core.PodAffinityTerm) -> FieldErrors:
         found += [invalid(f"{path}.namespace", name, fault) for fault in dns_label(name, False)]
     found += _label_keys(path, "matchLabelKeys", term.match_label_keys, term.label_selector)
     found += _label_keys(path, "mismatchLabelKeys", term.mismatch_label_keys, term.label_selector)
+    for index, key in _selected_already(term.match_label_keys, term.label_selector):
+        found.append(invalid(f"{path}[{index}]", key, _SELECTED_ALREADY))
     for index, key in enumerate(term.match_label_keys):
         if key in term.mismatch_label_keys:
             detail = "exists in both matchLabelKeys and mismatchLabelKeys"
@@ -155,7 +168,7 @@ def tolerations(path: str, found: Sequence[core.Toleration]) -> FieldErrors:
         elif one.operator == "Exists":
             if one.value:
                 detail = "value must be empty when `operator` is 'Exists'"
-                errors.append(invalid(f"{at}.operator", one, detail))
+                errors.append(invalid(f"{at}.operator", one.value, detail))
         else:
             errors.append(not_supported(f"{at}.operator", one.operator, ("Equal", "Exists")))
         if one.effect:
@@ -171,11 +184,9 @@ def topology_spread(path: str, found: Sequence[core.TopologySpreadConstraint]) -
             errors.append(invalid(f"{at}.maxSkew", one.max_skew, "must be greater than zero"))
         if not one.topology_key:
             errors.append(required(f"{at}.topologyKey", "can not be empty"))
-        else:
-            errors += selectors.label_name(f"{at}.topologyKey", one.topology_key)
         if one.when_unsatisfiable not in UNSATISFIABLE:
             errors.append(not_supported(f"{at}.whenUnsatisfiable", one.when_unsatisfiable, UNSATISFIABLE))
-        errors += _same_spread(at, one, found[:index])
+        errors += _same_spread(at, one, found[index + 1 :])
         if one.min_domains is not None:
             if one.min_domains <= 0:
                 errors.append(invalid(f"{at}.minDomains", one.min_domains, "must be greater than zero"))
@@ -195,10 +206,10 @@ def topology_spread(path: str, found: Sequence[core.TopologySpreadConstraint]) -
 
 
 def _same_spread(
-    path: str, one: core.TopologySpreadConstraint, before: Sequence[core.TopologySpreadConstraint]
+    path: str, one: core.TopologySpreadConstraint, others: Sequence[core.TopologySpreadConstraint]
 ) -> FieldErrors:
     key = (one.topology_key, one.when_unsatisfiable)
-    if any((other.topology_key, other.when_unsatisfiable) == key for other in before):
+    if any((other.topology_key, other.when_unsatisfiable) == key for other in others):
         return [duplicate(f"{path}.{{topologyKey, whenUnsatisfiable}}", f"{{{key[0]}, {key[1]}}}")]
     return []
 
@@ -210,13 +221,11 @@ def _spread_keys(path: str, one: core.TopologySpreadConstraint) -> FieldErrors:
     at = f"{path}.matchLabelKeys"
     if one.label_selector is None:
         return [forbidden(at, "must not be specified when labelSelector is not set")]
-    taken = {wanted.key for wanted in one.label_selector.match_expressions} | set(one.label_selector.match_labels)
     found: FieldErrors = []
     for index, key in enumerate(keys):
         found += selectors.label_name(f"{at}[{index}]", key)
-        if key in taken:
-            found.append(invalid(f"{at}[{index}]", key, "exists in both matchLabelKeys and labelSelector"))
-    return found
+    clashes = _selected_already(keys, one.label_selector)
+    return found + [invalid(f"{at}[{index}]", key, _SELECTED_ALREADY) for index, key in clashes]
 
 
 def gates(path: str, found: Sequence[core.PodSchedulingGate]) -> FieldErrors:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from pilothouse.api import quantity
 from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, invalid, not_found, not_supported, required
 from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec import checks
+from pilothouse.semantics.requests import as_quantities, spec_requests
+from pilothouse.semantics.requests import pod_level as is_pod_level
 from pilothouse.semantics.validation.names import dns_label, dns_subdomain, qualified_name
 
+NameCheck = Callable[[str, str], FieldErrors]
 COMPUTE = frozenset({"cpu", "memory"})
 CONTAINER = frozenset({"cpu", "memory", "ephemeral-storage"})
 OBJECTS = frozenset(
@@ -89,21 +94,20 @@ def amount(path: str, name: str, found: Quantity) -> FieldErrors:
 
 def _huge_page_amount(path: str, name: str, found: Quantity) -> FieldErrors:
     try:
-        page = quantity.parse(name.removeprefix("hugepages-"))
+        page = quantity.parse(name.removeprefix("hugepages-")).value
     except quantity.QuantityError:
+        page = Decimal(0)
+    if page > 0 and page % 1 == 0 and found.value % page == 0:
         return []
-    if not page or found.value % page.value == 0:
-        return []
-    detail = f"must be a positive integer multiple of page size {name.removeprefix('hugepages-')}"
-    return [invalid(path, found.text, detail)]
+    return [invalid(path, found.text, f"{found.text} is not positive integer multiple of {name}")]
 
 
-def _list(path: str, amounts: Mapping[str, Quantity]) -> FieldErrors:
+def _list(path: str, amounts: Mapping[str, Quantity], check: NameCheck) -> FieldErrors:
     found: FieldErrors = []
     for name, value in amounts.items():
         at = f"{path}[{name}]"
-        if name not in CONTAINER:
-            found += container_resource_name(at, name)
+        if name not in COMPUTE:
+            found += check(at, name)
         if value.value < 0 or name not in CONTAINER:
             found += amount(at, name, value)
         if is_huge_page(name):
@@ -111,14 +115,17 @@ def _list(path: str, amounts: Mapping[str, Quantity]) -> FieldErrors:
     return found
 
 
-def requirements(path: str, wanted: core.ResourceRequirements, claims: Sequence[str]) -> FieldErrors:
-    """Requests and limits of a container; `claims` are the names of the pod's resource claims."""
+def requirements(
+    path: str, wanted: core.ResourceRequirements, claims: Sequence[str], check: NameCheck = container_resource_name
+) -> FieldErrors:
+    """Requests and limits of a container; `claims` are the names of the pod's resource claims, `check` says which
+    resources there may be."""
     if not wanted.limits and not wanted.requests and not wanted.claims:
         return []
     limits, requests = wanted.limits, wanted.requests
-    found = _list(f"{path}.limits", limits)
+    found = _list(f"{path}.limits", limits, check)
     for name, value in requests.items():
-        found += _list(f"{path}.requests", {name: value})
+        found += _list(f"{path}.requests", {name: value}, check)
         limit = limits.get(name)
         if limit is None:
             if not may_overcommit(name):
@@ -135,23 +142,30 @@ def requirements(path: str, wanted: core.ResourceRequirements, claims: Sequence[
 
 
 def claim_names(path: str, used: Sequence[core.ResourceClaim], known: Sequence[str]) -> FieldErrors:
+    """Claims of a container: all requests of a claim at once, or some of them, each once."""
     found: FieldErrors = []
-    seen: set[tuple[str, str]] = set()
+    seen: set[str] = set()
     for index, claim in enumerate(used):
-        at = f"{path}[{index}]"
-        if not claim.name:
-            found.append(required(f"{at}.name"))
+        at, name = f"{path}[{index}]", claim.name
+        if not name:
+            found.append(required(at))
             continue
-        key = (claim.name, claim.request)
-        if key in seen or (claim.name, "") in seen:
-            shown = f"{claim.name}/{claim.request}" if claim.request else claim.name
-            found.append(duplicate(at, shown))
-        elif claim.name not in known:
-            error = not_found(at, claim.name)
+        key = f"{name}/{claim.request}" if claim.request else name
+        if name in seen:
+            found.append(duplicate(at, name))
+        else:
+            found += (
+                [invalid(f"{at}.request", claim.request, f) for f in dns_label(claim.request)] if claim.request else []
+            )
+            if key in seen:
+                found.append(duplicate(at, key))
+            elif not claim.request:
+                found += [duplicate(at, name) for other in seen if other.startswith(f"{name}/")]
+            seen.add(key)
+        if name not in known:
             detail = "must be one of the names in pod.spec.resourceClaims"
             detail += f": {', '.join(sorted(set(known)))}" if known else " which is empty"
-            found.append(error._replace(detail=detail))
-        seen.add(key)
+            found.append(not_found(at, name)._replace(detail=detail))
     return found
 
 
@@ -187,28 +201,28 @@ def pod_level(path: str, spec: core.PodSpec, claims: Sequence[str]) -> FieldErro
     if wanted is None:
         return []
     found: FieldErrors = []
-    for what, amounts in (("limits", wanted.limits), ("requests", wanted.requests)):
-        for name, value in amounts.items():
-            at = f"{path}.{what}[{name}]"
-            if name not in COMPUTE and not is_huge_page(name):
-                found.append(not_supported(at, name, _POD_LEVEL))
-            else:
-                found += amount(at, name, value)
-    for name, value in wanted.requests.items():
-        limit = wanted.limits.get(name)
-        if limit is not None and value > limit:
-            detail = f"must be less than or equal to {name} limit of {limit}"
-            found.append(invalid(f"{path}.requests", value.text, detail))
-    containers = spec.containers or ()
-    for name, value in wanted.requests.items():
-        total = sum((c.resources.requests[name].value for c in containers if name in c.resources.requests), Decimal(0))
-        if value.value < total:
-            detail = f"must be greater than or equal to aggregate container requests of {quantity.make(total)}"
-            found.append(invalid(f"{path}.requests[{name}]", value.text, detail))
-    for index, container in enumerate(containers):
+    if wanted.claims:
+        found.append(forbidden(f"{path}.claims", "claims cannot be set for Resources at pod-level"))
+    found += requirements(path, wanted, claims, _pod_resource_name)
+    for name, total in aggregated(spec).items():
+        asked = wanted.requests.get(name)
+        if asked is not None and asked < total:
+            detail = f"must be greater than or equal to aggregate container requests of {total}"
+            found.append(invalid(f"{path}.requests[{name}]", asked.text, detail))
+    for index, container in enumerate(spec.containers or ()):
         for name, limit in container.resources.limits.items():
             whole = wanted.limits.get(name)
             if whole is not None and limit > whole:
-                at = f"spec.containers[{index}].resources.limits[{name}]"
+                at = f"{path}.containers[{index}][{name}].limits"
                 found.append(invalid(at, limit.text, f"must be less than or equal to pod limits of {whole}"))
-    return found + claim_names(f"{path}.claims", wanted.claims, claims)
+    return found
+
+
+def aggregated(spec: core.PodSpec) -> Mapping[str, Quantity]:
+    """What the containers of a pod ask for together."""
+    return as_quantities(spec_requests(replace(spec, resources=None, overhead={})))
+
+
+def _pod_resource_name(path: str, name: str) -> FieldErrors:
+    found = resource_name(path, name)
+    return found if found or is_pod_level(name) else [not_supported(path, name, _POD_LEVEL)]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, invalid, not_supported, required
+from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, invalid, not_supported, required, too_long
 from pilothouse.api.types.core import v1 as core
-from pilothouse.apiserver.resources.core.podspec import checks
+from pilothouse.apiserver.resources.core.podspec import checks, windows
 
 _ID_LIMIT = 2**31 - 1
 SECCOMP = ("Localhost", "RuntimeDefault", "Unconfined")
@@ -17,6 +17,7 @@ PROC_MOUNTS = ("Default", "Unmasked")
 CHANGE_POLICIES = ("Always", "OnRootMismatch")
 GROUP_POLICIES = ("Merge", "Strict")
 SELINUX_POLICIES = ("MountOption", "Recursive")
+_PATH_LIMIT = 4095
 _WINDOWS = "cannot be set for a windows pod"
 _SYSCTL = r"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
 
@@ -30,18 +31,18 @@ def _identity(path: str, number: int | None) -> FieldErrors:
 def seccomp(path: str, profile: core.SeccompProfile | None) -> FieldErrors:
     if profile is None:
         return []
+    found: FieldErrors = []
     if not profile.type:
-        return [required(f"{path}.type", "type is required when seccompProfile is set")]
-    if profile.type not in SECCOMP:
-        return [not_supported(f"{path}.type", profile.type, SECCOMP)]
-    if profile.type == "Localhost":
-        if profile.localhost_profile is None:
-            return [required(f"{path}.localhostProfile", "must be set when seccomp type is Localhost")]
-        return checks.descending(f"{path}.localhostProfile", profile.localhost_profile)
-    if profile.localhost_profile is not None:
+        found.append(required(f"{path}.type", "type is required when seccompProfile is set"))
+    elif profile.type not in SECCOMP:
+        found.append(not_supported(f"{path}.type", profile.type, SECCOMP))
+    at, name = f"{path}.localhostProfile", profile.localhost_profile
+    if profile.type != "Localhost":
         detail = "can only be set when seccomp type is Localhost"
-        return [invalid(f"{path}.localhostProfile", profile, detail)]
-    return []
+        return found if name is None else [*found, invalid(at, profile, detail)]
+    if name is None:
+        return [*found, required(at, "must be set when seccomp type is Localhost")]
+    return found + checks.descending(at, name)
 
 
 def apparmor(path: str, profile: core.AppArmorProfile | None) -> FieldErrors:
@@ -51,18 +52,19 @@ def apparmor(path: str, profile: core.AppArmorProfile | None) -> FieldErrors:
         return [required(f"{path}.type", "type is required when appArmorProfile is set")]
     if profile.type not in APPARMOR:
         return [not_supported(f"{path}.type", profile.type, APPARMOR)]
-    name = profile.localhost_profile
+    name, at = profile.localhost_profile, f"{path}.localhostProfile"
     if profile.type == "Localhost":
         if name is None:
-            return [required(f"{path}.localhostProfile", "must be set when AppArmor type is Localhost")]
-        stripped = name.strip()
-        if stripped != name:
-            return [invalid(f"{path}.localhostProfile", name, "must not be padded with whitespace")]
-        if not stripped:
-            return [required(f"{path}.localhostProfile", "must be set when AppArmor type is Localhost")]
-    elif name is not None:
+            return [required(at, "must be set when AppArmor type is Localhost")]
+        found: FieldErrors = []
+        if name.strip() != name:
+            found.append(invalid(at, name, "must not be padded with whitespace"))
+        elif not name:
+            found.append(required(at, "must be set when AppArmor type is Localhost"))
+        return [*found, too_long(at, _PATH_LIMIT)] if len(name) > _PATH_LIMIT else found
+    if name is not None:
         detail = "can only be set when AppArmor type is Localhost"
-        return [invalid(f"{path}.localhostProfile", name, detail)]
+        return [invalid(at, name, detail)]
     return []
 
 
@@ -110,8 +112,9 @@ def windows_options(path: str, options: core.WindowsSecurityContextOptions | Non
         elif len(content) > 64 * 1024:
             detail = f"gmsaCredentialSpec size must be under {64} KiB"
             found.append(invalid(f"{path}.gmsaCredentialSpec", content, detail))
-    if (user := options.run_as_user_name) is not None and not user:
-        found.append(invalid(f"{path}.runAsUserName", user, "runAsUserName cannot be an empty string"))
+    if (user := options.run_as_user_name) is not None:
+        at = f"{path}.runAsUserName"
+        found += [invalid(at, user, f"runAsUserName{fault}") for fault in windows.user_faults(user)]
     return found
 
 
@@ -166,7 +169,7 @@ def pod_context(path: str, spec: core.PodSpec) -> FieldErrors:
     if context is None:
         return found
     if spec.share_process_namespace and spec.host_pid:
-        where = f"{path}.shareProcessNamespace"
+        where = f"{path}.securityContext.shareProcessNamespace"
         detail = "ShareProcessNamespace and HostPID cannot both be enabled"
         found.append(invalid(where, spec.share_process_namespace, detail))
     at = f"{path}.securityContext"
@@ -194,16 +197,16 @@ def pod_context(path: str, spec: core.PodSpec) -> FieldErrors:
 _EMPTY = core.PodSecurityContext()
 
 
-def host_ports(path: str, spec: core.PodSpec) -> FieldErrors:
-    """In the host's network a port of a container is a port of the host."""
+def host_ports(path: str, spec: core.PodSpec, *, template: bool) -> FieldErrors:
+    """In the host's network a port of a container is a port of the host; a template need not say it twice."""
     if not spec.host_network:
         return []
-    detail = "must match `hostPort` when `hostNetwork` is true"
+    detail = "must match `containerPort` when `hostNetwork` is true"
     return [
-        invalid(f"{path}.containers[{i}].ports[{j}].containerPort", port.container_port, detail)
+        invalid(f"{path}.containers[{i}].ports[{j}].hostPort", port.host_port, detail)
         for i, container in enumerate(spec.containers or ())
         for j, port in enumerate(container.ports)
-        if port.host_port not in (0, port.container_port)
+        if port.host_port != port.container_port and not (template and port.host_port == 0)
     ]
 
 
@@ -213,72 +216,3 @@ def host_users(path: str, spec: core.PodSpec) -> FieldErrors:
         return []
     shared = (("hostNetwork", spec.host_network), ("hostPID", spec.host_pid), ("hostIPC", spec.host_ipc))
     return [forbidden(f"{path}.{name}", "when `hostUsers` is false") for name, value in shared if value]
-
-
-def for_linux(path: str, spec: core.PodSpec) -> FieldErrors:
-    detail = "windows options cannot be set for a linux pod"
-    found: FieldErrors = []
-    if spec.security_context is not None and spec.security_context.windows_options is not None:
-        found.append(forbidden(f"{path}.securityContext.windowsOptions", detail))
-    for kind, containers in _containers(spec):
-        for index, container in enumerate(containers):
-            context = container.security_context
-            if context is not None and context.windows_options is not None:
-                found.append(forbidden(f"{path}.{kind}[{index}].securityContext.windowsOptions", detail))
-    return found
-
-
-def for_windows(path: str, spec: core.PodSpec) -> FieldErrors:
-    """What a Windows pod may not say, in the order that the API reports it."""
-    found: FieldErrors = []
-    shared = (("hostPID", spec.host_pid), ("hostIPC", spec.host_ipc), ("hostUsers", spec.host_users is not None))
-    found += [forbidden(f"{path}.{name}", _WINDOWS) for name, given in shared if given]
-    context = spec.security_context
-    if context is not None:
-        for name, value in (
-            ("appArmorProfile", context.app_armor_profile),
-            ("seLinuxOptions", context.se_linux_options),
-            ("seccompProfile", context.seccomp_profile),
-            ("fsGroup", context.fs_group),
-            ("fsGroupChangePolicy", context.fs_group_change_policy),
-            ("sysctls", context.sysctls or None),
-            ("shareProcessNamespace", spec.share_process_namespace),
-            ("runAsUser", context.run_as_user),
-            ("runAsGroup", context.run_as_group),
-            ("supplementalGroups", context.supplemental_groups or None),
-            ("supplementalGroupsPolicy", context.supplemental_groups_policy),
-        ):
-            if value is not None:
-                where = path if name == "shareProcessNamespace" else f"{path}.securityContext"
-                found.append(forbidden(f"{where}.{name}", _WINDOWS))
-    for kind, containers in _containers(spec):
-        for index, container in enumerate(containers):
-            if container.security_context is not None:
-                found += _windows_container(f"{path}.{kind}[{index}].securityContext", container.security_context)
-    return found
-
-
-def _windows_container(path: str, context: core.SecurityContext) -> FieldErrors:
-    values = (
-        ("appArmorProfile", context.app_armor_profile),
-        ("seLinuxOptions", context.se_linux_options),
-        ("seccompProfile", context.seccomp_profile),
-        ("capabilities", context.capabilities),
-        ("readOnlyRootFilesystem", context.read_only_root_filesystem),
-        ("privileged", context.privileged),
-        ("allowPrivilegeEscalation", context.allow_privilege_escalation),
-        ("procMount", context.proc_mount),
-        ("runAsUser", context.run_as_user),
-        ("runAsGroup", context.run_as_group),
-    )
-    return [forbidden(f"{path}.{name}", _WINDOWS) for name, value in values if value is not None]
-
-
-def _containers(
-    spec: core.PodSpec,
-) -> Sequence[tuple[str, Sequence[core.Container | core.EphemeralContainer]]]:
-    return (
-        ("containers", spec.containers or ()),
-        ("initContainers", spec.init_containers),
-        ("ephemeralContainers", spec.ephemeral_containers),
-    )

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 
 from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, not_found, not_supported, required
 from pilothouse.api.types.core import v1 as core
-from pilothouse.apiserver.resources.core.podspec import checks, containers, placement, resources, security
+from pilothouse.apiserver.resources.core.podspec import (
+    annotated,
+    checks,
+    containers,
+    placement,
+    resources,
+    security,
+    windows,
+)
 from pilothouse.apiserver.resources.core.podspec import volume_sources as volumes
 from pilothouse.kit.memo import Memo
 from pilothouse.semantics.validation import meta as metadata
@@ -16,7 +24,7 @@ from pilothouse.semantics.validation.names import dns_label
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 SYSTEMS = ("linux", "windows")
-PREEMPTION = ("Never", "PreemptLowerPriority")
+PREEMPTION = ("PreemptLowerPriority", "Never")
 _MAX_SEARCHES, _MAX_SEARCH_LENGTH, _MAX_NAMESERVERS = 32, 2048, 3
 _SEARCH = re.compile(r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*\Z")
 _SEARCH_FAULT = (
@@ -28,12 +36,12 @@ _SEARCH_FAULT = (
 
 def pod_spec(path: str, spec: core.PodSpec, *, template: bool) -> FieldErrors:
     """Errors of a PodSpec that has its defaults, in a Pod or in a `template`."""
-    found = volumes.volumes(f"{path}.volumes", spec.volumes) if spec.volumes else []
+    found, good = volumes.volumes(f"{path}.volumes", spec.volumes, template=template) if spec.volumes else ([], {})
     claims = [claim.name for claim in spec.resource_claims]
     if spec.resource_claims:
         found += resources.pod_claims(f"{path}.resourceClaims", spec.resource_claims)
     around = containers.Around(
-        volumes={volume.name: volume for volume in spec.volumes},
+        volumes=good,
         claims=claims,
         grace=spec.termination_grace_period_seconds,
         restart_policy=spec.restart_policy,
@@ -47,7 +55,7 @@ def pod_spec(path: str, spec: core.PodSpec, *, template: bool) -> FieldErrors:
         found += containers.ephemeral(f"{path}.ephemeralContainers", spec, around)
     if spec.resources is not None:
         found += resources.pod_level(f"{path}.resources", spec, claims)
-    found += security.host_ports(path, spec)
+    found += security.host_ports(path, spec, template=template)
     found += checks.one_of(f"{path}.restartPolicy", spec.restart_policy, RESTART_POLICIES, empty_is="required")
     found += checks.one_of(f"{path}.dnsPolicy", spec.dns_policy, DNS_POLICIES, empty_is="required")
     if spec.node_selector:
@@ -63,6 +71,7 @@ def pod_spec(path: str, spec: core.PodSpec, *, template: bool) -> FieldErrors:
         found += placement.gates(f"{path}.schedulingGates", spec.scheduling_gates)
     if spec.topology_spread_constraints:
         found += placement.topology_spread(f"{path}.topologySpreadConstraints", spec.topology_spread_constraints)
+    found += windows.host_processes(path, spec)
     found += security.host_users(path, spec)
     found += _names(path, spec)
     return found + _rest(path, spec)
@@ -114,9 +123,9 @@ def _rest(path: str, spec: core.PodSpec) -> FieldErrors:
         found += checks.subdomain(f"{path}.runtimeClassName", spec.runtime_class_name)
     if spec.preemption_policy is not None:
         found += checks.one_of(f"{path}.preemptionPolicy", spec.preemption_policy, PREEMPTION, empty_is="required")
-    for name, value in spec.overhead.items():
-        at = f"{path}.overhead[{name}]"
-        found += resources.container_resource_name(at, name) + resources.amount(at, name, value)
+    if spec.overhead:
+        overhead = core.ResourceRequirements(limits=spec.overhead)
+        found += resources.requirements(f"{path}.overhead", overhead, ())
     if spec.os is not None:
         found += _system(path, spec)
     return found + _file_keys(path, spec)
@@ -128,7 +137,7 @@ def _system(path: str, spec: core.PodSpec) -> FieldErrors:
         return [required(f"{path}.os.name", "cannot be empty")]
     if name not in SYSTEMS:
         return [not_supported(f"{path}.os", name, SYSTEMS)]
-    return security.for_linux(path, spec) if name == "linux" else security.for_windows(path, spec)
+    return windows.for_linux(path, spec) if name == "linux" else windows.for_windows(path, spec)
 
 
 def _file_keys(path: str, spec: core.PodSpec) -> FieldErrors:
@@ -187,7 +196,9 @@ def template(path: str, found: core.PodTemplateSpec) -> FieldErrors:
     """A pod template: labels, annotations, and a spec without what only a running pod may have."""
     errors = metadata.label_map(found.metadata.labels, f"{path}.labels")
     errors += metadata.annotation_map(found.metadata.annotations, f"{path}.annotations")
+    errors += annotated.validate(f"{path}.annotations", found.metadata.annotations, found.spec)
     errors += pod_spec(f"{path}.spec", found.spec, template=True)
+    errors += annotated.agreeing(f"{path}.spec", found.metadata, found.spec)
     if found.spec.ephemeral_containers:
         errors.append(forbidden(f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template"))
     return errors
@@ -195,7 +206,11 @@ def template(path: str, found: core.PodTemplateSpec) -> FieldErrors:
 
 def pod(found: core.Pod) -> FieldErrors:
     """A new or changed pod: its spec, and what templates may still be vague about."""
-    return list(_of_pod(found.spec))
+    errors = list(_of_pod(found.spec))
+    errors += annotated.validate("metadata.annotations", found.metadata.annotations, found.spec)
+    if found.spec.volumes:
+        errors += volumes.claims_of("spec.volumes", found.metadata.name, found.spec.volumes)
+    return errors
 
 
 def _pod_errors(spec: core.PodSpec) -> FieldErrors:
@@ -228,4 +243,4 @@ def new_pod(found: core.Pod) -> FieldErrors:
         errors.append(forbidden("spec.ephemeralContainers", "cannot be set on create"))
     if spec.node_name and spec.scheduling_gates:
         errors.append(forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared"))
-    return errors
+    return errors + annotated.agreeing("spec", found.metadata, spec)

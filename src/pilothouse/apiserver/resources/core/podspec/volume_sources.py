@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, invalid, required
+from pilothouse.api.field_errors import FieldErrors, all_invalid, duplicate, forbidden, invalid, required
+from pilothouse.api.go_text import quote
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core import claims, disks
 from pilothouse.apiserver.resources.core.disks import Check
 from pilothouse.apiserver.resources.core.podspec import checks, env
 from pilothouse.semantics.validation import meta as metadata
-from pilothouse.semantics.validation.names import dns_label
+from pilothouse.semantics.validation import selectors
+from pilothouse.semantics.validation.names import dns_label, dns_subdomain
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _MODE_FAULT = "must be a number between 0 and 0777 (octal), both inclusive"
@@ -67,63 +69,52 @@ class _Paths:
         self._path = path
         self._taken: set[str] = set()
 
-    def take(self, name: str, paths: Sequence[str]) -> FieldErrors:
-        found: FieldErrors = []
-        for one in paths:
-            if one and one in self._taken:
-                found.append(invalid(self._path, name, "conflicting duplicate paths"))
-            elif one:
-                self._taken.add(one)
-        return found
+    def take(self, path: str, shown: str) -> FieldErrors:
+        if path in self._taken:
+            return [invalid(self._path, shown, "conflicting duplicate paths")]
+        self._taken.add(path)
+        return []
 
 
 def _projected(path: str, source: core.ProjectedVolumeSource) -> FieldErrors:
     found = _mode(f"{path}.defaultMode", source.default_mode)
     taken = _Paths(path)
     for index, one in enumerate(source.sources or ()):
-        at = f"{path}.sources[{index}]"
-        kinds = 0
-        for kind, projection in (("secret", one.secret), ("configMap", one.config_map)):
-            if projection is None:
-                continue
-            kinds += 1
-            if kinds > 1:
-                found.append(forbidden(f"{at}.{kind}", "may not specify more than 1 volume type per source"))
-                continue
-            if not projection.name:
-                found.append(required(f"{at}.{kind}.name"))
-            found += _items(f"{at}.{kind}", projection.items)
-            found += taken.take(projection.name, [item.path for item in projection.items])
-        if one.downward_api is not None:
-            kinds += 1
-            where = f"{at}.downwardAPI"
-            if kinds > 1:
-                found.append(forbidden(where, "may not specify more than 1 volume type per source"))
-            for file in one.downward_api.items:
-                found += _downward_file(where, file)
-                found += taken.take("downwardAPI", [file.path])
-        if one.service_account_token is not None:
-            kinds += 1
-            found += _token(path, at, one.service_account_token, taken, first=kinds == 1)
-        if (bundle := one.cluster_trust_bundle) is not None:
-            found += _bundle(f"{at}.clusterTrustBundle", bundle)
+        found += _projection(path, f"{path}.sources[{index}]", one, taken)
     return found
 
 
-def _token(path: str, at: str, token: core.ServiceAccountTokenProjection, taken: _Paths, *, first: bool) -> FieldErrors:
-    where = f"{at}.serviceAccountToken"
-    found = [] if first else [forbidden(where, "may not specify more than 1 volume type per source")]
-    seconds = token.expiration_seconds
+def _projection(path: str, at: str, one: core.VolumeProjection, taken: _Paths) -> FieldErrors:
+    """One source of the projected volume at `path`."""
+    found: FieldErrors = []
+    for kind, projection in (("secret", one.secret), ("configMap", one.config_map)):
+        if projection is None:
+            continue
+        if not projection.name:
+            found.append(required(f"{at}.{kind}.name"))
+        found += _items(f"{at}.{kind}", projection.items)
+        found += checks.flat(taken.take(item.path, projection.name) for item in projection.items if item.path)
+    for file in one.downward_api.items if one.downward_api is not None else ():
+        found += _downward_file(f"{at}.downwardAPI", file)
+        found += taken.take(file.path, file.path) if file.path else []
+    if one.service_account_token is not None:
+        found += _token(path, at, one.service_account_token)
+    if (bundle := one.cluster_trust_bundle) is not None:
+        found += _bundle(f"{at}.clusterTrustBundle", bundle) + taken.take(bundle.path, bundle.path)
+    sources = (one.secret, one.config_map, one.downward_api, one.service_account_token, one.cluster_trust_bundle)
+    if sum(1 for given in sources if given is not None) > 1:
+        found.append(forbidden(at, "may not specify more than 1 volume type per source"))
+    return found
+
+
+def _token(path: str, at: str, token: core.ServiceAccountTokenProjection) -> FieldErrors:
+    found: FieldErrors = []
+    where, seconds = f"{at}.serviceAccountToken.expirationSeconds", token.expiration_seconds
     if seconds is not None and seconds < 600:
-        found.append(invalid(f"{where}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes"))
+        found.append(invalid(where, seconds, "may not specify a duration less than 10 minutes"))
     elif seconds is not None and seconds > 1 << 32:
-        detail = "may not specify a duration larger than 2^32 seconds"
-        found.append(invalid(f"{where}.expirationSeconds", seconds, detail))
-    if not token.path:
-        found.append(required(f"{path}.path"))
-    else:
-        found += checks.non_reserved(f"{path}.path", token.path)
-    return found + taken.take("serviceAccountToken", [token.path])
+        found.append(invalid(where, seconds, "may not specify a duration larger than 2^32 seconds"))
+    return found + (checks.non_reserved(f"{path}.path", token.path) if token.path else [required(f"{path}.path")])
 
 
 def _bundle(path: str, bundle: core.ClusterTrustBundleProjection) -> FieldErrors:
@@ -132,8 +123,16 @@ def _bundle(path: str, bundle: core.ClusterTrustBundleProjection) -> FieldErrors
         found.append(invalid(path, bundle, "only one of name and signerName may be used"))
     elif bundle.name is None and bundle.signer_name is None:
         found.append(required(path, "either name or signerName must be specified"))
-    found += checks.non_reserved(f"{path}.path", bundle.path) if bundle.path else [required(f"{path}.path")]
-    return found
+    elif bundle.name == "":
+        found.append(required(f"{path}.name", "must be a valid object name"))
+    elif bundle.signer_name == "":
+        found.append(required(f"{path}.signerName", "must be a valid signer name"))
+    if bundle.name is not None and bundle.signer_name is None and bundle.label_selector is not None:
+        detail = "labelSelector must be unset if name is specified"
+        found.append(invalid(f"{path}.labelSelector", bundle.label_selector, detail))
+    if bundle.signer_name is not None and bundle.name is None and bundle.label_selector is not None:
+        found += selectors.label_selector(f"{path}.labelSelector", bundle.label_selector)
+    return found + (checks.non_reserved(f"{path}.path", bundle.path) if bundle.path else [required(f"{path}.path")])
 
 
 def _empty_dir(path: str, source: core.EmptyDirVolumeSource) -> FieldErrors:
@@ -165,8 +164,7 @@ def _csi(path: str, source: core.CSIVolumeSource) -> FieldErrors:
 
 
 def _image(path: str, source: core.ImageVolumeSource) -> FieldErrors:
-    found = [] if source.reference else [required(f"{path}.reference")]
-    return found + checks.one_of(f"{path}.pullPolicy", source.pull_policy, PULL_POLICIES, empty_is="required")
+    return checks.one_of(f"{path}.pullPolicy", source.pull_policy, PULL_POLICIES, empty_is="required")
 
 
 CHECKS: Mapping[str, tuple[str, Check]] = {
@@ -206,18 +204,37 @@ CHECKS: Mapping[str, tuple[str, Check]] = {
 _PLUGINS = tuple((attribute, name, check) for attribute, (name, check) in CHECKS.items())
 
 
-def volumes(path: str, found: Sequence[core.Volume]) -> FieldErrors:
-    """spec.volumes."""
+def volumes(path: str, found: Sequence[core.Volume], *, template: bool) -> tuple[FieldErrors, dict[str, core.Volume]]:
+    """Errors of spec.volumes, and the good volumes by name: only they can be mounted."""
     errors: FieldErrors = []
-    names: set[str] = set()
+    good: dict[str, core.Volume] = {}
     for index, volume in enumerate(found):
         at = f"{path}[{index}]"
-        errors += disks.one_source(at, volume, _PLUGINS)
+        own = disks.one_source(at, volume, _PLUGINS)
+        if volume.image is not None and not volume.image.reference and not template:
+            own.append(required(f"{at}.image.reference"))
+        own += all_invalid(f"{at}.name", volume.name, dns_label(volume.name, False)) if volume.name else []
         if not volume.name:
-            errors.append(required(f"{at}.name"))
-        elif faults := dns_label(volume.name, False):
-            errors += [invalid(f"{at}.name", volume.name, fault) for fault in faults]
-        elif volume.name in names:
-            errors.append(duplicate(f"{at}.name", volume.name))
-        names.add(volume.name)
+            own.append(required(f"{at}.name"))
+        if volume.name in good:
+            own.append(duplicate(f"{at}.name", volume.name))
+        if not own:
+            good[volume.name] = volume
+        errors += own
+    return errors, good
+
+
+def claims_of(path: str, pod: str, found: Sequence[core.Volume]) -> FieldErrors:
+    """The claims that are made for the volumes of `pod`: their names, and that nobody asks for them by name."""
+    made = {f"{pod}-{volume.name}" for volume in found if volume.ephemeral is not None}
+    errors: FieldErrors = []
+    for index, volume in enumerate(found) if made else ():
+        at, claim = f"{path}[{index}]", volume.persistent_volume_claim
+        if volume.ephemeral is not None and volume.name:
+            name = f"{pod}-{volume.name}"
+            told = f"PVC name {quote(name)}: "
+            errors += [invalid(f"{at}.name", volume.name, told + fault) for fault in dns_subdomain(name, False)]
+        if claim is not None and claim.claim_name in made:
+            detail = "must not reference a PVC that gets created for an ephemeral volume"
+            errors.append(invalid(f"{at}.persistentVolumeClaim.claimName", claim.claim_name, detail))
     return errors

@@ -10,13 +10,8 @@ from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core import v1 as core
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.apiserver.resources.core import claims
-from pilothouse.apiserver.resources.core.podspec.annotated import (
-    APPARMOR_PREFIX,
-    SECCOMP_POD,
-    SECCOMP_PREFIX,
-    AnyContainer,
-    containers_of,
-)
+from pilothouse.apiserver.resources.core.podspec.annotated import APPARMOR_PREFIX, SECCOMP_POD, SECCOMP_PREFIX
+from pilothouse.apiserver.resources.core.podspec.groups import AnyContainer, containers_of
 from pilothouse.kit.memo import Memo
 from pilothouse.semantics.validation.names import dns_label, label_value
 
