@@ -23,6 +23,10 @@ class Driver:
         self.now = now
         self.said: list[instructions.Instruction] = []
 
+    def handle(self, event: events.Event) -> list[instructions.Instruction]:
+        """All it says to one event."""
+        return self.machine.handle(event, self.now)
+
     def post(self, *given: events.Event) -> list[instructions.Instruction]:
         """What it says to these events, without status reports, alarms and ends of probing."""
         noise = (instructions.ReportStatus, instructions.Wake, instructions.StopProbes)

@@ -303,6 +303,25 @@ def test_a_new_image_replaces_the_running_container() -> None:
     ]
 
 
+@pytest.mark.parametrize("outcome", [events.ContainerStarted(run(attempt=1)), events.ContainerFailed("c", "E", "no", 9)])
+def test_a_replaced_container_is_told_of_when_its_successor_has_started_or_failed(outcome: events.Event) -> None:
+    driver = Driver(pod(container(livenessProbe=PROBE)))
+    driver.running()
+    driver.handle(events.ProbeChanged("c-0", events.Probe.LIVENESS, success=False))
+    said = driver.handle(events.ContainerStopped("c-0", ended(code=137)))
+    assert started(said) == [("c", 1)]
+    assert not of_type(says.ReportStatus, said), "Ready would drop and come back"
+    assert of_type(says.ReportStatus, driver.handle(outcome))
+
+
+def test_a_container_that_ended_by_itself_is_told_of_at_once() -> None:
+    driver = Driver()
+    driver.running()
+    said = driver.handle(events.ContainerSeen(ended(code=1, finished=driver.now)))
+    assert started(said) == [("c", 1)]
+    assert of_type(says.ReportStatus, said)
+
+
 def test_ephemeral_containers_start_once_and_never_again() -> None:
     driver = Driver()
     driver.running()

@@ -59,7 +59,8 @@ class PodMachine:
             found += _STAGES[before](state, now)
             settled = self.stage is before
         if not self.over:
-            found.append(ReportStatus())
+            if not state.between_runs():
+                found.append(ReportStatus())
             if (at := self._next_time(now)) is not None:
                 found.append(Wake(at))
         return found
@@ -147,7 +148,8 @@ def _watch_health(state: PodState, seen: Container) -> Steps:
 
 
 def _ended(state: PodState, container: Container) -> Steps:
-    state.killing.pop(container.id, None)
+    if state.killing.pop(container.id, None) is not None:
+        state.replacing.add(container.name)
     state.held_to.pop(container.id, None)
     return [StopProbes(container.id)] if state.health.pop(container.id, None) else []
 
@@ -230,8 +232,9 @@ def _container_resized(state: PodState, event: events.ContainerResized, now: flo
 
 def _container_stopped(state: PodState, event: events.ContainerStopped, now: float) -> Steps:
     if event.container is not None:
+        found = _container_seen(state, events.ContainerSeen(event.container), now)
         state.killing.pop(event.container_id, None)
-        return _container_seen(state, events.ContainerSeen(event.container), now)
+        return found
     gone = state.containers.pop(event.container_id, None)
     return _ended(state, gone) if gone else []
 

@@ -78,6 +78,7 @@ class PodState:
     containers: dict[str, Container] = field(default_factory=dict)
     starting: set[str] = field(default_factory=set)
     killing: dict[str, int] = field(default_factory=dict)
+    replacing: set[str] = field(default_factory=set)
     stopping_sandboxes: set[str] = field(default_factory=set)
     health: dict[str, Health] = field(default_factory=dict)
     held_to: dict[str, ResourceRequirements] = field(default_factory=dict)
@@ -149,6 +150,12 @@ class PodState:
 
     def deletion_requested(self) -> bool:
         return self.removed or self.pod.metadata.deletion_timestamp is not None
+
+    def between_runs(self) -> bool:
+        """Whether a container that was ended for another to take its place is being started again. To end and to start
+        is one step to the API: what was told of the pod stays until the step is through."""
+        self.replacing &= self.starting
+        return self.stage is Stage.SYNCING and bool(self.replacing)
 
     def grace(self) -> int:
         """Seconds its containers have to end."""
