@@ -70,6 +70,8 @@ def test_pause_waits_and_ends_when_told(tmp_path: Path) -> None:
     program.write_bytes(pause.program(platform.machine()))
     program.chmod(0o755)
     process = subprocess.Popen([program])
+    while not _waits(process.pid):
+        os.sched_yield()  # until then, a signal would end it as it would any program
     try:
         for harmless in (signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR1):
             process.send_signal(harmless)
@@ -79,3 +81,8 @@ def test_pause_waits_and_ends_when_told(tmp_path: Path) -> None:
     finally:
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
+
+
+def _waits(pid: int) -> bool:
+    state = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("State:"))
+    return state.split()[1] == "S"

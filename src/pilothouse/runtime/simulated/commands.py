@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from pilothouse.runtime.simulated import shell
 from pilothouse.seams.runtime import ExecResult
 
 NOT_FOUND = 127
+SHELLS = ("sh", "bash", "ash")
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,76 +20,141 @@ class Inside:
 
     hostname: str
     environment: Mapping[str, str]
+    now: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A process from its start to its end: how long it takes, what it writes, its exit code."""
+
+    seconds: float
+    output: str
+    exit_code: int
 
 
 def run(command: Sequence[str], inside: Inside, stdin: bytes = b"") -> ExecResult:
-    """The result of a command: echo, printf, cat (of its input), env, hostname, id, true, false, exit, and `sh -c` of
-    these joined by `;`, `&&` and `||`. Anything else succeeds silently if it is a path, and is not found otherwise."""
+    """The result of a command: echo, printf, cat (of its input), date, env, hostname, id, true, false, sleep, and
+    `sh -c` of these in sequence. Takes no time. Anything else succeeds silently if it is a path, and is not found otherwise."""
     if not command:
         return ExecResult(b"", b"", 0)
-    name, arguments = command[0].rpartition("/")[2], list(command[1:])
-    if name in ("sh", "bash", "ash"):
-        script = arguments[1] if arguments[:1] == ["-c"] and len(arguments) > 1 else stdin.decode(errors="replace")
-        return _script(script, inside, stdin)
-    answer = _answer(name, arguments, inside, stdin)
-    if answer is not None:
-        return ExecResult(answer, b"", 0)
-    if name == "false":
-        return ExecResult(b"", b"", 1)
+    name, arguments = _name(command), command[1:]
+    if name in SHELLS:
+        return _script(_text(arguments) or stdin.decode(errors="replace"), inside, stdin)
+    if name == "exit":
+        return ExecResult(b"", b"", _exit_code(arguments, 0))
+    if name in _ANSWERS:
+        return ExecResult(_ANSWERS[name](arguments, inside, stdin), b"", int(name == "false"))
     if "/" in command[0]:
         return ExecResult(b"", b"", 0)
     return ExecResult(b"", f"{name}: not found\n".encode(), NOT_FOUND)
 
 
-def _answer(name: str, arguments: Sequence[str], inside: Inside, stdin: bytes) -> bytes | None:
-    """What a command that succeeds writes; None for one that is not known."""
-    if name == "echo":
-        quiet = "-n" in arguments
-        return (" ".join(a for a in arguments if a != "-n") + ("" if quiet else "\n")).encode()
-    if name == "printf":
-        return " ".join(arguments).encode().decode("unicode_escape").encode()
-    if name == "env":
-        return "".join(f"{k}={v}\n" for k, v in inside.environment.items()).encode()
-    if name == "printenv":
-        return "".join(f"{inside.environment.get(a, '')}\n" for a in arguments).encode()
-    fixed = {
-        "cat": stdin,
-        "hostname": f"{inside.hostname}\n".encode(),
-        "id": b"uid=0(root) gid=0(root) groups=0(root)\n",
-        "pwd": b"/\n",
-        "true": b"",
-        "sleep": b"",
-        "ls": b"",
-    }
-    return fixed.get(name)
+def foresee(command: Sequence[str], inside: Inside) -> Course | None:
+    """How a container's own command will go; None for what goes on by itself, or that this shell doesn't know: a
+    server, a loop, a shell that waits for input, `sleep infinity`."""
+    steps = [shell.Simple(tuple(command), "")] if command else []
+    if command and _name(command) in SHELLS:
+        try:
+            steps = shell.parse(_text(command[1:]) or "", inside.environment)
+        except shell.ScriptError:
+            return None
+    if not steps or any(s.joined in ("|", "&") or _name(s.words) not in _FORESEEN for s in steps):
+        return None
+    seconds, output, code = 0.0, b"", 0
+    for step in steps:
+        if _skipped(step, code):
+            continue
+        if _name(step.words) == "sleep":
+            pause = _seconds(step.words[1:])
+            if pause is None:
+                return None
+            seconds += pause
+        result = run(step.words, inside)
+        code = _exit_code(step.words[1:], code) if step.words[0] == "exit" else result.exit_code
+        output += result.stdout if step.kept else b""
+        if step.words[0] == "exit":
+            break
+    return Course(seconds, output.decode(errors="replace"), code)
 
 
 def _script(text: str, inside: Inside, stdin: bytes) -> ExecResult:
-    """Words in sequence; `exit N` ends it."""
-    lexer = shlex.shlex(text.replace("\n", ";"), posix=True, punctuation_chars=";&|")
-    lexer.whitespace_split = True
-    out, error, code, skip = b"", b"", 0, False
-    words: list[str] = []
+    """Commands in sequence; `exit N` ends it."""
     try:
-        tokens = [*lexer, ";"]
-    except ValueError as failure:
+        steps = shell.parse(text, inside.environment)
+    except shell.ScriptError as failure:
         return ExecResult(b"", f"sh: syntax error: {failure}\n".encode(), 2)
-    for token in tokens:
-        if token not in (";", "&&", "||", "&", "|", ";;"):
-            words.append(_expanded(token, inside))
+    out, error, code = b"", b"", 0
+    for step in steps:
+        if _skipped(step, code):
             continue
-        if words and not skip:
-            if words[0] == "exit":
-                last = words[1] if len(words) > 1 else str(code)
-                return ExecResult(out, error, int(last) if last.isdigit() else 2)
-            result = run(words, inside, stdin)
-            out, error, code = out + result.stdout, error + result.stderr, result.exit_code
-        words = []
-        skip = (token == "&&" and code != 0) or (token == "||" and code == 0)
+        if step.words[0] == "exit":
+            return ExecResult(out, error, _exit_code(step.words[1:], code))
+        result = run(step.words, inside, stdin)
+        out, error, code = out + (result.stdout if step.kept else b""), error + result.stderr, result.exit_code
     return ExecResult(out, error, code)
 
 
-def _expanded(word: str, inside: Inside) -> str:
-    if word.startswith("$"):
-        return inside.environment.get(word[1:].strip("{}"), "")
-    return word
+def _skipped(step: shell.Simple, code: int) -> bool:
+    return (step.joined == "&&" and code != 0) or (step.joined == "||" and code == 0)
+
+
+def _name(command: Sequence[str]) -> str:
+    return command[0].rpartition("/")[2]
+
+
+def _text(arguments: Sequence[str]) -> str | None:
+    """The script of `sh -c script`."""
+    return arguments[1] if arguments[:1] and arguments[0] == "-c" and len(arguments) > 1 else None
+
+
+def _exit_code(arguments: Sequence[str], last: int) -> int:
+    if not arguments:
+        return last
+    return int(arguments[0]) & 255 if arguments[0].isdigit() else 2
+
+
+def _seconds(arguments: Sequence[str]) -> float | None:
+    """How long `sleep` sleeps: the sum of its arguments, each with a unit or without. None: without end."""
+    total = 0.0
+    for argument in arguments:
+        number, unit = (argument[:-1], argument[-1]) if argument[-1:] in UNITS else (argument, "s")
+        if not number.replace(".", "", 1).isdigit():
+            return None
+        total += float(number) * UNITS[unit]
+    return total
+
+
+def _echo(arguments: Sequence[str], inside: Inside, stdin: bytes) -> bytes:
+    options = [a for a in arguments[:1] if a in ("-n", "-e", "-ne", "-en")]
+    text = " ".join(arguments[len(options) :]) + ("" if options and "n" in options[0] else "\n")
+    return _escaped(text) if options and "e" in options[0] else text.encode()
+
+
+def _escaped(text: str) -> bytes:
+    return text.encode("latin-1", "backslashreplace").decode("unicode_escape").encode()
+
+
+def _date(arguments: Sequence[str], inside: Inside, stdin: bytes) -> bytes:
+    return datetime.fromtimestamp(inside.now(), UTC).strftime("%a %b %e %H:%M:%S UTC %Y\n").encode()
+
+
+_Answer = Callable[[Sequence[str], Inside, bytes], bytes]
+_ANSWERS: Mapping[str, _Answer] = {
+    "echo": _echo,
+    "printf": lambda arguments, inside, stdin: _escaped(" ".join(arguments)),
+    "env": lambda arguments, inside, stdin: "".join(f"{k}={v}\n" for k, v in inside.environment.items()).encode(),
+    "printenv": lambda arguments, inside, stdin: "".join(
+        f"{inside.environment.get(a, '')}\n" for a in arguments
+    ).encode(),
+    "date": _date,
+    "cat": lambda arguments, inside, stdin: stdin,
+    "hostname": lambda arguments, inside, stdin: f"{inside.hostname}\n".encode(),
+    "id": lambda arguments, inside, stdin: b"uid=0(root) gid=0(root) groups=0(root)\n",
+    "pwd": lambda arguments, inside, stdin: b"/\n",
+    "ls": lambda arguments, inside, stdin: b"",
+    "true": lambda arguments, inside, stdin: b"",
+    "false": lambda arguments, inside, stdin: b"",
+    "sleep": lambda arguments, inside, stdin: b"",
+}
+# `cat` as a container's own command waits for input that may come.
+_FORESEEN = frozenset(_ANSWERS) - {"cat"} | {"exit"}

@@ -95,8 +95,8 @@ class SimulatedContainers(World):
         )
         short = config.annotations.get(KIND_ANNOTATION) == "init"
         command = (*config.command, *config.args)
-        behaviour = script.behaviour(config.name, command, sandbox.annotations, short=short)
-        inside = commands.Inside(sandbox.hostname, dict(config.environment))
+        inside = commands.Inside(sandbox.hostname, dict(config.environment), self.clock.now)
+        behaviour = script.behaviour(config.name, command, sandbox.annotations, inside, short=short)
         self.processes[shown.id] = Process(shown, config, behaviour, inside)
         return shown.id
 

@@ -1,4 +1,5 @@
-"""How a simulated container behaves: forever running, unless its pod's annotations say otherwise. Pure.
+"""How a simulated container behaves: as its command says, if that is one that a small shell knows (`commands`: echo,
+sleep, exit and the like); forever running otherwise, unless its pod's annotations say so. Pure.
 
     pilothouse.io/simulate-exit-after: "2.5"        seconds from start to end ("0": at once)
     pilothouse.io/simulate-exit-code: "1"           with this code (0)
@@ -6,13 +7,15 @@
     pilothouse.io/simulate-oom: "true"              the end is the kernel's, for want of memory
     pilothouse.io/simulate-log: "text"              what it writes when it starts
 
-Init containers that are not sidecars end at once with 0 if nothing is said.
+Annotations win. Init containers that are not sidecars end at once with 0 if nothing is said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from pilothouse.runtime.simulated.commands import Inside, foresee
 
 PREFIX = "pilothouse.io/simulate-"
 OOM_CODE = 137
@@ -28,24 +31,26 @@ class Behaviour:
     log: str
 
 
-def behaviour(name: str, command: Sequence[str], annotations: Mapping[str, str], *, short: bool) -> Behaviour:
+def behaviour(
+    name: str, command: Sequence[str], annotations: Mapping[str, str], inside: Inside, *, short: bool
+) -> Behaviour:
     """`short`: an init container, which is to end by itself. Annotations that are no numbers count as absent."""
 
     def given(what: str) -> str | None:
         return annotations.get(f"{PREFIX}{what}.{name}", annotations.get(PREFIX + what))
 
+    course = foresee(command, inside)
     oom = given("oom") == "true"
     code = _number(given("exit-code"))
     after = _number(given("exit-after"))
-    if after is None and (short or oom or _ends(command)):
+    if after is None and course is not None:
+        after = course.seconds
+    if after is None and (short or oom):
         after = 0.0
-    exit_code = OOM_CODE if oom else int(code or 0) if code is not None else int(list(command)[:1] == ["false"])
+    exit_code = OOM_CODE if oom else int(code) if code is not None else course.exit_code if course else 0
     reason = "OOMKilled" if oom else "Completed" if exit_code == 0 else "Error"
-    return Behaviour(after, exit_code, reason, given("log") or f"simulated container {name} started")
-
-
-def _ends(command: Sequence[str]) -> bool:
-    return list(command) in (["true"], ["false"], ["/bin/true"], ["/bin/false"])
+    said = course.output if course else f"simulated container {name} started"
+    return Behaviour(after, exit_code, reason, given("log") or said)
 
 
 def _number(text: str | None) -> float | None:
