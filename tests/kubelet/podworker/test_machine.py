@@ -303,7 +303,9 @@ def test_a_new_image_replaces_the_running_container() -> None:
     ]
 
 
-@pytest.mark.parametrize("outcome", [events.ContainerStarted(run(attempt=1)), events.ContainerFailed("c", "E", "no", 9)])
+@pytest.mark.parametrize(
+    "outcome", [events.ContainerStarted(run(attempt=1)), events.ContainerFailed("c", "E", "no", 9)]
+)
 def test_a_replaced_container_is_told_of_when_its_successor_has_started_or_failed(outcome: events.Event) -> None:
     driver = Driver(pod(container(livenessProbe=PROBE)))
     driver.running()
