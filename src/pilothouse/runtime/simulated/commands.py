@@ -34,7 +34,8 @@ class Course:
 
 def run(command: Sequence[str], inside: Inside, stdin: bytes = b"") -> ExecResult:
     """The result of a command: echo, printf, cat (of its input), date, env, hostname, id, true, false, sleep, and
-    `sh -c` of these in sequence. Takes no time. Anything else succeeds silently if it is a path, and is not found otherwise."""
+    `sh -c` of these in sequence. Takes no time. Anything else succeeds silently if it is a path, and is not found
+    otherwise."""
     if not command:
         return ExecResult(b"", b"", 0)
     name, arguments = _name(command), command[1:]
