@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import importlib
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 
 from pilothouse.api.facts import FieldFact, TypeFact
@@ -95,7 +96,14 @@ def _fields_of_struct(kind: Any) -> dict[str, FieldShape]:
     return found
 
 
+def _members_of(kind: Any) -> Mapping[str, str]:
+    """JSON name to attribute of the members of an object, without kind and apiVersion."""
+    fields = msgspec.structs.fields(kind)
+    return {f.encode_name: f.name for f in fields if f.name not in ("kind", "api_version")}
+
+
 # Told as plain functions: mypy holds that a type[T] cannot be hashed.
+members_of: Callable[[Any], Mapping[str, str]] = functools.cache(_members_of)
 shape_of: Callable[[Any], Shape] = functools.cache(_shape_of)
 fields_of_struct: Callable[[Any], dict[str, FieldShape]] = functools.cache(_fields_of_struct)
 

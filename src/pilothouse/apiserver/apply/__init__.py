@@ -6,7 +6,7 @@ after defaulting, before admission; `managedFields` in them are not looked at, e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from pilothouse.api.types.meta.v1 import ManagedFieldsEntry, StatusCause, Status
 from pilothouse.apiserver.apply import managers, updater
 from pilothouse.apiserver.apply.bodies import check_kind, check_type, configuration, typed
 from pilothouse.apiserver.apply.compare import compare, fields_of
-from pilothouse.apiserver.apply.fieldset import FieldSet, difference, union
+from pilothouse.apiserver.apply.fieldset import SELF, FieldSet, difference, union
 from pilothouse.apiserver.apply.managers import APPLY, UPDATE, EntryError, Managed, Manager, Owned, manager_of
 from pilothouse.apiserver.apply.updater import ConflictError, Kind, Tree
 
@@ -114,6 +114,15 @@ class FieldManager:
         if manager == KUBECTL and tree is not None:
             tree = _with_last_applied(tree, config)
         return Applied(tree, managers.encode(managed))
+
+    def members_touched(self, config: Tree, held: Sequence[ManagedFieldsEntry], manager: str) -> Set[str] | None:
+        """The members of the object that an apply reads, writes or tells of, beside kind and apiVersion; None if it may
+        be any."""
+        if not held or manager == KUBECTL or len(self.kind.types) > 1:
+            return None  # all that is there gets an owner, or an annotation stands for a whole object, or is converted
+        own = managers.trusted(held).get(manager_of(manager, APPLY, self.api_version, self.subresource))
+        left = own.fields if own is not None and own.fields is not None else {}
+        return {"metadata", *config, *(element[2:] for element in left if element != SELF)} - {"kind", "apiVersion"}
 
     def _applied(self, live: Tree, config: Tree, managed: Managed, key: Manager, force: bool) -> Tree | None:
         """kubectl may take over what its client-side apply wrote and nobody changed since."""

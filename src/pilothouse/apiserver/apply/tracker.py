@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pilothouse.api.codec import json as codec
 from pilothouse.api.codec import strict
-from pilothouse.api.shapes import fields_of_struct
+from pilothouse.api.shapes import fields_of_struct, members_of
 from pilothouse.api.time import format_time
 from pilothouse.api.types.autoscaling.v1 import Scale
 from pilothouse.api.types.meta.v1 import ManagedFieldsEntry
@@ -96,11 +96,20 @@ class FieldTracker:
         """The object after an apply, neither defaulted nor checked; `live` is None if there is none. Raises
         StatusError."""
         endpoint = self._endpoint(kind, call.subresource)
-        held = live.metadata.managed_fields if live is not None else ()
-        before = _tree(live) if live is not None else None
-        found = endpoint.apply(before, config, held, call.manager, self._now(), force)
-        unchanged = live if live is not None else kind()
-        obj = unchanged if found.tree is None else typed(found.tree, kind)
+        if live is None:
+            found = endpoint.apply(None, config, (), call.manager, self._now(), force)
+            return _with_entries(kind() if found.tree is None else typed(found.tree, kind), found.entries)
+        held, members = live.metadata.managed_fields, members_of(kind)
+        touched = endpoint.members_touched(config, held, call.manager)
+        if touched is None or not touched <= members.keys():
+            touched = members.keys()
+        attributes = [members[name] for name in touched]
+        part = kind(**{attribute: getattr(live, attribute) for attribute in attributes})
+        found = endpoint.apply(_tree(part), config, held, call.manager, self._now(), force)
+        if found.tree is None:
+            return _with_entries(live, found.entries)
+        obj = typed(found.tree, kind)
+        obj = replace(live, **{attribute: getattr(obj, attribute) for attribute in attributes})
         return _with_entries(obj, found.entries)
 
     def applied_scale(self, live: Any, config: Tree, call: Call, force: bool) -> Any:

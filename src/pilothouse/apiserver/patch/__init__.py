@@ -5,8 +5,7 @@ Server-side apply lives in `pilothouse.apiserver.apply`.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from pilothouse.api import errors
 from pilothouse.api.codec import go_json, strict, walk
 from pilothouse.api.codec.json import from_builtins
 from pilothouse.api.codec.strict import Decoded
+from pilothouse.api.shapes import members_of
 from pilothouse.api.types.meta.v1 import StatusCause, StatusDetails
 from pilothouse.apiserver.patch import json_patch, merge_patch, strategic, unstructured
 from pilothouse.apiserver.patch.values import go_text
@@ -41,19 +41,10 @@ def members_named(media_type: str, body: bytes, kind: Any) -> Sequence[str] | No
     """The attributes that a merging patch is about: it reads and writes nothing else of the object. None if it is about
     more than attributes, or not plainly readable."""
     patch = strict.plain_object(body) if media_type != JSON_PATCH else None
-    members = _members(kind)
+    members = members_of(kind)
     if patch is None or not all(key in members for key in patch):
         return None
     return [members[key] for key in patch]
-
-
-def _members_of(kind: Any) -> Mapping[str, str]:
-    """JSON name to attribute of what may be patched by itself: all but kind and apiVersion."""
-    fields = msgspec.structs.fields(kind)
-    return {f.encode_name: f.name for f in fields if f.name not in ("kind", "api_version")}
-
-
-_members: Callable[[Any], Mapping[str, str]] = functools.cache(_members_of)
 
 
 def patch_tree(media_type: str, body: bytes, live: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
