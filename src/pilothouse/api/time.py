@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,12 @@ class TimeError(ValueError):
 
 def format_time(seconds: float) -> str:
     """A Time from seconds since the epoch; fractions are cut, as the API does."""
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat(timespec="seconds")[:-6] + "Z"
+    return _of_second(int(seconds))
+
+
+@functools.lru_cache(maxsize=64)
+def _of_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat(timespec="seconds")[:-6] + "Z"
 
 
 def format_micro_time(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,10 +68,14 @@ class Context:
         )
 
     def manager(self) -> str:
-        """The field manager that a user agent stands for: its first part, at most 128 characters."""
-        agent = (self.request.header(b"user-agent") or b"").decode("utf-8", "replace")
-        name = agent.partition("/")[0][:128]
-        return "".join(c for c in name if c.isprintable()) or "unknown"
+        return manager_of(self.request.header(b"user-agent"))
+
+
+@functools.lru_cache(maxsize=256)
+def manager_of(agent: bytes | None) -> str:
+    """The field manager that a user agent stands for: its first part, at most 128 characters."""
+    name = (agent or b"").decode("utf-8", "replace").partition("/")[0][:128]
+    return "".join(c for c in name if c.isprintable()) or "unknown"
 
 
 Handler = Callable[[Context], "Answer | Awaitable[Answer]"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 # The word after a namespace's name that is a subresource of the namespace, not a resource in it.
@@ -11,8 +12,7 @@ NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 SPECIAL_VERBS = frozenset({"watch", "proxy"})
 
 
-@dataclass(frozen=True, slots=True)
-class RequestInfo:
+class RequestInfo(Struct, frozen=True, gc=False):
     """A request as the API names it. For what is no resource only `path` and `verb` (the lower-case method) are set.
 
     `parts` are the path segments from the resource on: resource, name, subresource and what follows.

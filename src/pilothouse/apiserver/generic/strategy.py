@@ -18,6 +18,7 @@ from msgspec import Struct
 from pilothouse.api.facts import Resource
 from pilothouse.api.field_errors import FieldError
 from pilothouse.api.object import Object
+from pilothouse.api.scheme import resource_of
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.meta.v1 import DeleteOptions
 from pilothouse.semantics.validation.names import NameRule, dns_subdomain
@@ -233,6 +234,4 @@ class Strategy(Generic[K]):
     @property
     def resource(self) -> Resource:
         """The served resource of the storage version."""
-        from pilothouse.api.scheme import resource_of
-
         return resource_of(self.type)
