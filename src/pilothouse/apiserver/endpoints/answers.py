@@ -7,17 +7,19 @@ from typing import Any
 
 import msgspec
 
+from pilothouse.api import errors
 from pilothouse.api.codec import json as codec
 from pilothouse.api.codec import protobuf
 from pilothouse.api.codec.yaml_writer import written
 from pilothouse.api.errors import StatusError
+from pilothouse.api.scheme import BY_RESOURCE
 from pilothouse.api.types.meta.v1 import ListMeta
 from pilothouse.apiserver.endpoints import negotiation
 from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.endpoints.negotiation import JSON, YAML
 from pilothouse.apiserver.generic.storage import Stored
 from pilothouse.apiserver.table import build
-from pilothouse.apiserver.table.build import Printer
+from pilothouse.apiserver.table.build import Item, Printer
 from pilothouse.kit.aside import in_turns
 from pilothouse.kit.http.messages import Header, Response
 
@@ -34,11 +36,25 @@ def stored(context: Context, printer: Printer | None, item: Stored, status: int 
     return structure(context, item.obj, status)
 
 
-def structure(context: Context, obj: Any, status: int = 200) -> Response:
-    """A typed object that has no stored bytes (a Status, a review, a Scale)."""
+class Unstored:
+    """A typed object that has no stored bytes, as a row of a Table."""
+
+    def __init__(self, obj: Any) -> None:
+        self.obj = obj
+        self.revision = int(obj.metadata.resource_version or 0)
+
+    @property
+    def wire(self) -> bytes:
+        return codec.encode(self.obj)
+
+
+def structure(context: Context, obj: Any, status: int = 200, printer: Printer | None = None) -> Response:
+    """A typed object that has no stored bytes (a Status, a review, a Scale), or a list of such."""
     media = context.media
     if media.shape and obj.kind != "Status":
-        raise negotiation.not_acceptable(negotiation.TYPES)
+        if isinstance(obj.metadata, ListMeta):
+            return shaped(context, printer, [Unstored(item) for item in obj.items], {}, status)
+        return shaped(context, printer, [Unstored(obj)], None, status)
     content_type, body = encoded(obj, media.type)
     return Response(status, body, content_type, warning_headers(context.warnings))
 
@@ -83,14 +99,19 @@ async def items(
 
 
 def shaped(
-    context: Context, printer: Printer | None, found: Sequence[Stored], metadata: dict[str, Any] | None, status: int
+    context: Context, printer: Printer | None, found: Sequence[Item], metadata: dict[str, Any] | None, status: int
 ) -> Response:
-    """A Table or PartialObjectMetadata(List); `metadata` of a list, None for one object."""
+    """A Table or PartialObjectMetadata(List); `metadata` of a list, None for one object. Raises StatusError (406)."""
     media = context.media
-    if media.shape == "Table" and printer is not None:
+    if media.shape == "Table":
+        if printer is None:
+            raise negotiation.not_acceptable(negotiation.TYPES)
         tree = build.table(printer, context, found, metadata)
-    elif media.shape == "Table" or (metadata is not None) != (media.shape == "PartialObjectMetadataList"):
-        raise negotiation.not_acceptable(negotiation.TYPES)
+    elif (metadata is not None) != (media.shape == "PartialObjectMetadataList"):
+        is_not = "is not" if metadata is None else "is"
+        go = f"*{_go_package(context.info.group)}.{_kind_of(context)}{'' if metadata is None else 'List'}"
+        told = f"you requested {media.shape}, but the requested object {is_not} a list ({go})"
+        raise errors.make(406, "NotAcceptable", told)
     else:
         tree = build.partial(found, metadata, media.version)
     body = _raw_encode(tree)
@@ -99,6 +120,16 @@ def shaped(
     else:
         content_type = b"application/json"
     return Response(status, body, content_type, warning_headers(context.warnings))
+
+
+def _kind_of(context: Context) -> str:
+    info = context.info
+    return BY_RESOURCE[(info.group, info.version, info.resource)].kind
+
+
+def _go_package(group: str) -> str:
+    """The package that upstream keeps the types of a group in, which its messages name."""
+    return "core" if group in ("", "events.k8s.io") else group.partition(".")[0]
 
 
 def failure(error: StatusError, media_type: str = JSON, warnings: Sequence[str] = ()) -> Response:

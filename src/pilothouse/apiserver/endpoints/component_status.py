@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from pilothouse.api import errors
 from pilothouse.api.selectors import SelectorError, parse_labels
+from pilothouse.api.types.columns import COLUMNS
 from pilothouse.api.types.core.v1 import ComponentCondition, ComponentStatus, ComponentStatusList
 from pilothouse.api.types.meta.v1 import ListMeta, ObjectMeta
 from pilothouse.apiserver.endpoints import answers, query
 from pilothouse.apiserver.endpoints.context import Context
+from pilothouse.apiserver.generic.strategy import Cell
+from pilothouse.apiserver.table.build import Printer
 from pilothouse.kit.http.messages import Response
 
 WARNING = "v1 ComponentStatus is deprecated in v1.19+"
 Probe = Callable[[], Awaitable[str]]
 """Empty if all is well, else what is wrong."""
+
+
+def _cells(found: ComponentStatus, now: float) -> Sequence[Cell]:
+    healthy = next((c for c in found.conditions if c.type == "Healthy"), None)
+    if healthy is None:
+        return found.metadata.name, "Unknown", "", ""
+    status = "Healthy" if healthy.status == "True" else "Unhealthy"
+    return found.metadata.name, status, healthy.message, healthy.error
+
+
+PRINTER = Printer(("", "componentstatuses"), COLUMNS[("", "v1", "componentstatuses")], _cells)
 
 
 class ComponentStatuses:
@@ -38,11 +52,11 @@ class ComponentStatuses:
             raise errors.bad_request(str(error)) from None
         names = sorted(self._probes) if selector.matches({}) else []
         found = tuple([await self._status(name) for name in names])
-        return answers.structure(context, ComponentStatusList(metadata=ListMeta(), items=found))
+        return answers.structure(context, ComponentStatusList(metadata=ListMeta(), items=found), printer=PRINTER)
 
     async def get(self, context: Context) -> Response:
         context.negotiate()
         name = context.info.name
         if name not in self._probes:
             raise errors.not_found("", "componentstatus", name)
-        return answers.structure(context, await self._status(name))
+        return answers.structure(context, await self._status(name), printer=PRINTER)

@@ -29,7 +29,7 @@ from pilothouse.apiserver.generic.desk import unavailable
 from pilothouse.apiserver.generic.patching import Patcher, patch_type
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import Interest, Page, Stored
-from pilothouse.apiserver.table.build import Printer
+from pilothouse.apiserver.table.build import KindPrinter
 from pilothouse.kit.http.messages import Response
 from pilothouse.seams.store import Compacted, FutureRevision, StoreUnavailable
 
@@ -46,7 +46,7 @@ class ResourceEndpoint:
         self.resource = BY_RESOURCE[(group, version, registry.resource.resource)]
         self.own = api_version == registry.resource.api_version
         self.kind = registry.resource.kind
-        self.printer = Printer(registry.strategy, api_version)
+        self.printer = KindPrinter(registry.strategy, api_version)
 
     # Reading.
 

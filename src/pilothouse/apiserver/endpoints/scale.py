@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pilothouse.api.types.autoscaling.v1 import Scale
@@ -13,8 +14,29 @@ from pilothouse.apiserver.endpoints.negotiation import body_type
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
 from pilothouse.apiserver.generic.patching import patch_type
 from pilothouse.apiserver.generic.scaling import scale_of
+from pilothouse.apiserver.generic.strategy import Cell
 from pilothouse.apiserver.generic.strategy import Scale as ScaleRules
+from pilothouse.apiserver.table.build import Printer
+from pilothouse.apiserver.table.cells import age
 from pilothouse.kit.http.messages import Response
+
+
+def _cells(scale: Scale, now: float) -> Sequence[Cell]:
+    meta = scale.metadata
+    return meta.name, scale.spec.replicas, scale.status.replicas, age(meta.creation_timestamp, now)
+
+
+_COLUMNS = {"Name": "string", "Desired": "integer", "Available": "integer", "Age": "string"}
+PRINTER = Printer(
+    ("autoscaling", "scale"),
+    (
+        ("Name", "string", "", 0),
+        ("Desired", "integer", "", 0),
+        ("Available", "integer", "", 0),
+        ("Age", "string", "", 0),
+    ),
+    _cells,
+)
 
 
 class ScaleEndpoint:
@@ -31,7 +53,7 @@ class ScaleEndpoint:
         context.negotiate()
         info = context.info
         item = await self.endpoint.registry.get(info.scope, info.name)
-        return answers.structure(context, scale_of(self.rules, item.obj))
+        return answers.structure(context, scale_of(self.rules, item.obj), printer=PRINTER)
 
     async def update(self, context: Context) -> Response:
         context.negotiate()
@@ -42,7 +64,7 @@ class ScaleEndpoint:
         bodies.named(scale, context.info.name, context.info.scope)
         call = context.call(self.endpoint.api_version, options, "scale")
         item = await self.endpoint.registry.scale(lambda live: scale, self.rules, call, uid=scale.metadata.uid)
-        return answers.structure(context, scale_of(self.rules, item.obj))
+        return answers.structure(context, scale_of(self.rules, item.obj), printer=PRINTER)
 
     async def patch(self, context: Context) -> Response:
         context.negotiate()
@@ -54,7 +76,7 @@ class ScaleEndpoint:
         call = context.call(self.endpoint.api_version, options, "scale")
         if kind == "apply":
             item = await self.endpoint.patcher.apply_scale(self.endpoint.registry, self.rules, data, call, force)
-            return answers.structure(context, scale_of(self.rules, item.obj))
+            return answers.structure(context, scale_of(self.rules, item.obj), printer=PRINTER)
         change = self.endpoint.patcher.scale_change(kind, data, call, force)
         item = await self.endpoint.registry.scale(change, self.rules, call)
-        return answers.structure(context, scale_of(self.rules, item.obj))
+        return answers.structure(context, scale_of(self.rules, item.obj), printer=PRINTER)

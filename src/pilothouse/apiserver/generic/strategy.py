@@ -225,6 +225,8 @@ class Strategy(Generic[K]):
     row: Callable[[K, float], Sequence[Cell]] | None = None
     """The cells of a Table row at a wall time; None: Name and Age (Created At)."""
     row_conditions: Callable[[K], Sequence[Struct]] = no_conditions
+    row_order: Callable[[K], Any] | None = None
+    """What the rows of a list's Table are sorted by; None: as they are listed."""
 
     # Ends.
     deletion: Deletion[K] = field(default_factory=Deletion)

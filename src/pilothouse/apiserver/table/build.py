@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -12,8 +12,7 @@ from pilothouse.api.codec.json import to_builtins
 from pilothouse.api.errors import bad_request
 from pilothouse.api.scheme import BY_KIND
 from pilothouse.api.types.columns import COLUMNS
-from pilothouse.apiserver.generic.storage import Stored
-from pilothouse.apiserver.generic.strategy import Strategy, same
+from pilothouse.apiserver.generic.strategy import Cell, Strategy, same
 from pilothouse.apiserver.table.cells import UNKNOWN, age
 from pilothouse.apiserver.table.descriptions import describe
 from pilothouse.kit.clock import Clock
@@ -22,55 +21,92 @@ _PARTIAL = b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%b",'
 _INCLUDES = ("", "Metadata", "Object", "None")
 
 
-class Printer:
-    """Rows of one kind in one version."""
+class Item(Protocol):
+    """An object as it is shown: typed, and as the bytes that are sent."""
 
-    def __init__(self, strategy: Strategy[Any], api_version: str) -> None:
-        sample = strategy.type()
-        kind = sample.kind
-        resource = BY_KIND[(api_version, kind)]
-        own = strategy.resource
-        key = (resource.group, resource.version, resource.resource)
-        self._key = key
-        self._columns = COLUMNS.get(key) or COLUMNS.get((own.group, own.version, own.resource)) or _DEFAULT
-        self.strategy = strategy
-        form = strategy.versions.get(api_version)
-        self._stored = form.to_storage if form is not None else same
-        self.width = len(self._columns)
-        self.created_at = self._columns[-1][0] == "Created At"
+    @property
+    def obj(self) -> Any: ...
+
+    @property
+    def wire(self) -> bytes: ...
+
+    @property
+    def revision(self) -> int: ...
+
+
+Columns = Sequence[tuple[str, str, str, int]]
+"""Name, type, format and priority."""
+
+
+class Printer:
+    """Columns of one kind, and the rows under them: `cells` of an object at a wall time."""
+
+    def __init__(
+        self, resource: tuple[str, str], columns: Columns, cells: Callable[[Any, float], Sequence[Cell]]
+    ) -> None:
+        self._resource = resource
+        self._columns = columns
+        self._cells = cells
 
     @functools.cached_property
     def definitions(self) -> list[dict[str, Any]]:
         """The columns, with descriptions that only a Table makes worth the reading."""
-        group, _, resource = self._key
         return [
             {
                 "name": name,
                 "type": kind,
                 "format": form,
-                "description": describe(group, resource, name),
+                "description": describe(*self._resource, name),
                 "priority": rank,
             }
             for name, kind, form, rank in self._columns
         ]
 
-    def cells(self, obj: Any, now: float) -> list[Any]:
-        if self.strategy.row is not None:
-            return list(self.strategy.row(obj, now))
-        meta = obj.metadata
-        created = meta.creation_timestamp or UNKNOWN
-        if self.created_at:
-            return [meta.name, created]
-        return [meta.name, *[""] * (self.width - 2), age(meta.creation_timestamp, now)][: self.width]
+    def conditions(self, obj: Any) -> Sequence[msgspec.Struct]:
+        return ()
 
-    def row(self, item: Stored, now: float, include: str, version: str) -> dict[str, Any]:
-        obj = self._stored(item.obj)
-        found: dict[str, Any] = {"cells": self.cells(obj, now)}
-        conditions = self.strategy.row_conditions(obj)
-        if conditions:
+    def ordered(self, found: Sequence[Item]) -> Sequence[Item]:
+        """The items of a list as its rows follow one another."""
+        return found
+
+    def row(self, item: Item, now: float, include: str, version: str) -> dict[str, Any]:
+        obj = item.obj
+        found: dict[str, Any] = {"cells": list(self._cells(obj, now))}
+        if conditions := self.conditions(obj):
             found["conditions"] = [to_builtins(c) for c in conditions]
         found["object"] = embedded(item, include, version)
         return found
+
+
+class KindPrinter(Printer):
+    """Rows of a stored kind in one of its versions, as its strategy tells them."""
+
+    def __init__(self, strategy: Strategy[Any], api_version: str) -> None:
+        resource = BY_KIND[(api_version, strategy.type().kind)]
+        own = strategy.resource
+        key = (resource.group, resource.version, resource.resource)
+        columns = COLUMNS.get(key) or COLUMNS.get((own.group, own.version, own.resource)) or _DEFAULT
+        super().__init__((resource.group, resource.resource), columns, self._told)
+        self._strategy = strategy
+        form = strategy.versions.get(api_version)
+        self._stored = form.to_storage if form is not None else same
+        self._width = len(columns)
+        self._created_at = columns[-1][0] == "Created At"
+
+    def _told(self, obj: Any, now: float) -> Sequence[Cell]:
+        if self._strategy.row is not None:
+            return self._strategy.row(self._stored(obj), now)
+        meta = obj.metadata
+        if self._created_at:
+            return meta.name, meta.creation_timestamp or UNKNOWN
+        return (meta.name, *[""] * (self._width - 2), age(meta.creation_timestamp, now))[: self._width]
+
+    def conditions(self, obj: Any) -> Sequence[msgspec.Struct]:
+        return self._strategy.row_conditions(self._stored(obj))
+
+    def ordered(self, found: Sequence[Item]) -> Sequence[Item]:
+        order = self._strategy.row_order
+        return found if order is None else sorted(found, key=lambda item: order(self._stored(item.obj)))
 
 
 _DEFAULT = (("Name", "string", "name", 0), ("Created At", "date", "", 0))
@@ -94,7 +130,7 @@ def include_of(query: Mapping[str, Sequence[str]]) -> str:
     return include
 
 
-def embedded(item: Stored, include: str, version: str) -> Any:
+def embedded(item: Item, include: str, version: str) -> Any:
     """What a row shows of its object."""
     if include == "None":
         return None
@@ -103,14 +139,14 @@ def embedded(item: Stored, include: str, version: str) -> Any:
     return msgspec.Raw(metadata_only(item, version))
 
 
-def metadata_only(item: Stored, version: str) -> bytes:
+def metadata_only(item: Item, version: str) -> bytes:
     """The object's metadata as PartialObjectMetadata."""
     from pilothouse.api.codec.json import encode
 
     return _PARTIAL % version.encode() + b'"metadata":' + encode(item.obj.metadata) + b"}"
 
 
-def partial(found: Sequence[Stored], metadata: dict[str, Any] | None, version: str) -> Any:
+def partial(found: Sequence[Item], metadata: dict[str, Any] | None, version: str) -> Any:
     if metadata is None:
         return msgspec.Raw(metadata_only(found[0], version))
     rows = [msgspec.Raw(metadata_only(item, version)) for item in found]
@@ -119,7 +155,7 @@ def partial(found: Sequence[Stored], metadata: dict[str, Any] | None, version: s
 
 
 def table(
-    printer: Printer, shown: _Shown, found: Sequence[Stored], metadata: dict[str, Any] | None, columns: bool = True
+    printer: Printer, shown: _Shown, found: Sequence[Item], metadata: dict[str, Any] | None, columns: bool = True
 ) -> dict[str, Any]:
     """A Table of `found`; `metadata` of a list, None for one object, whose resourceVersion it then carries."""
     version = shown.media.version
@@ -132,5 +168,5 @@ def table(
         "apiVersion": f"meta.k8s.io/{version}",
         "metadata": metadata,
         "columnDefinitions": printer.definitions if columns else None,
-        "rows": [printer.row(item, now, include, version) for item in found],
+        "rows": [printer.row(item, now, include, version) for item in printer.ordered(found)],
     }

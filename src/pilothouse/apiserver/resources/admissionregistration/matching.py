@@ -39,5 +39,18 @@ def param_ref(found: ParamRef | None) -> str:
     if found is None:
         return UNSET
     if not found.name:
-        return "*"
+        return UNSET if found.selector is None else _go(found.selector)
     return f"{found.namespace}/{found.name}" if found.namespace else f"*/{found.name}"
+
+
+def _go(selector: LabelSelector) -> str:
+    """A selector as Go prints the message: `&LabelSelector{MatchLabels:map[string]string{a: b,},...}`."""
+    labels = "".join(f"{key}: {value}," for key, value in sorted(selector.match_labels.items()))
+    expressions = "".join(
+        f"LabelSelectorRequirement{{Key:{e.key},Operator:{e.operator},Values:[{' '.join(e.values)}],}},"
+        for e in selector.match_expressions
+    )
+    return (
+        f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},"
+        f"MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
+    )

@@ -39,7 +39,8 @@ def row(obj: APIService, now: float) -> Sequence[Cell]:
     condition = next((c for c in obj.status.conditions if c.type == "Available"), None)
     available = "Unknown"
     if condition is not None:
-        available = condition.status if condition.status == "True" else f"{condition.status} ({condition.reason})"
+        plain = condition.status == "True" or not condition.reason
+        available = condition.status if plain else f"{condition.status} ({condition.reason})"
     return obj.metadata.name, told, available, age(obj.metadata.creation_timestamp, now)
 
 

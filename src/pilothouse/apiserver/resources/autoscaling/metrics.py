@@ -226,18 +226,26 @@ def _told(spec: v2.MetricSpec, status: v2.MetricStatus | None) -> str:
     current: v2.MetricValueStatus | None = held.current if held is not None else None
     if named is not None:
         return f"{named.name}: {_resource_told(target, current)}"
+    if attribute == "pods":
+        return f"{_value(current, current and current.average_value)}/{_quantity(target.average_value)}"
     if target.average_value is not None:
-        value = current.average_value if current is not None else None
-        average = "" if attribute == "pods" else " (avg)"
-        return f"{_UNKNOWN if value is None else value}/{target.average_value}{average}"
-    value = current.value if current is not None else None
-    return f"{_UNKNOWN if value is None else value}/{target.value}"
+        average = current.average_value if current is not None else None
+        return f"{_UNKNOWN if average is None else average}/{target.average_value} (avg)"
+    return f"{_value(current, current and current.value)}/{_quantity(target.value)}"
+
+
+def _value(status: v2.MetricValueStatus | None, value: Any) -> str:
+    """What a status tells; upstream does not look whether it does."""
+    return _UNKNOWN if status is None else _quantity(value)
+
+
+def _quantity(value: Quantity | None) -> str:
+    return "<nil>" if value is None else str(value)
 
 
 def _resource_told(target: v2.MetricTarget, current: v2.MetricValueStatus | None) -> str:
     if target.average_value is not None:
-        value = current.average_value if current is not None else None
-        return f"{_UNKNOWN if value is None else value}/{target.average_value}"
+        return f"{_value(current, current and current.average_value)}/{target.average_value}"
     utilization = current.average_utilization if current is not None else None
     wanted = "<auto>" if target.average_utilization is None else f"{target.average_utilization}%"
     return f"{_UNKNOWN if utilization is None else f'{utilization}%'}/{wanted}"

@@ -92,18 +92,15 @@ def row(obj: Job, now: float) -> Sequence[Cell]:
     )
 
 
+# The first of these that is true.
+_STATES = ("Complete", "Failed", "Terminating", "Suspended", "FailureTarget", "SuccessCriteriaMet")
+
+
 def _state(obj: Job) -> str:
     true = {c.type for c in obj.status.conditions if c.status == "True"}
-    for kind, state in (
-        ("Complete", "Complete"),
-        ("Failed", "Failed"),
-        ("SuccessCriteriaMet", "SuccessCriteriaMet"),
-        ("Suspended", "Suspended"),
-        ("FailureTarget", "FailureTarget"),
-    ):
-        if kind in true:
-            return state
-    return "Terminating" if obj.metadata.deletion_timestamp is not None else "Running"
+    if obj.metadata.deletion_timestamp is not None:
+        true.add("Terminating")
+    return next((state for state in _STATES if state in true), "Running")
 
 
 def _completions(obj: Job) -> str:

@@ -272,7 +272,7 @@ def row(obj: PersistentVolume, now: float) -> Sequence[Cell]:
         phase,
         f"{claim.namespace}/{claim.name}" if claim is not None else "",
         obj.metadata.annotations.get(CLASS, spec.storage_class_name),
-        spec.volume_attributes_class_name or UNSET,
+        UNSET if spec.volume_attributes_class_name is None else spec.volume_attributes_class_name,
         status.reason,
         age(obj.metadata.creation_timestamp, now),
         UNSET if spec.volume_mode is None else spec.volume_mode,

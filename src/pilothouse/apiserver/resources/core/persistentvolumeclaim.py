@@ -166,8 +166,8 @@ def row(obj: PersistentVolumeClaim, now: float) -> Sequence[Cell]:
         spec.volume_name,
         (str(capacity) if capacity is not None else "0") if bound else "",
         modes(status.access_modes) if bound else "",
-        obj.metadata.annotations.get(CLASS) or spec.storage_class_name or "",
-        spec.volume_attributes_class_name or UNSET,
+        obj.metadata.annotations.get(CLASS, spec.storage_class_name or ""),
+        UNSET if spec.volume_attributes_class_name is None else spec.volume_attributes_class_name,
         age(obj.metadata.creation_timestamp, now),
         UNSET if spec.volume_mode is None else spec.volume_mode,
     )

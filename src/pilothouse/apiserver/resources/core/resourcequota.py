@@ -15,7 +15,7 @@ def row(obj: ResourceQuota, now: float) -> Sequence[Cell]:
     limits: list[str] = []
     for name in sorted(obj.status.hard):
         told = f"{name}: {used.get(name, 0)}/{obj.status.hard[name]}"
-        (limits if name.startswith("limits") else requests).append(told)
+        (limits if name.startswith("limits.") else requests).append(told)
     return obj.metadata.name, ", ".join(requests), ", ".join(limits), age(obj.metadata.creation_timestamp, now)
 
 

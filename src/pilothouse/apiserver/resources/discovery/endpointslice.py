@@ -50,7 +50,7 @@ def prepare_update(new: EndpointSlice, old: EndpointSlice, write: Write) -> Endp
 
 
 def row(obj: EndpointSlice, now: float) -> Sequence[Cell]:
-    ports = [str(port.port) if port.port is not None else "*" for port in obj.ports or ()]
+    ports = [_port_cell(port) for port in obj.ports or ()]
     ips = [ip for endpoint in obj.endpoints or () for ip in endpoint.addresses or ()]
     return (
         obj.metadata.name,
@@ -63,10 +63,15 @@ def row(obj: EndpointSlice, now: float) -> Sequence[Cell]:
 
 def shown(items: Sequence[str]) -> str:
     """The first items, and how many more there are."""
-    if not items:
-        return UNSET
     more = len(items) - _SHOWN
-    return ",".join(items[:_SHOWN]) + (f" + {more} more..." if more > 0 else "")
+    told = ",".join(items[:_SHOWN])
+    return f"{told} + {more} more..." if more > 0 else told or UNSET
+
+
+def _port_cell(port: EndpointPort) -> str:
+    if port.port is not None:
+        return str(port.port)
+    return "*" if port.name is None else port.name
 
 
 _TYPES = ("FQDN", "IPv4", "IPv6")

@@ -55,5 +55,6 @@ STRATEGY = Strategy(
         validate=lambda new, old: conditions(new.status.conditions),
     ),
     row=row,
+    row_order=lambda obj: (obj.spec.matching_precedence, obj.metadata.name),
     defaults=defaults,
 )

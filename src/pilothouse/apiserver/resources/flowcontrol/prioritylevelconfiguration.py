@@ -151,8 +151,6 @@ def row(obj: PriorityLevelConfiguration, now: float) -> Sequence[Cell]:
         queuing = limited.limit_response.queuing
         if queuing is not None:
             queues = (queuing.queues, queuing.hand_size, queuing.queue_length_limit)
-    elif obj.spec.exempt is not None:
-        shares = obj.spec.exempt.nominal_concurrency_shares
     return (obj.metadata.name, obj.spec.type, shares, *queues, age(obj.metadata.creation_timestamp, now))
 
 

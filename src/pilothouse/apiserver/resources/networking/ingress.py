@@ -20,17 +20,26 @@ from pilothouse.semantics.validation import addresses, names
 _SHOWN_HOSTS = 3
 
 
+def _hosts(hosts: Sequence[str]) -> str:
+    """The first hosts. What comes after them counts even if it has no host."""
+    shown: list[str] = []
+    more = False
+    for host in hosts:
+        more = more or len(shown) == _SHOWN_HOSTS
+        if host and not more:
+            shown.append(host)
+    told = ",".join(shown) or "*"
+    return f"{told} + {len(hosts) - _SHOWN_HOSTS} more..." if more else told
+
+
 def row(obj: Ingress, now: float) -> Sequence[Cell]:
     spec = obj.spec
-    hosts = [rule.host for rule in spec.rules if rule.host]
-    more = len(hosts) - _SHOWN_HOSTS
-    shown = ",".join(hosts[:_SHOWN_HOSTS]) or "*"
-    addresses = [i.ip or i.hostname for i in obj.status.load_balancer.ingress if i.ip or i.hostname]
+    addresses = {i.ip or i.hostname for i in obj.status.load_balancer.ingress if i.ip or i.hostname}
     return (
         obj.metadata.name,
-        spec.ingress_class_name or NONE,
-        f"{shown} + {more} more..." if more > 0 else shown,
-        ",".join(addresses),
+        NONE if spec.ingress_class_name is None else spec.ingress_class_name,
+        _hosts([rule.host for rule in spec.rules]),
+        ",".join(sorted(addresses)),
         "80, 443" if spec.tls else "80",
         age(obj.metadata.creation_timestamp, now),
     )

@@ -38,7 +38,7 @@ def row(obj: IngressClass, now: float) -> Sequence[Cell]:
     parameters = obj.spec.parameters
     told = NONE
     if parameters is not None:
-        kind = f"{parameters.kind}.{parameters.api_group}" if parameters.api_group else parameters.kind
+        kind = f"{parameters.kind}.{parameters.api_group}" if parameters.api_group is not None else parameters.kind
         told = f"{kind}/{parameters.name}"
     return obj.metadata.name, obj.spec.controller, told, age(obj.metadata.creation_timestamp, now)
 

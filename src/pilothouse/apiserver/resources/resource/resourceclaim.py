@@ -39,7 +39,7 @@ def row(obj: ResourceClaim, now: float) -> Sequence[Cell]:
     if obj.metadata.deletion_timestamp is not None:
         states.append("deleted")
     if obj.status.allocation is None:
-        states.append("pending")
+        states += [] if states else ["pending"]
     else:
         states.append("allocated")
         if obj.status.reserved_for:

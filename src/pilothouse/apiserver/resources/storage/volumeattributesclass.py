@@ -16,9 +16,14 @@ from pilothouse.apiserver.resources.storage.storageclass import parameter_errors
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation import names
 
+DEFAULT = "volumeattributesclass.alpha.kubernetes.io/is-default-class"
+
 
 def row(obj: VolumeAttributesClass, now: float) -> Sequence[Cell]:
-    return obj.metadata.name, obj.driver_name, age(obj.metadata.creation_timestamp, now)
+    name = obj.metadata.name
+    if obj.metadata.annotations.get(DEFAULT) == "true":
+        name += " (default)"
+    return name, obj.driver_name, age(obj.metadata.creation_timestamp, now)
 
 
 def validate(obj: VolumeAttributesClass) -> FieldErrors:

@@ -1,0 +1,53 @@
+"""Tables and metadata of what is not stored, and of what is no list or one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.apiserver.servers import Ask, asked
+
+FORM = "application/json;as={};g=meta.k8s.io;v=v1"
+
+
+async def told(ask: Ask, path: str, shape: str) -> tuple[int, Any]:
+    answer = await ask(path, Accept=FORM.format(shape))
+    return answer.status, json.loads(answer.body)
+
+
+async def test_what_is_not_stored_has_a_table_and_metadata() -> None:
+    async with asked() as ask:
+        body = {
+            "metadata": {"name": "r"},
+            "spec": {"replicas": 0, "selector": {"matchLabels": {"a": "b"}},
+                     "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}},
+        }  # fmt: skip
+        namespaced = "/apis/apps/v1/namespaces/default/replicasets"
+        made = await ask(namespaced, method="POST", body=json.dumps(body).encode(), Content_Type="application/json")
+        assert made.status == 201
+        _, scale = await told(ask, f"{namespaced}/r/scale", "Table")
+        assert [c["name"] for c in scale["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+        assert scale["rows"][0]["cells"][:3] == ["r", 0, 0]
+        assert scale["metadata"] == {"resourceVersion": scale["rows"][0]["object"]["metadata"]["resourceVersion"]}
+        assert (await told(ask, f"{namespaced}/r/scale", "PartialObjectMetadata"))[1]["metadata"]["name"] == "r"
+        _, statuses = await told(ask, "/api/v1/componentstatuses", "Table")
+        assert ["etcd-0", "Healthy", "ok", ""] in [row["cells"] for row in statuses["rows"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "shape", "wanted"),
+    [
+        ("/api/v1/secrets", "PartialObjectMetadata",
+         "you requested PartialObjectMetadata, but the requested object is a list (*core.SecretList)"),
+        ("/api/v1/namespaces/default", "PartialObjectMetadataList",
+         "you requested PartialObjectMetadataList, but the requested object is not a list (*core.Namespace)"),
+        ("/apis/rbac.authorization.k8s.io/v1/clusterroles", "PartialObjectMetadata",
+         "you requested PartialObjectMetadata, but the requested object is a list (*rbac.ClusterRoleList)"),
+    ],
+)  # fmt: skip
+async def test_a_list_is_not_one_object(path: str, shape: str, wanted: str) -> None:
+    async with asked() as ask:
+        status, body = await told(ask, path, shape)
+        assert (status, body["reason"], body["message"]) == (406, "NotAcceptable", wanted)
