@@ -19,11 +19,9 @@ async def told(ask: Ask, path: str, shape: str) -> tuple[int, Any]:
 
 async def test_what_is_not_stored_has_a_table_and_metadata() -> None:
     async with asked() as ask:
-        body = {
-            "metadata": {"name": "r"},
-            "spec": {"replicas": 0, "selector": {"matchLabels": {"a": "b"}},
-                     "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}},
-        }  # fmt: skip
+        template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+        spec = {"replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": template}
+        body = {"metadata": {"name": "r"}, "spec": spec}
         namespaced = "/apis/apps/v1/namespaces/default/replicasets"
         made = await ask(namespaced, method="POST", body=json.dumps(body).encode(), Content_Type="application/json")
         assert made.status == 201
