@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pilothouse.api.field_errors import FieldErrors, invalid, required
 from pilothouse.api.types.apps.v1 import ControllerRevision
-from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Strategy
+from pilothouse.apiserver.resources.core.podspec import checks
 from pilothouse.apiserver.table.cells import NONE, age
+from pilothouse.semantics.validation.meta import IMMUTABLE
+
+
+def validate(obj: ControllerRevision) -> FieldErrors:
+    errors = [required("data", "data is mandatory")] if obj.data is None else []
+    return errors + checks.non_negative("revision", obj.revision)
+
+
+def validate_update(new: ControllerRevision, old: ControllerRevision) -> FieldErrors:
+    """What a revision holds is fixed, to the byte."""
+    errors = validate(new)
+    return errors if new.data == old.data else [*errors, invalid("data", new.data, IMMUTABLE)]
 
 
 def row(obj: ControllerRevision, now: float) -> Sequence[Cell]:
@@ -22,5 +36,8 @@ def row(obj: ControllerRevision, now: float) -> Sequence[Cell]:
 STRATEGY = Strategy(
     type=ControllerRevision,
     prefix="controllerrevisions",
+    meta_update=MetaUpdate(whole=1),
+    validate=validate,
+    validate_update=validate_update,
     row=row,
 )

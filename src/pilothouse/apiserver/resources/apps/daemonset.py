@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pilothouse.api.field_errors import FieldErrors, invalid, not_supported, required
 from pilothouse.api.types.apps.v1 import DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet
-from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy, Write
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Strategy, Write
 from pilothouse.apiserver.resources.apps import workload
 from pilothouse.apiserver.resources.core.podspec import warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
@@ -102,12 +102,13 @@ def validate(obj: DaemonSet) -> FieldErrors:
 
 
 def validate_update(new: DaemonSet, old: DaemonSet) -> FieldErrors:
-    return validate(new) + workload.unchanged_selector(new.spec.selector, old.spec.selector)
+    """Upstream checks a changed set as a new one too: what is wrong with its spec is told twice."""
+    return validate(new) * 2 + workload.unchanged_selector(new.spec.selector, old.spec.selector)
 
 
 def validate_status(new: DaemonSet, old: DaemonSet) -> FieldErrors:
     status = new.status
-    return workload.status_counts(
+    errors = workload.status_counts(
         [
             ("currentNumberScheduled", status.current_number_scheduled),
             ("numberMisscheduled", status.number_misscheduled),
@@ -121,6 +122,7 @@ def validate_status(new: DaemonSet, old: DaemonSet) -> FieldErrors:
         ],
         [],
     )
+    return errors + workload.not_decremented(status.collision_count, old.status.collision_count)
 
 
 def row(obj: DaemonSet, now: float) -> Sequence[Cell]:
@@ -143,6 +145,7 @@ STRATEGY = Strategy(
     type=DaemonSet,
     prefix="daemonsets",
     generation=("spec",),
+    meta_update=MetaUpdate(whole=1),
     defaults=defaults,
     prepare_create=prepare_create,
     prepare_update=prepare_update,

@@ -109,10 +109,7 @@ def validate_status(new: Deployment, old: Deployment) -> FieldErrors:
             ("availableReplicas", status.available_replicas, "readyReplicas", status.ready_replicas),
         ],
     )
-    before, after = old.status.collision_count, status.collision_count
-    if before is not None and (after is None or after < before):
-        errors.append(invalid("status.collisionCount", after, "cannot be decremented"))
-    return errors
+    return errors + workload.not_decremented(status.collision_count, old.status.collision_count)
 
 
 def row(obj: Deployment, now: float) -> Sequence[Cell]:

@@ -10,7 +10,7 @@ from pilothouse.api.field_errors import FieldErrors
 from pilothouse.api.selectors import of_object
 from pilothouse.api.types.apps.v1 import ReplicaSet, ReplicaSetSpec, ReplicaSetStatus
 from pilothouse.api.types.core.v1 import ReplicationControllerStatus
-from pilothouse.apiserver.generic.strategy import Cell, Scale, Status, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Scale, Status, Strategy
 from pilothouse.apiserver.resources.apps import workload
 from pilothouse.apiserver.resources.core.podspec import warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
@@ -33,7 +33,8 @@ def validate(obj: ReplicaSet) -> FieldErrors:
 
 
 def validate_update(new: ReplicaSet, old: ReplicaSet) -> FieldErrors:
-    return validate(new) + workload.unchanged_selector(new.spec.selector, old.spec.selector)
+    """Upstream checks a changed set as a new one too: what is wrong with its spec is told twice."""
+    return validate(new) * 2 + workload.unchanged_selector(new.spec.selector, old.spec.selector)
 
 
 def status_errors(status: ReplicaSetStatus | ReplicationControllerStatus) -> FieldErrors:
@@ -75,6 +76,7 @@ STRATEGY = Strategy(
     prefix="replicasets",
     defaults=defaults,
     generation=("spec",),
+    meta_update=MetaUpdate(whole=1),
     validate=validate,
     warnings=lambda o: warnings.workload(o.metadata.name, o.spec.template),
     warnings_update=lambda new, old: warnings.changed_template("spec.template", new, old, new.spec.template),

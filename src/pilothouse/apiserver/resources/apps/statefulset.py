@@ -143,8 +143,7 @@ def validate(obj: StatefulSet) -> FieldErrors:
         errors += workload.numbers("spec.ordinals", [("start", spec.ordinals.start)])
     errors += workload.selector("spec.selector", spec.selector, "statefulset")
     errors += workload.matching_template("spec.template", _with_claims(obj), spec.selector)
-    errors += workload.always_running("spec.template", spec.template, "StatefulSet")
-    return errors + workload.numbers("spec", [("revisionHistoryLimit", spec.revision_history_limit)])
+    return errors + workload.always_running("spec.template", spec.template, "StatefulSet")
 
 
 def validate_update(new: StatefulSet, old: StatefulSet) -> FieldErrors:
@@ -156,7 +155,7 @@ def validate_update(new: StatefulSet, old: StatefulSet) -> FieldErrors:
 def validate_status(new: StatefulSet, old: StatefulSet) -> FieldErrors:
     status = new.status
     total, ready = status.replicas, status.ready_replicas
-    return workload.status_counts(
+    errors = workload.status_counts(
         [
             ("replicas", total),
             ("readyReplicas", ready),
@@ -174,6 +173,7 @@ def validate_status(new: StatefulSet, old: StatefulSet) -> FieldErrors:
             ("availableReplicas", status.available_replicas, "status.readyReplicas", ready),
         ],
     )
+    return errors + workload.not_decremented(status.collision_count, old.status.collision_count)
 
 
 _ENDLESS = "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"

@@ -96,6 +96,13 @@ def status_counts(counts: Sequence[tuple[str, int | None]], above: Sequence[tupl
     return errors
 
 
+def not_decremented(new: int | None, old: int | None) -> FieldErrors:
+    """The count of collisions only grows."""
+    if old is None or (new is not None and new >= old):
+        return []
+    return [invalid("status.collisionCount", new or 0, "cannot be decremented")]
+
+
 def container_cells(containers: Sequence[Container] | None) -> tuple[str, str]:
     """The names and the images of containers, as two cells."""
     found = containers or ()

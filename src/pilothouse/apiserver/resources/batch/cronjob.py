@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pilothouse.api.field_errors import FieldErrors, invalid, not_supported, required
 from pilothouse.api.types.batch.v1 import CronJob
-from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Strategy
 from pilothouse.apiserver.resources.apps.workload import numbers
 from pilothouse.apiserver.resources.batch import job_rules
 from pilothouse.apiserver.resources.core.podspec import checks, warnings
@@ -135,6 +135,6 @@ STRATEGY = Strategy(
     validate=validate,
     warnings=warn,
     warnings_update=warn_update,
-    status=Status(),
+    status=Status(meta_update=MetaUpdate(change=0)),
     row=row,
 )

@@ -10,7 +10,7 @@ from pilothouse.api.field_errors import FieldErrors, invalid
 from pilothouse.api.time import parse_time
 from pilothouse.api.types.batch.v1 import Job, PodFailurePolicy
 from pilothouse.api.types.meta.v1 import LabelSelector
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, Status, Strategy, Write
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, MetaUpdate, Status, Strategy, Write
 from pilothouse.apiserver.resources.apps.workload import IMMUTABLE, numbers, unchanged_selector
 from pilothouse.apiserver.resources.batch import job_rules, job_status
 from pilothouse.apiserver.resources.core.podspec import warnings
@@ -122,12 +122,14 @@ _IMMUTABLE = ("completion_mode", "pod_failure_policy", "success_policy", "backof
 def validate_update(new: Job, old: Job) -> FieldErrors:
     """The template and what decides over success are fixed; a suspended job that never started may still be placed
     anew, and completions may change together with parallelism where jobs are indexed."""
-    errors = job_rules.job(new)
     spec, before = new.spec, old.spec
+    errors = job_rules.job(new) + job_rules.job_spec("spec", spec)  # upstream checks the spec twice, and tells so
     if spec.completions != before.completions:
-        elastic = spec.completion_mode == "Indexed" and spec.completions == spec.parallelism
-        if not elastic:
+        if spec.completion_mode != "Indexed":
             errors.append(invalid("spec.completions", spec.completions, IMMUTABLE))
+        elif spec.completions is not None and spec.completions != spec.parallelism:
+            detail = "can only be modified in tandem with spec.parallelism"
+            errors.append(invalid("spec.completions", spec.completions, detail))
     errors += unchanged_selector(spec.selector, before.selector)
     errors += _template_update(new, old)
     for name in _IMMUTABLE:
@@ -197,6 +199,7 @@ STRATEGY = Strategy(
     type=Job,
     prefix="jobs",
     generation=("spec",),
+    meta_update=MetaUpdate(whole=1),
     defaults=defaults,
     prepare_create=prepare_create,
     validate=job_rules.job,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, invalid, required
 from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core.v1 import LimitRange, LimitRangeItem
-from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.apiserver.generic.strategy import MetaUpdate, Strategy
 from pilothouse.apiserver.resources.core.podspec.resources import container_resource_name, may_overcommit, resource_name
 from pilothouse.semantics.validation.names import qualified_name
 
@@ -118,5 +118,6 @@ STRATEGY = Strategy(
     prefix="limitranges",
     allow_create_on_update=True,
     defaults=defaults,
+    meta_update=MetaUpdate(whole=1, change=0),
     validate=validate,
 )

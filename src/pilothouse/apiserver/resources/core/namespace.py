@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from pilothouse.api.field_errors import FieldErrors, invalid
+from pilothouse.api.field_errors import FieldErrors, all_invalid, invalid
 from pilothouse.api.types.core.v1 import Namespace, NamespaceStatus
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, Status, Strategy, Write, accept_update
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, MetaUpdate, Status, Strategy, Write, accept_update
 from pilothouse.apiserver.resources.declare import with_meta, with_spec
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation.meta import core_finalizer
-from pilothouse.semantics.validation.names import dns_label
+from pilothouse.semantics.validation.names import dns_label, qualified_name
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 
@@ -44,7 +44,11 @@ def prepare_update(new: Namespace, old: Namespace, write: Write) -> Namespace:
 
 
 def validate(obj: Namespace) -> FieldErrors:
-    return [e._replace(path="spec.finalizers") for f in obj.spec.finalizers for e in core_finalizer(f, "")]
+    return [e for finalizer in obj.spec.finalizers for e in _finalizer("spec.finalizers", finalizer)]
+
+
+def _finalizer(path: str, name: str) -> FieldErrors:
+    return all_invalid(path, name, qualified_name(name)) + core_finalizer(name, path)
 
 
 def prepare_finalize(new: Namespace, old: Namespace, write: Write) -> Namespace:
@@ -54,7 +58,7 @@ def prepare_finalize(new: Namespace, old: Namespace, write: Write) -> Namespace:
 def validate_finalize(new: Namespace, old: Namespace) -> FieldErrors:
     found: FieldErrors = []
     for index, finalizer in enumerate(new.spec.finalizers):
-        found += core_finalizer(finalizer, f"spec.finalizers[{index}]")
+        found += _finalizer(f"spec.finalizers[{index}]", finalizer)
     return found
 
 
@@ -83,6 +87,7 @@ STRATEGY = Strategy(
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     canonicalize=canonicalize,
+    meta_update=MetaUpdate(whole=1),
     validate=validate,
     validate_update=accept_update,
     status=Status(validate=validate_status),

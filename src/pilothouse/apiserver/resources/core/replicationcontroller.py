@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pilothouse.api.field_errors import FieldErrors, invalid, required
 from pilothouse.api.types.core.v1 import PodTemplateSpec, ReplicationController
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, Scale, Status, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, MetaUpdate, Scale, Status, Strategy
 from pilothouse.apiserver.resources.apps import workload
 from pilothouse.apiserver.resources.apps.replicaset import status_errors
 from pilothouse.apiserver.resources.core.podspec import warnings
@@ -45,6 +45,11 @@ def validate(obj: ReplicationController) -> FieldErrors:
     return errors + workload.always_running(path, spec.template, "ReplicationController")
 
 
+def validate_update(new: ReplicationController, old: ReplicationController) -> FieldErrors:
+    """Upstream checks a changed controller as a new one too: what is wrong with its spec is told twice."""
+    return validate(new) * 2
+
+
 def validate_status(new: ReplicationController, old: ReplicationController) -> FieldErrors:
     return status_errors(new.status)
 
@@ -75,7 +80,9 @@ STRATEGY = Strategy(
     prefix="controllers",
     defaults=defaults,
     generation=("spec",),
+    meta_update=MetaUpdate(whole=1),
     validate=validate,
+    validate_update=validate_update,
     warnings=warn,
     warnings_update=warn_update,
     row=row,

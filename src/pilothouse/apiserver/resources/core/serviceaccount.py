@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from pilothouse.api.types.core.v1 import ObjectReference, ServiceAccount
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy, Write
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, MetaUpdate, Strategy, Write
 from pilothouse.apiserver.table.cells import age
 
 _ENFORCE = "kubernetes.io/enforce-mountable-secrets"
@@ -42,6 +42,7 @@ def row(obj: ServiceAccount, now: float) -> Sequence[Cell]:
 STRATEGY = Strategy(
     type=ServiceAccount,
     prefix="serviceaccounts",
+    meta_update=MetaUpdate(whole=1),
     deletion=Deletion(returns_object=True),
     row=row,
     prepare_create=prepare,

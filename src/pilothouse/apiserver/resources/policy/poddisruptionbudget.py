@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from pilothouse.api.field_errors import FieldErrors, invalid
 from pilothouse.api.types.policy.v1 import PodDisruptionBudget
-from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Strategy
 from pilothouse.apiserver.resources.apps import workload
 from pilothouse.apiserver.resources.core.podspec import checks
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation import conditions, selectors
+from pilothouse.semantics.validation.names import path_segment
 
 POLICIES = ("AlwaysAllow", "IfHealthyBudget")
 
@@ -57,7 +58,9 @@ STRATEGY = Strategy(
     prefix="poddisruptionbudgets",
     generation=("spec",),
     allow_unconditional_update=False,
+    name=path_segment,
+    meta_update=MetaUpdate(change=0),
     validate=validate,
-    status=Status(validate=validate_status),
+    status=Status(meta_update=MetaUpdate(change=0), validate=validate_status),
     row=row,
 )

@@ -17,7 +17,7 @@ from pilothouse.semantics.validation.names import dns_label, label_value
 
 Groups = Sequence[tuple[str, AnyContainer]]
 
-_LABELS = {
+LABELS = {
     "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
     "beta.kubernetes.io/os": 'deprecated since v1.14; use "kubernetes.io/os" instead',
     "beta.kubernetes.io/instance-type": 'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
@@ -50,15 +50,15 @@ _NULL_SELECTOR = "a null labelSelector results in matching no pod"
 
 def _placement(path: str, spec: core.PodSpec) -> Iterator[str]:
     for key in sorted(spec.node_selector):
-        if key in _LABELS:
-            yield f"{path}.nodeSelector[{key}]: {_LABELS[key]}"
+        if key in LABELS:
+            yield f"{path}.nodeSelector[{key}]: {LABELS[key]}"
     nodes = spec.affinity.node_affinity if spec.affinity is not None else None
     if nodes is not None:
         yield from _node_affinity(f"{path}.affinity.nodeAffinity", nodes)
     for index, spread in enumerate(spec.topology_spread_constraints):
         at = f"{path}.topologySpreadConstraints[{index}]"
-        if spread.topology_key in _LABELS:
-            yield f"{at}.topologyKey: {spread.topology_key} is {_LABELS[spread.topology_key]}"
+        if spread.topology_key in LABELS:
+            yield f"{at}.topologyKey: {spread.topology_key} is {LABELS[spread.topology_key]}"
         if spread.label_selector is None:
             yield f"{at}.labelSelector: {_NULL_SELECTOR}"
 
@@ -77,8 +77,8 @@ def node_term(path: str, term: core.NodeSelectorTerm, *, values: bool = False) -
     """`values`: those that no label can have are let pass, so they are told of."""
     for index, wanted in enumerate(term.match_expressions):
         at = f"{path}.matchExpressions[{index}]"
-        if wanted.key in _LABELS:
-            yield f"{at}.key: {wanted.key} is {_LABELS[wanted.key]}"
+        if wanted.key in LABELS:
+            yield f"{at}.key: {wanted.key} is {LABELS[wanted.key]}"
         for number, value in enumerate(wanted.values if values else ()):
             for fault in label_value(value):
                 yield f"{at}.values[{number}]: {value} is invalid, {fault}"
