@@ -15,6 +15,7 @@ from typing import Any
 
 from pilothouse.api.errors import qualified
 from pilothouse.api.facts import Resource
+from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.resources import SERVED
 from pilothouse.apiserver.actions.roster import actions
@@ -32,6 +33,8 @@ from pilothouse.apiserver.cached_reader import CachedReader
 from pilothouse.apiserver.cacher.cache import WatchCache
 from pilothouse.apiserver.cacher.caches import Caches
 from pilothouse.apiserver.cacher.replica import Source
+from pilothouse.apiserver.crd.lifecycle import Lifecycle
+from pilothouse.apiserver.crd.roster import CustomRoster
 from pilothouse.apiserver.endpoints import routes
 from pilothouse.apiserver.endpoints.action import ActionEndpoint
 from pilothouse.apiserver.endpoints.component_status import WARNING, ComponentStatuses
@@ -50,6 +53,7 @@ from pilothouse.apiserver.filters.priority import bootstrap as flows
 from pilothouse.apiserver.filters.priority.gate import Gate
 from pilothouse.apiserver.filters.priority.upkeep import Upkeep
 from pilothouse.apiserver.generic.actions import Action
+from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.generic.desk import Surroundings
 from pilothouse.apiserver.generic.expiry import Expiry
 from pilothouse.apiserver.generic.registry import Registry
@@ -127,7 +131,9 @@ class ApiServer:
             kind: Registry(strategy, cache, surroundings, hooks.get(kind)) for kind, (strategy, cache) in kinds.items()
         }
         for registry in registries.values():
-            self._serve(registry)
+            self.serve(registry)
+        self.customs = CustomRoster(self._caches, surroundings, tracker, self)
+        self.reader.observe(CustomResourceDefinition, self.customs.definition_changed)
         for resource in SERVED:
             if self.router.route(resource.group, resource.version, resource.resource) is None:
                 self.router.add(Route(resource))
@@ -144,12 +150,22 @@ class ApiServer:
         source = Source(form, f"/registry/{strategy.prefix}/", strategy.resource.namespaced, strategy.index)
         return self._caches.of(source)
 
-    def _serve(self, registry: Registry) -> None:
+    def serve(self, registry: Registry) -> None:
+        """Mount a registry in each of its versions."""
         for api_version, form in registry.forms.items():
             endpoint = ResourceEndpoint(registry, api_version, self.patcher)
             r = endpoint.resource
             self.endpoints[form.type] = self.by_resource[(r.group, r.version, r.resource)] = endpoint
             self.router.add(routes.of_endpoint(endpoint))
+        self.documents.changed()
+
+    def withdraw(self, registry: Registry) -> None:
+        """Take back what `serve` mounted."""
+        for form in registry.forms.values():
+            r = self.endpoints.pop(form.type).resource
+            del self.by_resource[(r.group, r.version, r.resource)]
+            self.router.remove(r)
+        self.documents.changed()
 
     def _serve_component_statuses(self) -> None:
         statuses = ComponentStatuses({"etcd-0": self._store_health, "scheduler": _well, "controller-manager": _well})
@@ -214,6 +230,9 @@ class ApiServer:
         own = KubernetesService(self.reader, client, self.parts.service_range)
         host, port = split_address(self.parts.address())
         await own.publish(host, port)
+        lifecycle = Lifecycle(self.customs, self.reader, client, Call(user=MASTER, api_version=""), self.parts.clock)
+        self.reader.observe(CustomResourceDefinition, lifecycle.definition_changed)
+        self._scope.spawn(lifecycle.run(), "custom-resources")
         self._scope.spawn(Upkeep(self.reader, client, self.parts.clock).run(), "flow-schemas")
         self._scope.spawn(own.publish_for_ever(host, port, self.parts.clock), "kubernetes-service")
         self._scope.spawn(repair.repair_for_ever(self.reader, client, self.parts.clock), "repair")

@@ -7,7 +7,9 @@ from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 
+from pilothouse.api import custom
 from pilothouse.api.codec.parts import SharingDecoder, shared_part
+from pilothouse.api.custom import CustomObject
 from pilothouse.api.quantity import Quantity, QuantityError, parse
 
 T = TypeVar("T")
@@ -32,7 +34,12 @@ def encode_hook(value: Any) -> Any:
 
 
 _encoder = msgspec.json.Encoder(enc_hook=encode_hook)
-encode = _encoder.encode
+_encode = _encoder.encode
+
+
+def encode(obj: Any) -> bytes:
+    """The JSON of an object, or of a part of one."""
+    return custom.encode(obj) if isinstance(obj, CustomObject) else _encode(obj)
 
 
 class Decoder(Protocol):
@@ -51,6 +58,8 @@ def decoder(kind: Any) -> Decoder:
 
 def decode(data: bytes, kind: type[T]) -> T:
     """The typed object in `data`. Raises msgspec.ValidationError or DecodeError: then the bytes are not ours."""
+    if issubclass(kind, CustomObject):
+        return cast(T, custom.of_tree(msgspec.json.decode(data), kind))
     found: T = decoder(cast(Any, kind)).decode(data)
     return found
 
@@ -62,9 +71,13 @@ def decode_any(data: bytes) -> Any:
 
 def to_builtins(obj: Any) -> Any:
     """The JSON tree (dict, list, str, ...) of a typed object, as it would be written."""
+    if isinstance(obj, CustomObject):
+        return custom.tree_of(obj)
     return msgspec.to_builtins(obj, enc_hook=encode_hook)
 
 
 def from_builtins(tree: Any, kind: type[T]) -> T:
     """The typed object of a JSON tree. Raises msgspec.ValidationError."""
+    if issubclass(kind, CustomObject):
+        return cast(T, custom.of_tree(tree, kind))
     return msgspec.convert(tree, kind, dec_hook=decode_hook)

@@ -106,7 +106,7 @@ def decode_request(data: bytes, kind: type[T], *, media_type: str = JSON, field_
         return found
     if field_validation == "Ignore":
         return Decoded(found.obj, found.tree)
-    raise _cannot(name, api_version, name, walk.told(found.problems))
+    raise cannot(name, api_version, name, walk.told(found.problems))
 
 
 def plain_object(data: bytes) -> dict[str, Any] | None:
@@ -217,26 +217,26 @@ def _recognized(data: bytes, kind: type[T], media_type: str, field_validation: s
             node, duplicates = yaml.load(data)
         else:
             node = parsed(data)
-        said_kind, said_version = _probe(node)
+        said_kind, said_version = probe(node)
     except (JSONSyntaxError, DecodeError) as error:
-        raise _unrecognized(name, f"couldn't get version/kind; json parse error: {error}", data) from None
+        raise unrecognized(name, f"couldn't get version/kind; json parse error: {error}", data) from None
     except yaml.YAMLError as error:
-        raise _unrecognized(name, str(error), data) from None
+        raise unrecognized(name, str(error), data) from None
     if said_version.count("/") > 1:
-        raise _unrecognized(name, f"unexpected GroupVersion string: {said_version}", data)
+        raise unrecognized(name, f"unexpected GroupVersion string: {said_version}", data)
     said_kind, said_version = said_kind or name, said_version or api_version
     try:
         if (said_kind, said_version) != (name, api_version):
             _other(node, kind, said_kind, said_version)
         found = _exact(node, kind)
     except DecodeError as error:
-        raise _cannot(said_kind, said_version, name, str(error)) from None
+        raise cannot(said_kind, said_version, name, str(error)) from None
     problems = (*duplicates, *found.problems)
     if problems and field_validation == "Strict":
         told = walk.told((*yaml.duplicates_told(duplicates), *found.problems))
-        raise _cannot(said_kind, said_version, name, told)
+        raise cannot(said_kind, said_version, name, told)
     if said_version != api_version:
-        raise _mismatch(said_version, api_version)
+        raise mismatch(said_version, api_version)
     obj = found.obj
     if obj.kind != name or obj.api_version != api_version:  # type: ignore[attr-defined]
         obj = msgspec.structs.replace(obj, kind=name, api_version=api_version)  # type: ignore[type-var]
@@ -249,27 +249,27 @@ def _of_protobuf(data: bytes, kind: type[T]) -> Decoded[T]:
     try:
         envelope = protobuf.open_envelope(data)
     except protobuf.ProtobufError as error:
-        raise _unrecognized(name, str(error), data) from None
+        raise unrecognized(name, str(error), data) from None
     said_kind, said_version = envelope.kind or name, envelope.api_version or api_version
     try:
         if (said_kind, said_version) != (name, api_version):
             _other({}, kind, said_kind, said_version)
-            raise _mismatch(said_version, api_version)
+            raise mismatch(said_version, api_version)
         wire = trusted.encode(protobuf.decode_message(envelope.raw, kind))
         # Read back at once what will be stored: an object that nobody can read again must not get in.
         obj = trusted.decode(wire, kind)
     except (protobuf.ProtobufError, DecodeError, msgspec.ValidationError) as error:
-        raise _cannot(said_kind, said_version, name, str(error)) from None
+        raise cannot(said_kind, said_version, name, str(error)) from None
     return Decoded(obj, trusted.decode_any(wire))
 
 
-def _mismatch(said: str, expected: str) -> errors.StatusError:
+def mismatch(said: str, expected: str) -> errors.StatusError:
     return errors.bad_request(
         f"the API version in the data ({said}) does not match the expected API version ({expected})"
     )
 
 
-def _probe(node: Any) -> tuple[str, str]:
+def probe(node: Any) -> tuple[str, str]:
     """(kind, apiVersion) that a body says, "" where it says none. Raises DecodeError if they are no strings."""
     if node is None:
         return "", ""
@@ -312,12 +312,12 @@ def _other(node: Any, kind: type[Any], said_kind: str, said_version: str) -> Non
     )
 
 
-def _cannot(said_kind: str, said_version: str, name: str, why: str) -> errors.StatusError:
+def cannot(said_kind: str, said_version: str, name: str, why: str) -> errors.StatusError:
     version = said_version.rpartition("/")[2]
     return errors.bad_request(f'{said_kind} in version "{version}" cannot be handled as a {name}: {why}')
 
 
-def _unrecognized(name: str, why: str, data: bytes) -> errors.StatusError:
+def unrecognized(name: str, why: str, data: bytes) -> errors.StatusError:
     return errors.bad_request(
         f"the object provided is unrecognized (must be of type {name}): {why} ({go_json.summary(data)})"
     )

@@ -17,6 +17,7 @@ NodeKind = Literal["scalar", "any", "deduced", "map", "list"]
 ScalarKind = Literal["string", "numeric", "boolean", "untyped"]
 
 
+ABSENT = object()
 _MOST_ELEMENTS = 1024
 _PYTHON: dict[str, frozenset[type]] = {
     "string": frozenset((str, type(None))),
@@ -93,17 +94,15 @@ class TypeNode:
             raise ElementError("associative list with keys may not have non-map elements")
         if len(self.keys) == 1 and type(named := value.get(self.keys[0])) is str:
             return self._elements.get(named) or self._remember(named)
-        found: dict[str, Any] = {}
-        for key in self.keys:
-            if key in value:
-                found[key] = value[key]
-            elif key in self.defaults:
-                found[key] = self.defaults[key]
-            else:
-                raise ElementError(
-                    f'associative list with keys has an element that omits key field "{key}" (and doesn\'t have '
-                    "default value)"
-                )
+        found = {
+            key: held for key in self.keys if (held := value.get(key, self.defaults.get(key, ABSENT))) is not ABSENT
+        }
+        if not found:
+            keys = " ".join(f'"{key}"' for key in self.keys)
+            raise ElementError(
+                f"associative list with keys has an element that omits all key fields [{keys}] (and doesn't have "
+                "default values for any key fields)"
+            )
         return "k:" + _encoded(found)
 
     def _remember(self, value: str) -> str:
@@ -115,6 +114,8 @@ class TypeNode:
 
 
 def _encoded(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return msgspec.json.encode(value).decode()
 
 

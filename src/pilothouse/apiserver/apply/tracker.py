@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from pilothouse.api.codec import json as codec
 from pilothouse.api.codec import strict
+from pilothouse.api.custom import CustomObject
 from pilothouse.api.shapes import fields_of_struct, members_of
 from pilothouse.api.time import format_time
 from pilothouse.api.types.autoscaling.v1 import Scale
@@ -19,9 +20,10 @@ from pilothouse.apiserver.apply.differing import differing
 from pilothouse.apiserver.apply.fieldset import FieldSet, of_paths
 from pilothouse.apiserver.apply.schema import node_of
 from pilothouse.apiserver.apply.updater import ConflictError, MissingVersionError, Tree
+from pilothouse.apiserver.apply.validate import fits
 from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.generic.scaling import scale_of
-from pilothouse.apiserver.generic.strategy import Strategy, VersionForm
+from pilothouse.apiserver.generic.strategy import Strategy, Tracked, VersionForm
 from pilothouse.kit.clock import Clock
 
 _MOST_TEMPLATES = 512
@@ -36,8 +38,18 @@ class FieldTracker:
         self._templates: dict[tuple[type[Any], bytes], FieldSet] = {}
         self._strategies: dict[type[Any], Strategy[Any]] = {}
         for strategy in strategies:
-            for kind in (strategy.type, *(form.type for form in strategy.versions.values())):
-                self._strategies[kind] = strategy
+            self.add(strategy)
+
+    def add(self, strategy: Strategy[Any]) -> None:
+        """Know a kind."""
+        for kind in (strategy.type, *(form.type for form in strategy.versions.values())):
+            self._strategies[kind] = strategy
+
+    def forget(self, strategy: Strategy[Any]) -> None:
+        """Know a kind no more."""
+        self._strategies.pop(strategy.type, None)
+        self._kinds = {key: found for key, found in self._kinds.items() if key[0] is not strategy.type}
+        self._templates.clear()
 
     def created(self, obj: Any, call: Call) -> Any:
         if call.untracked:
@@ -86,8 +98,10 @@ class FieldTracker:
         if sent is None or sent == held:
             sent = None
         endpoint = self._endpoint(type(new), call.subresource)
-        if len(endpoint.kind.types) > 1:
+        if len(endpoint.kind.types) > 1 or isinstance(new, CustomObject):
             before, after = _tree(old), _tree(new)
+            if isinstance(new, CustomObject) and not fits(endpoint.kind.type_of(endpoint.api_version), after):
+                return _with_entries(new, ())  # no owner can be told of what is not of its type
         else:
             before, after = differing(_with_entries(old, ()), _with_entries(new, ()))
         return _with_entries(new, endpoint.update(before, after, held, sent, call.manager, self._now()))
@@ -99,6 +113,9 @@ class FieldTracker:
         if live is None:
             found = endpoint.apply(None, config, (), call.manager, self._now(), force)
             return _with_entries(kind() if found.tree is None else typed(found.tree, kind), found.entries)
+        if isinstance(live, CustomObject):
+            found = endpoint.apply(_tree(live), config, live.metadata.managed_fields, call.manager, self._now(), force)
+            return _with_entries(live if found.tree is None else typed(found.tree, kind), found.entries)
         held, members = live.metadata.managed_fields, members_of(kind)
         touched = endpoint.members_touched(config, held, call.manager)
         if touched is None or not touched <= members.keys():
@@ -164,6 +181,8 @@ def _tree(obj: Any) -> Tree:
 def _endpoint(strategy: Strategy[Any], kind: type[Any], subresource: str) -> FieldManager:
     """The field manager of one version of a kind, for the object itself or one of its subresources."""
     name, version = strict.identity(kind)
+    if strategy.tracked is not None:
+        return FieldManager(_tracked(strategy.tracked, subresource), version, name, _tree(kind()), subresource)
     forms = {strict.identity(form.type)[1]: form for form in strategy.versions.values()}
     group = version.rpartition("/")[0]  # entries of another group's versions are lost, as upstream loses them
     types = {v: t for v, t in _types(strategy).items() if v.rpartition("/")[0] == group}
@@ -171,6 +190,18 @@ def _endpoint(strategy: Strategy[Any], kind: type[Any], subresource: str) -> Fie
     convert = _conversion(strategy, forms)
     described = Kind({v: node_of(t) for v, t in types.items()}, dict.fromkeys(types, ignored), convert)
     return FieldManager(described, version, name, codec.decode_any(codec.encode(kind())), subresource)
+
+
+def _tracked(tracked: Tracked, subresource: str) -> Kind:
+    """A kind without a generated type. Its versions differ in their names alone, as far as owners go."""
+    ignored = of_paths(tracked.ignored.get(subresource, ()))
+
+    def convert(tree: Tree, source: str, target: str) -> Tree:
+        if target not in tracked.nodes:
+            raise MissingVersionError(target)
+        return {**tree, "apiVersion": target}
+
+    return Kind(tracked.nodes, dict.fromkeys(tracked.nodes, ignored), convert)
 
 
 def _types(strategy: Strategy[Any]) -> dict[str, type[Any]]:

@@ -16,7 +16,7 @@ class ConfigurationError(ValueError):
 
 def check(node: TypeNode, value: Any) -> None:
     """Raises ConfigurationError with every fault."""
-    if _fits(node, value):
+    if fits(node, value, repeats=False):
         return
     faults: list[str] = []
     _check(node, value, "", faults)
@@ -26,29 +26,30 @@ def check(node: TypeNode, value: Any) -> None:
         raise ConfigurationError("\n".join(["errors:", *(f"  {fault}" for fault in faults)]))
 
 
-def _fits(node: TypeNode, value: Any) -> bool:
-    """Whether there surely is no fault: the quick answer for most configurations."""
+def fits(node: TypeNode, value: Any, repeats: bool = True) -> bool:
+    """Whether there surely is no fault: the quick answer for most configurations. `repeats`: items of associative
+    lists may come twice."""
     if value is None or node.kind in ("any", "deduced"):
         return True
     if node.kind == "scalar":
         return type(value) in node.python
     if node.kind == "map":
-        return isinstance(value, dict) and _members_fit(node, value)
+        return isinstance(value, dict) and _members_fit(node, value, repeats)
     if not isinstance(value, list) or node.element is None:
         return False
     if not node.atomic:
         try:
-            if len({node.item(item) for item in value}) != len(value):
+            if len({node.item(item) for item in value}) != len(value) and not repeats:
                 return False
         except ElementError:
             return False
-    return all(_fits(node.element, item) for item in value)
+    return all(fits(node.element, item, repeats) for item in value)
 
 
-def _members_fit(node: TypeNode, value: dict[str, Any]) -> bool:
+def _members_fit(node: TypeNode, value: dict[str, Any], repeats: bool) -> bool:
     for key, member in value.items():
         child = node.child(key)
-        if child is None or (type(member) not in child.python and not _fits(child, member)):
+        if child is None or (type(member) not in child.python and not fits(child, member, repeats)):
             return False
     return True
 

@@ -46,6 +46,10 @@ class WatchCache:
         """Return when the cache is filled. Raises StoreUnavailable."""
         await self._replica.watch()
 
+    def retire(self) -> None:
+        """End the watches now, and follow the store no longer than requests under way need it."""
+        self._replica.retire()
+
     def forget(self, revision: int) -> None:
         """Drop changes up to `revision`, as the store does when it is compacted."""
         self._replica.ring.forget(revision)
@@ -80,7 +84,7 @@ class WatchCache:
         wanted = self._plan(interest)
         replica = self._replica
         if initial:
-            return replica.fanout.add(wanted, self._initial(wanted), self.revision)
+            return replica.fanout.add(wanted, _initial(replica, self._page(wanted, "", 0).items), self.revision)
         if after < replica.ring.floor:
             raise Compacted(replica.ring.floor)
         stream: Stream = replica.fanout.add(wanted, (), after)
@@ -115,12 +119,6 @@ class WatchCache:
     def _page(self, wanted: Plan, start: str, limit: int) -> Page:
         return self._replica.contents.page(wanted, start, limit, self.revision)
 
-    def _initial(self, wanted: Plan) -> Sequence[Change]:
-        """The state as changes, and the bookmark that ends it."""
-        sequence, now = self._replica.ring.sequence, self.revision
-        changes = [Change("ADDED", item, item.revision, sequence) for item in self._page(wanted, "", 0).items]
-        return [*changes, Change("BOOKMARK", None, now, sequence)]
-
     async def _written(self, key: str, value: bytes, obj: Any, work: Awaitable[int]) -> Stored:
         """The item of a write: the one that the watch has brought by now, unless the store is remote."""
         with self._replica.hint(key, value, obj) if obj is not None else contextlib.nullcontext():
@@ -143,6 +141,13 @@ class WatchCache:
             await self._clock.sleep(FUTURE_POLL)
             waited += FUTURE_POLL
             reached = await watch.catch_up()
+
+
+def _initial(replica: Replica, items: Sequence[Stored]) -> Sequence[Change]:
+    """The state as changes, and the bookmark that ends it."""
+    sequence, now = replica.ring.sequence, replica.revision
+    changes = [Change("ADDED", item, item.revision, sequence) for item in items]
+    return [*changes, Change("BOOKMARK", None, now, sequence)]
 
 
 async def page_of_history(store: Store, form: KindBytes, wanted: Plan, start: str, limit: int, revision: int) -> Page:

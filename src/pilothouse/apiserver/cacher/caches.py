@@ -33,6 +33,11 @@ class Caches:
             found = self._caches[source.prefix] = WatchCache(self._store, source, self._clock, self._scope)
         return found
 
+    def retire(self, cache: WatchCache) -> None:
+        """Make no more use of a cache: its watches end, and the next that asks for its prefix gets a new one."""
+        self._caches = {prefix: held for prefix, held in self._caches.items() if held is not cache}
+        cache.retire()
+
     async def forget_for_ever(self) -> None:
         """A task of the server: give back the memory of old changes."""
         revisions: dict[WatchCache, int] = {}

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 # Seconds between attempts to reach a store that is away, and how long a reader waits for them.
 RETRY = 0.5
 PATIENCE = 5.0
+# Seconds that a replica which is not used any more goes on for the requests that still do.
+_LINGER = 60.0
 # Past changes that a new cache reads, so that watches go on over a restart; and objects it takes in at once.
 _HISTORY = 10_000
 _PART = 250
@@ -103,6 +105,18 @@ class Replica:
             hints.remove(hint)
             if not hints:
                 del self._hints[key]
+
+    def retire(self) -> None:
+        """End the watchers now and the watch of the store a while later, for requests that are under way."""
+        self.fanout.end(StoreUnavailable(f"{self._source.prefix} is not served as before"))
+        if not self._scope.closing:
+            self._scope.spawn(self._close_later(), f"close {self._source.prefix}")
+
+    async def _close_later(self) -> None:
+        await self._clock.sleep(_LINGER)
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     def events(self, batch: Sequence[Event]) -> None:
         for event in batch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,7 @@ STORED_IN = {
     ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings"): ("admissionregistration.k8s.io", "v1beta1"),
     ("apiextensions.k8s.io", "customresourcedefinitions"): ("apiextensions.k8s.io", "v1beta1"),
 }
+_VERSION = re.compile(r"v([1-9]\d*)(?:(alpha|beta)([1-9]\d*))?")
 # Kinds that are never stored have no storage version.
 _STORING = {"create", "list", "watch"}
 
@@ -86,12 +88,19 @@ def api_subresource(resource: Resource, sub: Subresource) -> dict[str, Any]:
     return line | {"kind": sub.kind, "verbs": list(sub.verbs)}
 
 
+def _in_order(resource: Resource) -> Sequence[Subresource]:
+    """Subresources by name; custom resources tell the status first."""
+    if resource.group in GROUP_ORDER or not resource.group:
+        return sorted(resource.subresources, key=lambda s: s.name)
+    return resource.subresources
+
+
 def resource_list(group_version: str, resources: Iterable[Resource]) -> dict[str, Any]:
     """APIResourceList: /api/v1, /apis/GROUP/VERSION."""
     lines = []
     for resource in sorted(resources, key=lambda r: r.resource):
         lines.append(api_resource(resource))
-        lines += [api_subresource(resource, sub) for sub in sorted(resource.subresources, key=lambda s: s.name)]
+        lines += [api_subresource(resource, sub) for sub in _in_order(resource)]
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": lines}
 
 
@@ -131,9 +140,7 @@ def _discovered(resource: Resource) -> dict[str, Any]:
     if resource.categories:
         line["categories"] = list(resource.categories)
     if resource.subresources:
-        line["subresources"] = [
-            _discovered_subresource(resource, sub) for sub in sorted(resource.subresources, key=lambda s: s.name)
-        ]
+        line["subresources"] = [_discovered_subresource(resource, sub) for sub in _in_order(resource)]
     return line
 
 
@@ -168,10 +175,20 @@ def grouped(resources: Iterable[Resource]) -> dict[str, dict[str, list[Resource]
     ordered = sorted(found, key=lambda name: (place.get(name, len(place)), name))
 
     def versions(name: str) -> dict[str, list[Resource]]:
-        wanted = VERSION_ORDER.get(name, tuple(found[name]))
+        told = found[name] if name in place else sorted(found[name], key=priority)
+        wanted = VERSION_ORDER.get(name, tuple(told))
         return {version: found[name][version] for version in wanted}
 
     return {name: versions(name) for name in ordered}
+
+
+def priority(version: str) -> tuple[Any, ...]:
+    """The key that sorts versions: GA before beta before alpha, newer first, then all others by name."""
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        return (1, version)
+    major, stage, minor = match.groups()
+    return (0, ("", "beta", "alpha").index(stage or ""), -int(major), -int(minor or 0))
 
 
 def etag(document: bytes) -> str:

@@ -83,8 +83,9 @@ async def items(
     )
     # Items of typed lists carry no kind and apiVersion: their tails alone. They are put together while they are sent,
     # so that a slow reader of a long list holds references to what the cache has, not megabytes of its own.
-    chunks: list[bytes] = [b",{"] * (2 * len(found))
-    chunks[:1] = [b"{"] if found else []
+    opening = found[0].form.opening if found else b"{"
+    chunks: list[bytes] = [b"," + opening] * (2 * len(found))
+    chunks[:1] = [opening] if found else []
     chunks[1::2] = [item.tail for item in found]
     chunks = [start, *chunks, b"]}"]
     if media.type == JSON:

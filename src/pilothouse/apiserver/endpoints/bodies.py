@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from pilothouse.api import errors, go_text
@@ -14,6 +15,8 @@ from pilothouse.api.errors import bad_request
 from pilothouse.api.types.meta.v1 import DeleteOptions, StatusDetails
 from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.endpoints.negotiation import PROTOBUF, YAML, body_type
+from pilothouse.apiserver.generic.patching import TYPES as PATCH_TYPES
+from pilothouse.apiserver.generic.reading import Reading
 from pilothouse.kit.aside import aside
 
 
@@ -23,6 +26,15 @@ async def decode(context: Context, data: bytes, media_type: str, kind: type[Any]
     found = await aside(
         len(data), lambda: strict.decode_request(data, kind, media_type=media_type, field_validation=validation)
     )
+    for problem in found.problems:
+        context.warn(problem)
+    context.untracked = resets_managers(found.tree)
+    return found.obj
+
+
+async def read(context: Context, data: bytes, media_type: str, reading: Reading, validation: str) -> Any:
+    """The object in a body of a kind that reads bodies itself. Raises StatusError (400, 415)."""
+    found = await aside(len(data), lambda: reading.decode(data, media_type, validation or "Warn"))
     for problem in found.problems:
         context.warn(problem)
     context.untracked = resets_managers(found.tree)
@@ -75,6 +87,13 @@ def named(obj: Any, name: str, namespace: str) -> None:
         raise bad_request(f"the name of the object ({meta.name}) does not match the name on the URL ({name})")
     if namespace and meta.namespace and meta.namespace != namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+
+
+def unknown_patch(taken: Collection[str]) -> errors.StatusError:
+    """415 of a kind that tells which patches it takes."""
+    types = [media for media, kind in PATCH_TYPES.items() if kind in taken]
+    told = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(types)
+    return errors.make(415, "UnsupportedMediaType", told)
 
 
 def unsupported_patch() -> errors.StatusError:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from pilothouse.api import scheme
 from pilothouse.apiserver.discovery import documents as discovery
 from pilothouse.apiserver.endpoints import answers, negotiation
 from pilothouse.apiserver.endpoints.context import Context
@@ -46,7 +47,7 @@ class Documents:
         self._router = router
         self._address = address
         self._made: dict[str, Any] = {}
-        self._openapi = OpenApi(self._groups, VERSION["gitVersion"])
+        self._openapi = OpenApi(self._builtin, VERSION["gitVersion"])
         self.checks: dict[str, dict[str, Check]] = {"healthz": {}, "livez": {}, "readyz": {}}
         self.exact: dict[str, Callable[[Context], Answer | Awaitable[Answer]]] = {
             "/version": self._version,
@@ -86,6 +87,16 @@ class Documents:
         found: dict[str, dict[str, list[Any]]] = self._once(
             "groups", lambda: discovery.grouped(self._router.resources())
         )
+        return found
+
+    def _builtin(self) -> dict[str, dict[str, list[Any]]]:
+        """The groups whose kinds have generated types."""
+        found: dict[str, dict[str, list[Any]]] = {}
+        for group, versions in self._groups().items():
+            for version, resources in versions.items():
+                known = [r for r in resources if (r.group, r.version, r.resource) in scheme.BY_RESOURCE]
+                if known:
+                    found.setdefault(group, {})[version] = known
         return found
 
     def _once(self, key: str, make: Callable[[], Any]) -> Any:

@@ -17,6 +17,7 @@ from pilothouse.apiserver.apply.tracker import FieldTracker
 from pilothouse.apiserver.endpoints import bodies
 from pilothouse.apiserver.generic.call import Call, Change
 from pilothouse.apiserver.generic.patching import PatchKind
+from pilothouse.apiserver.generic.reading import Reading
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.scaling import scale_errors, scale_of
 from pilothouse.apiserver.generic.storage import Stored
@@ -45,7 +46,7 @@ class ObjectPatcher:
             return await self._apply(registry, form, body, call, bool(force))
 
         async def change(live: Any) -> Any:
-            new = await _patched(kind, body, live, form.type, call)
+            new = await _patched(kind, body, live, form.type, call, registry.strategy.reading)
             bodies.named(new, call.name, call.namespace)
             return self._tracker.updated(form.defaults(new), live, call)
 
@@ -88,12 +89,16 @@ class ObjectPatcher:
         return change
 
 
-async def _patched(kind: PatchKind, body: bytes, live: Any, type_: type[Any], call: Call) -> Any:
+async def _patched(
+    kind: PatchKind, body: bytes, live: Any, type_: type[Any], call: Call, reading: Reading | None = None
+) -> Any:
     """What the patch makes of `live`; its problems become warnings. Raises StatusError.
 
     Most patches name a member or two: those alone are decoded again, the others stay the very Structs that they are.
     """
     media_type = _MEDIA_TYPES[kind]
+    if reading is not None:
+        return (await _decoded(media_type, body, live, call, reading)).obj
     named = patch.members_named(media_type, body, type_) if len(body) < LARGE else None
     if named is None:
         return (await _decoded(media_type, body, live, call)).obj
@@ -105,12 +110,16 @@ async def _patched(kind: PatchKind, body: bytes, live: Any, type_: type[Any], ca
     return replace(live, **{attribute: getattr(found.obj, attribute) for attribute in named})
 
 
-async def _decoded(media_type: str, body: bytes, live: Any, call: Call) -> Decoded[Any]:
+async def _decoded(media_type: str, body: bytes, live: Any, call: Call, reading: Reading | None = None) -> Decoded[Any]:
     validation = call.field_validation or "Warn"
     data = codec.encode(live)
-    found = await aside(
-        len(body) + len(data), lambda: patch.apply_patch(media_type, body, data, type(live), validation)
-    )
+
+    def patched() -> Decoded[Any]:
+        if reading is not None:
+            return reading.patched(media_type, body, data, validation)
+        return patch.apply_patch(media_type, body, data, type(live), validation)
+
+    found = await aside(len(body) + len(data), patched)
     for problem in found.problems:
         call.warn(problem)
     call.untracked = bodies.resets_managers(found.tree)

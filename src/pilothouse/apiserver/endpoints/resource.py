@@ -43,10 +43,14 @@ class ResourceEndpoint:
         self.patcher = patcher
         self.form = registry.forms[api_version]
         group, _, version = api_version.rpartition("/")
-        self.resource = BY_RESOURCE[(group, version, registry.resource.resource)]
         self.own = api_version == registry.resource.api_version
-        self.kind = registry.resource.kind
-        self.printer = KindPrinter(registry.strategy, api_version)
+        own = registry.resource
+        self.resource = own if self.own else BY_RESOURCE[(group, version, own.resource)]
+        self.kind = own.kind
+        strategy = registry.strategy
+        self.list_kind = strategy.list_kind or f"{own.kind}List"
+        self.reading = strategy.reading
+        self.printer = strategy.printer or KindPrinter(strategy, api_version)
 
     # Reading.
 
@@ -77,8 +81,13 @@ class ResourceEndpoint:
             metadata["continue"] = self.token(interest, page)
             if page.remaining > 0 and not options.label_selector and not options.field_selector:
                 metadata["remainingItemCount"] = page.remaining
+        return await self._listed(context, page, metadata)
+
+    async def _listed(self, context: Context, page: Page, metadata: dict[str, Any]) -> Response:
         items = page.items if self.own else [self.registry.shown(i, self.api_version) for i in page.items]
-        return await answers.items(context, self.printer, items, (self.kind + "List", self.api_version), metadata)
+        if self.registry.strategy.list_kind and not context.media.shape:
+            metadata = {"continue": "", **metadata}
+        return await answers.items(context, self.printer, items, (self.list_kind, self.api_version), metadata)
 
     def token(self, interest: Interest, page: Page) -> str:
         """How to go on with a list that was cut; empty if it was not."""
@@ -154,16 +163,21 @@ class ResourceEndpoint:
         media_type = body_type(context.request.header(b"content-type"))
         data = await context.body()
         options = opt.write_options(context.query, CreateOptions)
-        obj = await bodies.decode(context, data, media_type, self.form.type, options.field_validation)
+        obj = await self._decoded(context, data, media_type, options.field_validation)
         item = await self.registry.create(obj, context.call(self.api_version, options))
         return self.answer(context, item, 201)
+
+    async def _decoded(self, context: Context, data: bytes, media_type: str, validation: str) -> Any:
+        if self.reading is not None:
+            return await bodies.read(context, data, media_type, self.reading, validation)
+        return await bodies.decode(context, data, media_type, self.form.type, validation)
 
     async def update(self, context: Context, subresource: str = "") -> Response:
         context.negotiate()
         media_type = body_type(context.request.header(b"content-type"))
         data = await context.body()
         options = opt.write_options(context.query, UpdateOptions)
-        obj = await bodies.decode(context, data, media_type, self.form.type, options.field_validation)
+        obj = await self._decoded(context, data, media_type, options.field_validation)
         bodies.named(obj, context.info.name, context.info.scope)
         call = context.call(self.api_version, options, subresource)
         item, created = await self.registry.put(obj, call)
@@ -172,6 +186,8 @@ class ResourceEndpoint:
     async def patch(self, context: Context, subresource: str = "") -> Response:
         context.negotiate()
         kind = patch_type(context.request.header(b"content-type"))
+        if self.reading is not None and kind not in self.reading.patches:
+            raise bodies.unknown_patch(self.reading.patches)
         if kind is None:
             raise bodies.unsupported_patch()
         data = await context.body()
@@ -202,8 +218,7 @@ class ResourceEndpoint:
         for item in page.items:
             await self._delete_member(context, item, options)
         metadata = {"resourceVersion": str(page.revision)}
-        items = page.items if self.own else [self.registry.shown(i, self.api_version) for i in page.items]
-        return await answers.items(context, self.printer, items, (self.kind + "List", self.api_version), metadata)
+        return await self._listed(context, page, metadata)
 
     async def _delete_member(self, context: Context, item: Stored, options: DeleteOptions) -> None:
         meta = item.obj.metadata

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pilothouse.api import errors
 from pilothouse.api.errors import StatusError
 from pilothouse.api.facts import Resource
+from pilothouse.api.scheme import BY_RESOURCE
 from pilothouse.api.types.meta.v1 import StatusDetails
 from pilothouse.apiserver.endpoints.context import Handler
 from pilothouse.apiserver.filters.request_info import RequestInfo
@@ -39,6 +40,32 @@ def missing() -> StatusError:
 def not_allowed() -> StatusError:
     told = "the server does not allow this method on the requested resource"
     return errors.make(405, "MethodNotAllowed", told, StatusDetails())
+
+
+_BUILTIN = frozenset(group for group, _, _ in BY_RESOURCE)
+_ACROSS = frozenset(("list", "watch"))
+
+
+def _on_custom(method: str, route: Route, info: RequestInfo) -> Handler | None:
+    """Who answers for a custom resource, chosen by the verb: a name behind a POST is nothing to it. None for a path
+    that it does not have. Raises StatusError (404, 405)."""
+    r = route.resource
+    if r.namespaced != bool(info.namespace) and not (r.namespaced and info.verb in _ACROSS):
+        return None
+    if info.verb == "watch" and not info.subresource:
+        return route.watch
+    methods: Methods | None
+    if info.subresource:
+        methods = route.subresources.get(info.subresource)
+        if methods is None:
+            raise errors.not_found(r.group, r.resource, info.name)
+    else:
+        methods = route.collection if info.verb in ("list", "create", "deletecollection") else route.item
+    found = methods.get(method)
+    if found is None:
+        told = f'{info.verb} is not supported on resources of kind "{r.resource}.{r.group}"'
+        raise errors.make(405, "MethodNotAllowed", told, StatusDetails(group=r.group, kind=r.resource))
+    return found
 
 
 class Router:
@@ -76,6 +103,9 @@ class Router:
     def handler(self, method: str, info: RequestInfo) -> Handler | None:
         """Who answers; None if the group is unknown. Raises StatusError (404, 405)."""
         held = self._routes.get((info.group, info.version))
+        if info.group not in _BUILTIN:
+            route = held.get(info.resource) if held is not None else None
+            return _on_custom(method, route, info) if route is not None else None
         if held is None:
             if info.group not in self.groups:
                 return None

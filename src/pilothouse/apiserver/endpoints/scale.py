@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pilothouse.api import errors
 from pilothouse.api.types.autoscaling.v1 import Scale
 from pilothouse.api.types.meta.v1 import UpdateOptions
 from pilothouse.apiserver.endpoints import answers, bodies
@@ -53,6 +54,8 @@ class ScaleEndpoint:
         context.negotiate()
         info = context.info
         item = await self.endpoint.registry.get(info.scope, info.name)
+        if told := self.rules.missing(item.obj):
+            raise errors.internal(told)
         return answers.structure(context, scale_of(self.rules, item.obj), printer=PRINTER)
 
     async def update(self, context: Context) -> Response:

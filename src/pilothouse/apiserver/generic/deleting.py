@@ -78,7 +78,7 @@ def _marked(strategy: Strategy[Any], obj: Any, write: Write) -> Any:
     meta: ObjectMeta = obj.metadata
     if meta.deletion_timestamp is not None:
         return obj if strategy.deletion.waits(obj) else _ungraced(obj)
-    generation = meta.generation + 1 if meta.generation > 0 else meta.generation
+    generation = meta.generation + 1 if meta.generation > 0 and strategy.deletion.bumps else meta.generation
     seconds = None if strategy.deletion.waits(obj) else 0
     marked = with_meta(
         obj,

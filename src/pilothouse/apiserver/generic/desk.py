@@ -51,7 +51,12 @@ class Desk:
     """One stored kind, as those who create, update and delete it see it."""
 
     def __init__(
-        self, strategy: Strategy[Any], cache: Cache, surroundings: Surroundings, hooks: Hooks | None = None
+        self,
+        strategy: Strategy[Any],
+        cache: Cache,
+        surroundings: Surroundings,
+        hooks: Hooks | None = None,
+        form: KindBytes | None = None,
     ) -> None:
         self.strategy = strategy
         self.resource = strategy.resource
@@ -62,7 +67,7 @@ class Desk:
         self.forms = {self.resource.api_version: self.own, **strategy.versions}
         self.rules = {v: replace(strategy, **form.rules) if form.rules else strategy for v, form in self.forms.items()}
         self.bytes = {version: KindBytes(form.type) for version, form in self.forms.items()}
-        self.stored_bytes = self.bytes[self.resource.api_version] = KindBytes(strategy.type, strategy.fields)
+        self.stored_bytes = self.bytes[self.resource.api_version] = form or KindBytes(strategy.type, strategy.fields)
         self.prefix = f"/registry/{strategy.prefix}/"
 
     def key(self, namespace: str, name: str) -> str:

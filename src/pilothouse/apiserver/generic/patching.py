@@ -11,7 +11,7 @@ from pilothouse.apiserver.generic.storage import Stored
 from pilothouse.apiserver.generic.strategy import Scale
 
 PatchKind = Literal["json", "merge", "strategic", "apply"]
-_TYPES: dict[str, PatchKind] = {
+TYPES: dict[str, PatchKind] = {
     "application/json-patch+json": "json",
     "application/merge-patch+json": "merge",
     "application/strategic-merge-patch+json": "strategic",
@@ -22,7 +22,7 @@ _TYPES: dict[str, PatchKind] = {
 @functools.lru_cache(maxsize=64)
 def patch_type(content_type: bytes | None) -> PatchKind | None:
     """The kind of patch that a content type names; None if it names none."""
-    return _TYPES.get((content_type or b"").decode("latin-1").partition(";")[0].strip())
+    return TYPES.get((content_type or b"").decode("latin-1").partition(";")[0].strip())
 
 
 class Patcher(Protocol):

@@ -7,7 +7,7 @@ from typing import Any
 from pilothouse.apiserver.generic.creating import Creator
 from pilothouse.apiserver.generic.desk import Desk, Surroundings
 from pilothouse.apiserver.generic.removing import Remover
-from pilothouse.apiserver.generic.storage import Cache, Stored
+from pilothouse.apiserver.generic.storage import Cache, KindBytes, Stored
 from pilothouse.apiserver.generic.strategy import Hooks, Strategy
 from pilothouse.apiserver.generic.updating import Updater
 
@@ -16,9 +16,15 @@ class Registry:
     """A stored kind in every version it is served in. Writes are bound methods of those who do them."""
 
     def __init__(
-        self, strategy: Strategy[Any], cache: Cache, surroundings: Surroundings, hooks: Hooks | None = None
+        self,
+        strategy: Strategy[Any],
+        cache: Cache,
+        surroundings: Surroundings,
+        hooks: Hooks | None = None,
+        form: KindBytes | None = None,
     ) -> None:
-        self.desk = Desk(strategy, cache, surroundings, hooks)
+        """`form`: how the objects are written, where that is not as their type says."""
+        self.desk = Desk(strategy, cache, surroundings, hooks, form)
         self.strategy = strategy
         self.resource = self.desk.resource
         self.cache = cache

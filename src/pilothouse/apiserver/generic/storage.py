@@ -73,6 +73,11 @@ class KindBytes:
             return obj
         return replace(obj, metadata=replace(obj.metadata, resource_version=version))
 
+    @property
+    def opening(self) -> bytes:
+        """What an object begins with as an item of a list: items of typed lists do not say their kind."""
+        return b"{"
+
     def columns(self, obj: Any) -> Columns:
         """What selectors ask of a typed object."""
         return Columns(obj.metadata.labels, tuple([read(obj) for read in self._readers]))

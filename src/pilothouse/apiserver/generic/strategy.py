@@ -21,6 +21,7 @@ from pilothouse.api.object import Object
 from pilothouse.api.scheme import resource_of
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.meta.v1 import DeleteOptions
+from pilothouse.apiserver.generic.reading import Reading
 from pilothouse.semantics.validation.names import NameRule, dns_subdomain
 
 K = TypeVar("K", bound=Object)
@@ -120,6 +121,8 @@ class Scale(Generic[K]):
     selector: Callable[[K], str]
     """The label selector as text."""
     with_replicas: Callable[[K, int], K]
+    missing: Callable[[K], str] = lambda obj: ""
+    """Why an object has no Scale that can be read; empty if it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +141,8 @@ class Deletion(Generic[K]):
     """Seconds of grace of a kind that is deleted gracefully (Pod); None: at once. May be 0."""
     waits: Callable[[K], bool] = lambda obj: False
     """True while the object has finalizers of its own besides `metadata.finalizers` (Namespace)."""
+    bumps: bool = True
+    """Whether the mark of deletion bumps the generation."""
     mark: Callable[[K, Write], K] = keep
     """Changes an object that has just got its deletionTimestamp (a Namespace turns Terminating)."""
 
@@ -162,6 +167,16 @@ class Hooks(Protocol):
     async def after_delete(self, obj: Any, write: Write) -> None: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracked:
+    """What field managers know of a kind without a generated type."""
+
+    nodes: Mapping[str, Any]
+    """The types of its versions (`apply.schema.TypeNode`), by api_version."""
+    ignored: Mapping[str, Sequence[tuple[str, ...]]]
+    """The paths that an endpoint does not write, by subresource, empty for the object itself."""
+
+
 Subresource = Callable[..., Awaitable[Any]]
 
 
@@ -176,6 +191,8 @@ class Strategy(Generic[K]):
     # Names and metadata.
     name: NameRule = dns_subdomain
     name_path: str = "metadata.name"
+    core_finalizers: bool = True
+    """Whether a finalizer without a domain must be one of the API's own."""
     generation: tuple[str, ...] = ()
     """Attributes whose change bumps metadata.generation (`spec`, `metadata.annotations`)."""
     first_generation: int = 1
@@ -228,6 +245,18 @@ class Strategy(Generic[K]):
     row_order: Callable[[K], Any] | None = None
     """What the rows of a list's Table are sorted by; None: as they are listed."""
 
+    # Kinds that no generated type stands behind (custom resources).
+    served: Resource | None = None
+    """The served resource; None: that of the generated type."""
+    reading: Reading | None = None
+    """How bodies and patches become objects; None: by the generated type."""
+    tracked: Tracked | None = None
+    """What field managers know of the objects; None: what the generated type tells."""
+    printer: Any = None
+    """What writes the rows of Tables; None: `row`, below the columns that the facts tell."""
+    list_kind: str = ""
+    """The kind of lists, whose items then say what they are; empty: `<kind>List`, of items that do not."""
+
     # Ends.
     deletion: Deletion[K] = field(default_factory=Deletion)
     ttl_seconds: float | None = None
@@ -236,4 +265,6 @@ class Strategy(Generic[K]):
     @property
     def resource(self) -> Resource:
         """The served resource of the storage version."""
+        if self.served is not None:
+            return self.served
         return resource_of(self.type)

@@ -75,7 +75,7 @@ class Updater:
                 raise as_status("autoscaling", "Scale", scale.metadata.name, found)
             obj = rules.with_replicas(live, scale.spec.replicas)
             named = scale.metadata.resource_version
-            if named != live.metadata.resource_version:
+            if named and named != live.metadata.resource_version:
                 obj = writing.with_meta(obj, resource_version=named)
             return self._s.tracker.updated(obj, live, call)
 

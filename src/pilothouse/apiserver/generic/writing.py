@@ -64,7 +64,7 @@ def before_create(strategy: Strategy[Any], obj: Any, write: Write) -> tuple[Any,
         obj = with_meta(obj, generation=strategy.first_generation)
     obj = strategy.prepare_create(obj, write)
     resource = strategy.resource
-    found = meta_rules.validate(obj.metadata, resource.namespaced, strategy.name)
+    found = meta_rules.validate(obj.metadata, resource.namespaced, strategy.name, core=strategy.core_finalizers)
     found += strategy.validate(obj)
     if not found:
         name = obj.metadata.name
@@ -107,9 +107,10 @@ def update_errors(
     found: list[field_errors.FieldError] = []
     if new.metadata != old.metadata:
         repeats = strategy.meta_update if rules is None else rules.meta_update
-        found += meta_rules.validate(new.metadata, namespaced, path_segment)
+        found += meta_rules.validate(new.metadata, namespaced, path_segment, core=strategy.core_finalizers)
         found += meta_rules.validate_update(new.metadata, old.metadata) * (1 + repeats.change)
-        found += meta_rules.validate(new.metadata, namespaced, strategy.name) * repeats.whole
+        if repeats.whole:
+            found += meta_rules.validate(new.metadata, namespaced, strategy.name, core=strategy.core_finalizers)
     if rules is not None:
         return [*found, *rules.validate(new, old)]
     if strategy.validate_update is not None:

@@ -64,8 +64,8 @@ def _by_tree(media_type: str) -> Callable[[bytes, dict[str, Any], Any, bool], De
             found = strict.decode_tree(tree, kind)
             _same_kind(tree, kind)
         except walk.DecodeError as error:
-            raise _invalid(_text(tree), str(error)) from None
-        return _judged(found, (*problems, *found.problems), lambda: _text(tree), refuses)
+            raise invalid(text(tree), str(error)) from None
+        return _judged(found, (*problems, *found.problems), lambda: text(tree), refuses)
 
     return patcher
 
@@ -82,7 +82,7 @@ def _by_strategy(body: bytes, live: dict[str, Any], kind: Any, refuses: bool) ->
             raise _unprocessable() from None
         raise errors.make(error.code, "BadRequest" if error.code == 400 else "", str(error)) from None
     except walk.DecodeError as error:
-        raise _invalid(go_text(patch), str(error)) from None
+        raise invalid(go_text(patch), str(error)) from None
     return _judged(Decoded(obj, normal), (*problems, *unknown), lambda: go_text(patch), refuses)
 
 
@@ -107,11 +107,11 @@ _PATCHERS: dict[str, Callable[[bytes, dict[str, Any], Any, bool], Decoded[Any]]]
 
 def _judged(found: Decoded[Any], problems: tuple[str, ...], shown: Callable[[], str], refuses: bool) -> Decoded[Any]:
     if problems and refuses:
-        raise _invalid(shown(), walk.told(problems))
+        raise invalid(shown(), walk.told(problems))
     return Decoded(found.obj, found.tree, problems)
 
 
-def _text(tree: Any) -> str:
+def text(tree: Any) -> str:
     return msgspec.json.encode(tree).decode()
 
 
@@ -186,7 +186,7 @@ def _unprocessable() -> errors.StatusError:
     return errors.make(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid", message, StatusDetails())
 
 
-def _invalid(shown: str, why: str) -> errors.StatusError:
+def invalid(shown: str, why: str) -> errors.StatusError:
     quoted = shown.replace("\\", "\\\\").replace('"', '\\"')
     message = f'Invalid value: "{quoted}": {why}'
     cause = StatusCause(reason="FieldValueInvalid", field_="patch", message=message)

@@ -15,8 +15,11 @@ STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 IMMUTABLE = "field is immutable"
 
 
-def validate(meta: ObjectMeta, namespaced: bool, name: NameRule, path: str = "metadata") -> FieldErrors:
-    """Errors of a whole ObjectMeta, the kind's form of names included."""
+def validate(
+    meta: ObjectMeta, namespaced: bool, name: NameRule, path: str = "metadata", *, core: bool = True
+) -> FieldErrors:
+    """Errors of a whole ObjectMeta, the kind's form of names included. `core`: a finalizer without a domain must be one
+    of the API's own."""
     found: FieldErrors = []
     if meta.generate_name:
         found += [invalid(f"{path}.generateName", meta.generate_name, m) for m in name(meta.generate_name, True)]
@@ -32,7 +35,7 @@ def validate(meta: ObjectMeta, namespaced: bool, name: NameRule, path: str = "me
     if meta.owner_references:
         found += owner_references(meta.owner_references, f"{path}.ownerReferences")
     if meta.finalizers:
-        found += finalizers(meta.finalizers, f"{path}.finalizers")
+        found += finalizers(meta.finalizers, f"{path}.finalizers", core)
     return found + managed_fields(meta.managed_fields, f"{path}.managedFields")
 
 
@@ -158,11 +161,11 @@ def _owner_reference(reference: OwnerReference, path: str) -> FieldErrors:
 _NO_VERSION = "version must not be empty"
 
 
-def finalizers(found: Sequence[str], path: str) -> FieldErrors:
+def finalizers(found: Sequence[str], path: str, core: bool = True) -> FieldErrors:
     errors: FieldErrors = []
     for finalizer in found:
         errors += [invalid(path, finalizer, m) for m in names.qualified_name(finalizer)]
-    for index, finalizer in enumerate(found):
+    for index, finalizer in enumerate(found if core else ()):
         errors += core_finalizer(finalizer, f"{path}[{index}]")
     if "orphan" in found and "foregroundDeletion" in found:
         errors.append(invalid(path, found, "finalizer orphan and foregroundDeletion cannot be both set"))

@@ -1,0 +1,1 @@
+"""Custom resources: schemas compiled once, and a roster of registries that follows the CustomResourceDefinitions."""

@@ -1,0 +1,75 @@
+"""Which names a definition gets, and what its conditions say of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from pilothouse.api.time import format_time
+from pilothouse.api.types.apiextensions.v1 import (
+    CustomResourceDefinition,
+    CustomResourceDefinitionCondition,
+    CustomResourceDefinitionNames,
+    CustomResourceDefinitionStatus,
+)
+from pilothouse.semantics import conditions
+
+Condition = CustomResourceDefinitionCondition
+Crd = CustomResourceDefinition
+
+
+def decided(crd: Crd, others: Iterable[Crd], now: float) -> CustomResourceDefinitionStatus:
+    """The status of a definition beside `others` of its group: names that are free are accepted, and once all are,
+    the definition is established for good."""
+    accepted, conflicts = _names(crd, others)
+    held = tuple(crd.status.conditions or ())
+    if conflicts:
+        reason, message = conflicts
+        names = Condition(type="NamesAccepted", status="False", reason=reason, message=message)
+    else:
+        names = Condition(type="NamesAccepted", status="True", reason="NoConflicts", message="no conflicts found")
+    found = with_condition(held, names, now)
+    established = next((c for c in held if c.type == "Established"), None)
+    if established is None or established.status != "True":
+        if conflicts:
+            reason, message = "NotAccepted", "not all names are accepted"
+            established = Condition(type="Established", status="False", reason=reason, message=message)
+        else:
+            message = "the initial names have been accepted"
+            established = Condition(type="Established", status="True", reason="InitialNamesAccepted", message=message)
+        found = with_condition(found, established, now)
+    return replace(crd.status, accepted_names=accepted, conditions=found)
+
+
+def with_condition(held: Sequence[Condition], wanted: Condition, now: float) -> tuple[Condition, ...]:
+    """The conditions with one set now."""
+    return conditions.put(tuple(held), replace(wanted, last_transition_time=format_time(now)))
+
+
+def _names(crd: Crd, others: Iterable[Crd]) -> tuple[CustomResourceDefinitionNames, tuple[str, str] | None]:
+    """The accepted names, and (reason, message) of the first conflict."""
+    resources: set[str] = set()
+    kinds: set[str] = set()
+    for other in others:
+        if other.metadata.name != crd.metadata.name:
+            names = other.status.accepted_names
+            resources |= {names.plural, names.singular, *names.short_names} - {""}
+            kinds |= {names.kind, names.list_kind} - {""}
+    wanted, accepted = crd.spec.names, crd.status.accepted_names
+    conflict: tuple[str, str] | None = None
+    for attribute, taken, reason in (
+        ("plural", resources, "PluralConflict"),
+        ("singular", resources, "SingularConflict"),
+        ("short_names", resources, "ShortNamesConflict"),
+        ("kind", kinds, "KindConflict"),
+        ("list_kind", kinds, "ListKindConflict"),
+    ):
+        value = getattr(wanted, attribute)
+        clash = [v for v in ((value,) if isinstance(value, str) else value) if v in taken]
+        if clash:
+            told = ", ".join(f'"{name}" is already in use' for name in clash)
+            conflict = (reason, told if len(clash) == 1 else f"[{told}]")
+        else:
+            accepted = replace(accepted, **{attribute: value})
+    return replace(accepted, categories=wanted.categories), conflict

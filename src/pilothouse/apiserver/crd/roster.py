@@ -1,0 +1,138 @@
+"""The custom resources that are served now: follows the definitions, and mounts and unmounts their versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pilothouse.api.custom import CustomObject
+from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition
+from pilothouse.apiserver.cacher.cache import WatchCache
+from pilothouse.apiserver.cacher.caches import Caches
+from pilothouse.apiserver.cacher.replica import Source
+from pilothouse.apiserver.crd.conversion import converter
+from pilothouse.apiserver.crd.forms import CustomBytes
+from pilothouse.apiserver.crd.strategy import prefix_of, selectable, strategy_of
+from pilothouse.apiserver.crd.version import Version
+from pilothouse.apiserver.crd.view import VersionView
+from pilothouse.apiserver.generic.desk import Surroundings
+from pilothouse.apiserver.generic.registry import Registry
+from pilothouse.apiserver.generic.storage import Cache
+from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.semantics import conditions
+
+
+class Mount(Protocol):
+    """Where registries are served: the server's routes."""
+
+    def serve(self, registry: Registry) -> None: ...
+
+    def withdraw(self, registry: Registry) -> None: ...
+
+
+class Trackers(Protocol):
+    """Who has to know strategies (the field tracker)."""
+
+    def add(self, strategy: Strategy[Any]) -> None: ...
+
+    def forget(self, strategy: Strategy[Any]) -> None: ...
+
+
+@dataclass(slots=True)
+class Served:
+    """One definition as it is served. `registries` are by version; not all of them need be mounted."""
+
+    crd: CustomResourceDefinition
+    cache: WatchCache
+    registries: dict[str, Registry]
+    storage: str
+
+    @property
+    def stored(self) -> Registry:
+        """The registry of the storage version."""
+        return self.registries[self.storage]
+
+
+class CustomRoster:
+    """By name of the definition; `definition_changed` is told of every change of one."""
+
+    def __init__(self, caches: Caches, surroundings: Surroundings, tracker: Trackers, mount: Mount) -> None:
+        self._caches = caches
+        self._surroundings = surroundings
+        self._tracker = tracker
+        self._mount = mount
+        self.served: dict[str, Served] = {}
+
+    def definition_changed(self, old: CustomResourceDefinition | None, new: CustomResourceDefinition | None) -> None:
+        """An observer of the definitions."""
+        crd = new if new is not None else old
+        assert crd is not None
+        held = self.served.get(crd.metadata.name)
+        if new is None or not conditions.is_true(new.status.conditions or (), "Established"):
+            if held is not None:
+                self._drop(held)
+            return
+        if held is not None and _alike(held.crd, new):
+            return
+        if held is not None:
+            self._drop(held)
+        self._serve(new)
+
+    def _drop(self, held: Served) -> None:
+        del self.served[held.crd.metadata.name]
+        for version, registry in held.registries.items():
+            if _is_served(held.crd, version):
+                self._mount.withdraw(registry)
+            self._tracker.forget(registry.strategy)
+        self._caches.retire(held.cache)
+
+    def _serve(self, crd: CustomResourceDefinition) -> None:
+        versions = {v.api_version: v for v in (Version(crd, declared) for declared in crd.spec.versions or ())}
+        stored = next(v for v in versions.values() if v.declared.storage)
+        fields: dict[str, Callable[[CustomObject], str]] = {}
+        for version in versions.values():
+            fields |= selectable(version)
+        form = CustomBytes(stored, versions, fields)
+        source = Source(form, f"/registry/{prefix_of(crd)}/", crd.spec.scope == "Namespaced")
+        cache = self._caches.of(source)
+        served = Served(crd, cache, {}, stored.declared.name)
+        for version in versions.values():
+            seen, own = self._seen(crd, version, stored, cache, form, versions)
+            strategy = strategy_of(crd, version, versions)
+            self._tracker.add(strategy)
+            registry = Registry(strategy, seen, self._surroundings, form=own)
+            served.registries[version.declared.name] = registry
+            if version.declared.served:
+                self._mount.serve(registry)
+        self.served[crd.metadata.name] = served
+
+    @staticmethod
+    def _seen(
+        crd: CustomResourceDefinition,
+        version: Version,
+        stored: Version,
+        cache: WatchCache,
+        form: CustomBytes,
+        versions: dict[str, Version],
+    ) -> tuple[Cache, CustomBytes]:
+        """The cache as a version sees it, and how its objects are written."""
+        if version is stored:
+            return cache, form
+        own = CustomBytes(version, versions, selectable(version))
+        show, store = converter(crd, stored, version), converter(crd, version, stored)
+        return VersionView(cache, own, form, show, store), own
+
+
+def _is_served(crd: CustomResourceDefinition, name: str) -> bool:
+    return any(v.served for v in crd.spec.versions or () if v.name == name)
+
+
+def _alike(a: CustomResourceDefinition, b: CustomResourceDefinition) -> bool:
+    """Whether two states of a definition are served in the same way."""
+    return (
+        a.metadata.uid == b.metadata.uid
+        and a.spec == b.spec
+        and a.status.accepted_names == b.status.accepted_names
+        and (a.metadata.deletion_timestamp is None) == (b.metadata.deletion_timestamp is None)
+    )
