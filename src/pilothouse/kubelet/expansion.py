@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
     """`text` with every `$(NAME)` that `values` knows replaced; `$$` is `$`, an unknown reference stays as it is."""
+    return substitute(text, values.get)
+
+
+def substitute(text: str, lookup: Callable[[str], str | None]) -> str:
+    """As `expand`, with values that are asked for; None for one that is unknown."""
     out, at = [], 0
     while (found := text.find("$", at)) >= 0 and found + 1 < len(text):
         out.append(text[at:found])
         following = text[found + 1]
         if following == "(" and (end := text.find(")", found)) >= 0:
-            name = text[found + 2 : end]
-            out.append(values[name] if name in values else text[found : end + 1])
+            value = lookup(text[found + 2 : end])
+            out.append(text[found : end + 1] if value is None else value)
             at = end + 1
         elif following == "$":
             out.append("$")

@@ -15,7 +15,6 @@ from pilothouse.kubelet import cgroups, last_words, log_files
 from pilothouse.kubelet.configs import log_folder
 from pilothouse.kubelet.environment import AnyContainer
 from pilothouse.kubelet.eviction import Signals
-from pilothouse.kubelet.expansion import expand
 from pilothouse.kubelet.names import hostname, hosts_file, node_hosts_file
 from pilothouse.kubelet.node import facts
 from pilothouse.kubelet.options import NodeOptions
@@ -23,6 +22,7 @@ from pilothouse.kubelet.resources import cgroup_of, pod_resources
 from pilothouse.kubelet.sync.place import ContainerPlace
 from pilothouse.kubelet.volumes import disk
 from pilothouse.kubelet.volumes.model import Files, Shape, VolumeError
+from pilothouse.kubelet.volumes.sub_paths import sub_path
 from pilothouse.seams.runtime import Container, Mount, MountPropagation
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class DiskPlace:
             if mount.name not in held:
                 raise VolumeError(f"cannot find volume {mount.name!r} to mount into container {container.name!r}")
             path = held[mount.name]
-            relative = expand(mount.sub_path_expr, environment) or mount.sub_path
+            relative = sub_path(mount, environment)
             if relative:
                 try:
                     path = disk.sub_path(path, relative, create=mount.name not in read_only)

@@ -10,6 +10,7 @@ from pilothouse.kubelet.eviction import Signals
 from pilothouse.kubelet.handlers import Outcome
 from pilothouse.kubelet.sync.place import ContainerPlace
 from pilothouse.kubelet.volumes.model import Shape
+from pilothouse.kubelet.volumes.sub_paths import sub_path
 from pilothouse.seams.runtime import Container
 
 
@@ -27,6 +28,8 @@ class NoPlace:
         pod_ips: tuple[str, ...],
         environment: Mapping[str, str],
     ) -> ContainerPlace:
+        for mount in container.volume_mounts:
+            sub_path(mount, environment)
         return ContainerPlace((), "")
 
     async def hold(self, pod: Pod) -> None:
