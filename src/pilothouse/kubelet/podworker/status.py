@@ -24,12 +24,11 @@ from pilothouse.api.types.core.v1 import (
     VolumeMountStatus,
 )
 from pilothouse.kubelet.podworker.conditions import conditions
+from pilothouse.kubelet.podworker.lost import located
 from pilothouse.kubelet.podworker.phase import phase
 from pilothouse.kubelet.podworker.restarts import is_sidecar
 from pilothouse.kubelet.podworker.state import AnySpec, PodState, Stage, exited, succeeded
 from pilothouse.seams import runtime
-
-UNKNOWN_EXIT = 137
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def compute(state: PodState, node: NodeFacts, qos: str, now: float) -> PodStatus
     regular = tuple(_container_status(state, c, node, init=False) for c in state.spec.containers or ())
     ephemeral = tuple(_container_status(state, c, node, init=False) for c in state.spec.ephemeral_containers)
     if state.stage in (Stage.TERMINATED, Stage.DELETING) and not state.rejected:
-        init, regular = _lost(init), _lost(regular)
+        init, regular = located(state.spec.init_containers, init, regular)
     if state.rejected:
         init = regular = ephemeral = ()
     told = phase(state, init, regular)
@@ -175,26 +174,6 @@ def _not_yet(state: PodState, spec: AnySpec, *, init: bool) -> ContainerState:
     initializing = bool(state.spec.init_containers) and (init or not state.initialized())
     return ContainerState(
         waiting=ContainerStateWaiting(reason="PodInitializing" if initializing else "ContainerCreating")
-    )
-
-
-def _lost(statuses: tuple[ContainerStatus, ...]) -> tuple[ContainerStatus, ...]:
-    """In a pod that is over every container has ended; of one that nothing is known of, say so."""
-    text = "The container could not be located when the pod was terminated"
-    gone = ContainerState(
-        terminated=ContainerStateTerminated(exit_code=UNKNOWN_EXIT, reason="ContainerStatusUnknown", message=text)
-    )
-    return tuple(
-        s
-        if s.state.terminated is not None
-        else msgspec.structs.replace(
-            s,
-            ready=False,
-            started=False,
-            state=s.last_state if s.last_state.terminated is not None else gone,
-            last_state=ContainerState(),
-        )
-        for s in statuses
     )
 
 
