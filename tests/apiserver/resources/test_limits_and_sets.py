@@ -118,6 +118,7 @@ def test_completions_of_an_indexed_job_go_with_its_parallelism() -> None:
     old = {
         "spec": {"completionMode": "Indexed", "completions": 2, "parallelism": 2, "manualSelector": True, **SET["spec"]}
     }
+    old["metadata"] = {"name": "j"}
     old["spec"]["template"] = merged(TEMPLATE, {"spec": {"restartPolicy": "Never"}})
     assert refused_change(job.STRATEGY, merged(old, {"spec": {"completions": 3, "parallelism": 3}}), old) == []
     assert refused_change(job.STRATEGY, merged(old, {"spec": {"completions": 3}}), old) == [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, required
+from pilothouse.api.field_errors import FieldErrors, all_invalid, forbidden, invalid, required
 from pilothouse.api.selectors import of_object
 from pilothouse.api.types.apps.v1 import (
     RollingUpdateStatefulSetStrategy,
@@ -141,6 +141,10 @@ def validate(obj: StatefulSet) -> FieldErrors:
     errors += workload.numbers("spec", [("replicas", spec.replicas), ("minReadySeconds", spec.min_ready_seconds)])
     if spec.ordinals is not None:
         errors += workload.numbers("spec.ordinals", [("start", spec.ordinals.start)])
+    if spec.service_name:
+        errors += all_invalid("spec.serviceName", spec.service_name, dns_label(spec.service_name))
+    for index, claim in enumerate(spec.volume_claim_templates):
+        errors += claims.validate(f"spec.volumeClaimTemplates[{index}].spec", claim.spec)
     errors += workload.selector("spec.selector", spec.selector, "statefulset")
     errors += workload.matching_template("spec.template", _with_claims(obj), spec.selector)
     return errors + workload.always_running("spec.template", spec.template, "StatefulSet")

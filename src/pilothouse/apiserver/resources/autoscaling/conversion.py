@@ -18,6 +18,7 @@ from pilothouse.apiserver.resources.autoscaling import metrics
 
 V1 = v1.HorizontalPodAutoscaler
 PREFIX = "autoscaling.alpha.kubernetes.io/"
+DEFAULT_CPU = 80
 METRICS, CURRENT = PREFIX + "metrics", PREFIX + "current-metrics"
 CONDITIONS, BEHAVIOR = PREFIX + "conditions", PREFIX + "behavior"
 _CARRIED = frozenset({METRICS, CURRENT, CONDITIONS, BEHAVIOR})
@@ -85,6 +86,8 @@ def to_v2(obj: v1.HorizontalPodAutoscaler) -> v2.HorizontalPodAutoscaler:
     found = tuple(map(metrics.spec_to_v2, _carried(annotations.get(METRICS), tuple[v1.MetricSpec, ...])))
     if spec.target_cpu_utilization_percentage is not None:
         found = (*found, cpu_metric(spec.target_cpu_utilization_percentage))
+    if not found:  # converted, not merely defaulted: server-side apply sees it when it compares versions
+        found = (cpu_metric(DEFAULT_CPU),)
     meta = obj.metadata
     if not _CARRIED.isdisjoint(annotations):
         meta = replace(meta, annotations={k: v for k, v in annotations.items() if k not in _CARRIED})

@@ -18,7 +18,6 @@ from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy, Versio
 from pilothouse.apiserver.resources.autoscaling import conversion, metrics, rules
 from pilothouse.apiserver.table.cells import age
 
-DEFAULT_CPU = 80
 _UP = HPAScalingRules(
     stabilization_window_seconds=0,
     select_policy="Max",
@@ -36,7 +35,7 @@ def defaults(obj: HorizontalPodAutoscaler) -> HorizontalPodAutoscaler:
     if spec.min_replicas is None:
         changes["min_replicas"] = 1
     if not spec.metrics:
-        changes["metrics"] = (conversion.cpu_metric(DEFAULT_CPU),)
+        changes["metrics"] = (conversion.cpu_metric(conversion.DEFAULT_CPU),)
     if spec.behavior is not None:
         behavior = HorizontalPodAutoscalerBehavior(
             scale_up=_rules(spec.behavior.scale_up, _UP), scale_down=_rules(spec.behavior.scale_down, _DOWN)

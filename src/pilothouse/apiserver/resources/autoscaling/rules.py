@@ -15,7 +15,6 @@ from pilothouse.api.types.autoscaling.v2 import (
 )
 from pilothouse.apiserver.resources.apps.workload import numbers
 from pilothouse.apiserver.resources.core.podspec import checks
-from pilothouse.semantics.validation import selectors
 from pilothouse.semantics.validation.names import path_segment
 
 TYPES = ("ContainerResource", "External", "Object", "Pods", "Resource")
@@ -51,7 +50,7 @@ def _target(path: str, found: MetricTarget) -> FieldErrors:
     errors: FieldErrors = []
     if not found.type:
         errors.append(required(f"{path}.type", "must specify a metric target type"))
-    elif found.type not in ("Utilization", "Value", "AverageValue"):
+    if found.type not in ("Utilization", "Value", "AverageValue"):
         errors.append(invalid(f"{path}.type", found.type, "must be either Utilization, Value, or AverageValue"))
     if found.value is not None and found.value.value <= 0:
         errors.append(invalid(f"{path}.value", found.value.text, "must be positive"))
@@ -65,8 +64,7 @@ def _target(path: str, found: MetricTarget) -> FieldErrors:
 def _identifier(path: str, found: MetricIdentifier) -> FieldErrors:
     if not found.name:
         return [required(f"{path}.name", "must specify a metric name")]
-    errors = [invalid(f"{path}.name", found.name, fault) for fault in path_segment(found.name)]
-    return errors + (selectors.label_selector(f"{path}.selector", found.selector) if found.selector else [])
+    return [invalid(f"{path}.name", found.name, fault) for fault in path_segment(found.name)]
 
 
 def _resource(path: str, source: Any, *, container: bool) -> FieldErrors:
@@ -100,8 +98,6 @@ def _source(kind: str, path: str, source: Any) -> FieldErrors:
             errors.append(required(f"{path}.target.averageValue", detail))
     elif target.value is None and target.average_value is None:
         detail = "must set either a target value for metric or a per-pod target"
-        if kind == "Object":
-            detail = "must specify a positive target value"
         errors.append(required(f"{path}.target.averageValue", detail))
     elif kind == "External" and target.value is not None and target.average_value is not None:
         detail = "may not set both a target value for metric and a per-pod target"
@@ -110,23 +106,27 @@ def _source(kind: str, path: str, source: Any) -> FieldErrors:
 
 
 def _metric(path: str, metric: MetricSpec) -> FieldErrors:
-    if not metric.type:
-        return [required(f"{path}.type", "must specify a metric source type")]
+    """One source, that of the metric's type; an unknown type is told twice, as upstream does."""
     errors: FieldErrors = []
+    if not metric.type:
+        errors.append(required(f"{path}.type", "must specify a metric source type"))
     if metric.type not in TYPES:
-        errors.append(not_supported(f"{path}.type", metric.type, TYPES))
-    given = {name: source for name, attribute in SOURCES.values() if (source := getattr(metric, attribute)) is not None}
-    expected = SOURCES.get(metric.type)
-    if expected is None:
-        return [*errors, not_supported(f"{path}.type", metric.type, TYPES)]
-    name = expected[0]
-    if name not in given:
-        errors.append(required(f"{path}.{name}", "must populate information for the given metric source"))
-    for other in given:
-        if other != name:
-            errors.append(forbidden(f"{path}.{other}", "must populate the given metric source only"))
-    if name in given and len(given) == 1:
-        errors += _source(metric.type, f"{path}.{name}", given[name])
+        errors += [not_supported(f"{path}.type", metric.type, TYPES)] * 2
+    given = [
+        (kind, name, source)
+        for kind, (name, attribute) in SOURCES.items()
+        if (source := getattr(metric, attribute)) is not None
+    ]
+    if given:
+        kind, name, source = given[0]
+        errors += _source(kind, f"{path}.{name}", source)
+    expected, _ = SOURCES.get(metric.type, ("", ""))
+    names = [name for _, name, _ in given]
+    if expected and expected not in names:
+        errors.append(required(f"{path}.{expected}", "must populate information for the given metric source"))
+    if len(names) != 1:
+        detail = "must populate the given metric source only"
+        errors += [forbidden(f"{path}.{name}", detail) for name in names if name != expected]
     return errors
 
 

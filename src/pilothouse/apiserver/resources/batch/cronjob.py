@@ -16,7 +16,6 @@ from pilothouse.apiserver.resources.core.podspec import checks, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.table.cells import NONE, age, joined, selector
 from pilothouse.semantics import cron
-from pilothouse.semantics.validation import meta as metadata
 from pilothouse.semantics.validation.names import dns_subdomain, limited
 
 POLICIES = ("Allow", "Forbid", "Replace")
@@ -92,8 +91,6 @@ def validate(obj: CronJob) -> FieldErrors:
     errors += _time_zone(spec.time_zone)
     errors += checks.one_of("spec.concurrencyPolicy", spec.concurrency_policy, POLICIES, empty_is="required")
     path, job = "spec.jobTemplate", spec.job_template
-    errors += metadata.label_map(job.metadata.labels, f"{path}.labels")
-    errors += metadata.annotation_map(job.metadata.annotations, f"{path}.annotations")
     errors += job_rules.job_spec(f"{path}.spec", job.spec)
     if job.spec.selector is not None:
         errors.append(invalid(f"{path}.spec.selector", job.spec.selector, "`selector` will be auto-generated"))

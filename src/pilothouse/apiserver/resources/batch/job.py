@@ -123,7 +123,7 @@ def validate_update(new: Job, old: Job) -> FieldErrors:
     """The template and what decides over success are fixed; a suspended job that never started may still be placed
     anew, and completions may change together with parallelism where jobs are indexed."""
     spec, before = new.spec, old.spec
-    errors = job_rules.job(new) + job_rules.job_spec("spec", spec)  # upstream checks the spec twice, and tells so
+    errors = job_rules.job(new) + job_rules.selecting_spec("spec", spec)  # upstream checks the spec twice, and tells so
     if spec.completions != before.completions:
         if spec.completion_mode != "Indexed":
             errors.append(invalid("spec.completions", spec.completions, IMMUTABLE))

@@ -22,6 +22,7 @@ from pilothouse.apiserver.resources.core.podspec import checks
 from pilothouse.apiserver.resources.core.podspec import warnings as pod_warnings
 from pilothouse.apiserver.resources.core.podspec.spec import template as template_errors
 from pilothouse.semantics.validation import selectors
+from pilothouse.semantics.validation.names import dns_label
 
 PREFIX = "batch.kubernetes.io/"
 MODES = ("NonIndexed", "Indexed")
@@ -298,18 +299,30 @@ def generated_selector(job: Job) -> FieldErrors:
 
 def job(found: Job) -> FieldErrors:
     """A new or changed Job, its metadata left out."""
-    spec = found.spec
-    errors = generated_selector(found)
-    errors += job_spec("spec", spec)
+    return generated_selector(found) + selecting_spec("spec", found.spec) + _last_pod_name(found)
+
+
+def selecting_spec(path: str, spec: JobSpec) -> FieldErrors:
+    """A JobSpec with its selector."""
+    errors = job_spec(path, spec)
     if spec.selector is None:
-        errors.append(required("spec.selector"))
-    else:
-        errors += selectors.label_selector("spec.selector", spec.selector)
+        return [*errors, required(f"{path}.selector")]
+    errors += selectors.label_selector(f"{path}.selector", spec.selector)
     try:
-        matcher = of_object(spec.selector) if spec.selector is not None else None
+        matcher = of_object(spec.selector)
     except SelectorError:
         return errors
     labels = spec.template.metadata.labels
-    if matcher is not None and not matcher.matches(labels):
-        errors.append(invalid("spec.template.metadata.labels", dict(labels), workload.NO_MATCH))
+    if not matcher.matches(labels):
+        errors.append(invalid(f"{path}.template.metadata.labels", dict(labels), workload.NO_MATCH))
     return errors
+
+
+def _last_pod_name(found: Job) -> FieldErrors:
+    """The host names of an indexed job's pods end in their index."""
+    completions = found.spec.completions
+    if found.spec.completion_mode != "Indexed" or not completions or completions < 0:
+        return []
+    name = f"{found.metadata.name}-{completions - 1}"
+    detail = f"will not able to create pod with invalid DNS label: {name}"
+    return [invalid("metadata.name", found.metadata.name, detail)] if dns_label(name) else []
