@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pilothouse.house.daemon import Daemon
+from pilothouse.house.daemon import Daemon, wait_all_ready
 from pilothouse.seams.house import HouseError
 
 PRELUDE = """
@@ -61,3 +61,14 @@ def test_one_that_never_gets_ready_is_ended(tmp_path: pathlib.Path) -> None:
     with pytest.raises(HouseError, match="not ready after"):
         one.start(0.8)
     assert one.pid() is None
+
+
+def test_one_that_fails_ends_the_others_wait(tmp_path: pathlib.Path) -> None:
+    waiting = daemon(tmp_path / "a", "herald.step('x'); signal.pause()")
+    failing = daemon(tmp_path / "b", "herald.failed('port 1 is busy'); sys.exit(1)")
+    ready = daemon(tmp_path / "c", "herald.ready(); signal.pause()")
+    launched = [one.launch() for one in (waiting, failing, ready)]
+    with pytest.raises(HouseError, match="port 1 is busy"):
+        wait_all_ready([(one, 600) for one in launched if one])
+    assert waiting.pid() is None
+    ready.stop()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pathlib
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import msgspec
 
 from pilothouse.house import kubeconfig, members
 from pilothouse.house import spec as specs
-from pilothouse.house.daemon import Daemon, stop_all
+from pilothouse.house.daemon import Daemon, stop_all, wait_all_ready
 from pilothouse.house.paths import Paths
 from pilothouse.house.pki import PKI
 from pilothouse.house.spec import ClusterSpec, KubeconfigMark, NodeSpec
@@ -123,18 +122,12 @@ class BringUp:
         if self._must_restart(first):
             first.stop()
 
-        def start(daemon: Daemon, seconds: float) -> None:
-            if daemon.pid() is None:
+        launched = []
+        for daemon in (first, *nodes):
+            if (one := daemon.launch()) is not None:
                 self.started.append(daemon)
-                daemon.start(seconds)
-
-        with ThreadPoolExecutor(max_workers=len(nodes) + 1) as pool:
-            head = pool.submit(start, first, CONTROL_PLANE_SECONDS)
-            rest = [pool.submit(start, node, NODE_SECONDS) for node in nodes]
-            failures = [f.exception() for f in (head, *rest)]
-        for failure in failures:
-            if failure is not None:
-                raise failure
+                launched.append((one, CONTROL_PLANE_SECONDS if daemon is first else NODE_SECONDS))
+        wait_all_ready(launched)
         return bool(self.started)
 
     def _must_restart(self, first: Daemon) -> bool:

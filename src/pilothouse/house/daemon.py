@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from pilothouse.kit.clock import SystemClock, pause
@@ -49,8 +50,15 @@ class Daemon:
     def start(self, seconds: float, heard: Callable[[str], None] = lambda step: None) -> bool:
         """Start it and wait until it says that it is ready; False if it ran already. Raises HouseError with its own
         words, or the end of its log, if it does not get there."""
+        launched = self.launch()
+        if launched is not None:
+            launched.wait_ready(seconds, heard)
+        return launched is not None
+
+    def launch(self) -> Launched | None:
+        """Start it, and let somebody else wait; None if it runs already."""
         if self.pid() is not None:
-            return False
+            return None
         self.lock.parent.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         read_end, write_end = os.pipe()
@@ -66,34 +74,7 @@ class Daemon:
                 env={**os.environ, READY_FD: str(write_end)},
             )
         os.close(write_end)
-        with open(read_end, encoding="utf-8") as pipe:
-            self._wait_ready(pipe.fileno(), process, seconds, heard)
-        return True
-
-    def _wait_ready(
-        self, pipe: int, process: subprocess.Popen[bytes], seconds: float, heard: Callable[[str], None]
-    ) -> None:
-        deadline, pending = CLOCK.monotonic() + seconds, b""
-        os.set_blocking(pipe, True)
-        while True:
-            lines, _, pending = pending.rpartition(b"\n")
-            for line in lines.splitlines():
-                said = json.loads(line)
-                if "error" in said:
-                    process.wait()
-                    raise HouseError(said["error"], said.get("advice", ""))
-                if "ready" in said:
-                    process.returncode = 0  # it lives on in a session of its own: not ours to wait for
-                    return
-                heard(said["step"])
-            if (chunk := _read_until(pipe, deadline)) is None:
-                self.stop()
-                process.wait()
-                raise HouseError(f"{self.name} was not ready after {seconds:.0f} s: {self.log_tail()}")
-            if not chunk:
-                code = process.wait()
-                raise HouseError(f"{self.name} ended with exit code {code}: {self.log_tail()}")
-            pending += chunk
+        return Launched(self, process, read_end)
 
     def log_tail(self) -> str:
         try:
@@ -118,6 +99,50 @@ class Daemon:
                     return True
                 pause(0.01)
         raise HouseError(f"{self.name} (pid {pid}) does not end", "it may wait for a device: look with `ps`")
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A process on its way to being ready; `pipe` is where it says how far it is."""
+
+    daemon: Daemon
+    process: subprocess.Popen[bytes]
+    pipe: int
+
+    def wait_ready(self, seconds: float, heard: Callable[[str], None] = lambda step: None) -> None:
+        """Return when it is ready; HouseError if it ends before, or is not ready in time (then it is ended)."""
+        with open(self.pipe, "rb") as pipe:
+            try:
+                self._follow(pipe.fileno(), seconds, heard)
+            except HouseError:
+                self.abandon()
+                self.process.wait()
+                raise
+
+    def _follow(self, pipe: int, seconds: float, heard: Callable[[str], None]) -> None:
+        deadline, pending = CLOCK.monotonic() + seconds, b""
+        while True:
+            lines, _, pending = pending.rpartition(b"\n")
+            for line in lines.splitlines():
+                said = json.loads(line)
+                if "error" in said:
+                    self.process.wait()
+                    raise HouseError(said["error"], said.get("advice", ""))
+                if "ready" in said:
+                    self.process.returncode = 0  # it lives on in a session of its own: not ours to wait for
+                    return
+                heard(said["step"])
+            if (chunk := _read_until(pipe, deadline)) is None:
+                self.daemon.stop()
+                raise HouseError(f"{self.daemon.name} was not ready after {seconds:.0f} s: {self.daemon.log_tail()}")
+            if not chunk:
+                code = self.process.wait()
+                raise HouseError(f"{self.daemon.name} ended with exit code {code}: {self.daemon.log_tail()}")
+            pending += chunk
+
+    def abandon(self) -> None:
+        """Ask it to end before it is ready, if it is not yet; who waits for it hears that it did."""
+        self.process.terminate()
 
 
 def _read_until(pipe: int, deadline: float) -> bytes | None:
@@ -167,6 +192,22 @@ class Herald:
 
     def failed(self, message: str, advice: str = "") -> None:
         self._say({"error": message, "advice": advice})
+
+
+def wait_all_ready(launched: Sequence[tuple[Launched, float]]) -> None:
+    """Wait for several at once, each with its patience in seconds. The first that fails ends them all, so that nobody
+    waits for the others' patience; its HouseError is raised."""
+    if not launched:
+        return
+    with ThreadPoolExecutor(max_workers=len(launched)) as pool:
+        waits = [pool.submit(one.wait_ready, seconds) for one, seconds in launched]
+        try:
+            for ended in as_completed(waits):
+                ended.result()
+        except BaseException:
+            for one, _ in launched:
+                one.abandon()
+            raise
 
 
 def stop_all(daemons: Sequence[Daemon]) -> None:
