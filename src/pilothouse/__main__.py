@@ -8,7 +8,15 @@ DAEMON_FLAG = "--daemon"
 
 
 def main() -> int:
-    """Run one command; the exit code."""
+    """Run one command; the exit code. An interrupt is answered in words even while modules are still being loaded."""
+    try:
+        return _run()
+    except KeyboardInterrupt:
+        print("pilothouse: interrupted", file=sys.stderr)
+        return 130
+
+
+def _run() -> int:
     from pilothouse.house.clusters import Clusters
 
     house = Clusters()

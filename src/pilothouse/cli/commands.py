@@ -110,7 +110,7 @@ COMMANDS: dict[str, Callable[[House, argparse.Namespace], int]] = {
 
 
 def run(house: House, argv: Sequence[str]) -> int:
-    """Carry out one command line; the exit code. Interrupts and closed pipes end quietly, as people expect."""
+    """Carry out one command line; the exit code. A closed pipe ends it quietly, as people expect."""
     args = parser().parse_args(argv)
     try:
         return COMMANDS[args.command](house, args)
@@ -119,9 +119,6 @@ def run(house: House, argv: Sequence[str]) -> int:
         if error.advice:
             print(f"  {error.advice}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("pilothouse: interrupted", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 141

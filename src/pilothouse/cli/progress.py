@@ -7,8 +7,8 @@ from typing import TextIO
 
 
 def colour_wanted(stream: TextIO) -> bool:
-    """Colour only on a terminal, and never where NO_COLOR is set (https://no-color.org) or TERM is dumb."""
-    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    """Colour only on a terminal, and never where NO_COLOR has a value (https://no-color.org) or TERM is dumb."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 class LineProgress:

@@ -204,7 +204,7 @@ def wait_all_ready(launched: Sequence[tuple[Launched, float]]) -> None:
         try:
             for ended in as_completed(waits):
                 ended.result()
-        except BaseException:
+        except (HouseError, KeyboardInterrupt):
             for one, _ in launched:
                 one.abandon()
             raise
