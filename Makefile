@@ -2,12 +2,14 @@
 PYTHON ?= .venv/bin/python
 
 help:       ## list the targets
-	@grep -E '^[a-z]+: +##' Makefile | sed 's/: *## */	/'
+	@grep -E '^[a-z]+:[a-z ]+##' Makefile | sed 's/:[a-z ]*## */	/'
 demo:       ## set everything up, bring a cluster up and run an application in it
 	./demo.sh
 test:       ## all checks and all tests, real containers included
 	./test.sh
-unit:       ## the tests that need no root
+clients:    ## install the clients that the tests drive: kubectl, official Python and JavaScript clients
+	PYTHON=$(PYTHON) tools/clients.sh
+unit: clients ## the tests that need no root
 	$(PYTHON) -m pytest -m "not e2e and not torture" -n 2
 torture:    ## the long versions: kill -9 rounds, soaks
 	$(PYTHON) -m pytest -m torture
@@ -23,4 +25,4 @@ gen:        ## write the generated code from spec/
 bench:      ## measure, with the reference's figures beside
 	$(PYTHON) -m bench
 
-.PHONY: help demo test unit torture conformance check format gen bench
+.PHONY: help demo test clients unit torture conformance check format gen bench

@@ -11,6 +11,8 @@ check() { say "$1"; shift; "$@" || { echo "FAILED: $*" >&2; failed=1; }; }
 
 say "the packages that nodes and the etcd tests need"
 pilothouse doctor --install > /dev/null || { pilothouse doctor; exit 1; }
+say "the clients that the tests drive"
+PYTHON=.venv/bin/python tools/clients.sh || exit 1
 [ -x /usr/bin/etcd ] || apt-get install -y -qq --no-install-recommends etcd-server > /dev/null || exit 1
 
 if [ $# -gt 0 ]; then exec python -m pytest "$@"; fi

@@ -10,11 +10,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+import yaml
 from kubernetes import client, config
 
+from tests.clients.kubectl import Kubectl
 from tests.clients.objects import eventually
+from tests.programs import kubectl_name, kubectls
 
 SOURCES = pathlib.Path(__file__).parents[2] / "src"
 NUMBERS = itertools.count()
@@ -23,6 +27,9 @@ NUMBERS = itertools.count()
 @pytest.fixture(scope="session")
 def kubeconfig() -> Iterator[pathlib.Path]:
     """The configuration file of a cluster that lives as long as the test session (one for each xdist worker)."""
+    if given := os.environ.get("PILOTHOUSE_TEST_KUBECONFIG"):  # a test that runs tests with another client
+        yield pathlib.Path(given)
+        return
     home = pathlib.Path(tempfile.mkdtemp(prefix="ph-", dir="/tmp"))
     found = home / "config"
     environment = os.environ | {"PILOTHOUSE_HOME": str(home), "KUBECONFIG": str(found), "PYTHONPATH": str(SOURCES)}
@@ -39,14 +46,32 @@ def kubeconfig() -> Iterator[pathlib.Path]:
         shutil.rmtree(home)
 
 
-@pytest.fixture
-def namespace(kubeconfig: pathlib.Path) -> Iterator[str]:
+@contextmanager
+def new_namespace(kubeconfig: pathlib.Path) -> Iterator[str]:
     """A namespace with its default ServiceAccount; deletion is asked for, not waited for."""
     api = client.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
-    name = f"clients-{next(NUMBERS)}"
+    name = f"clients-{os.getpid()}-{next(NUMBERS)}"
     with api.api_client:
         api.create_namespace({"metadata": {"name": name}})
         eventually(lambda: api.list_namespaced_service_account(name).items)
         yield name
         api.delete_namespace(name)
         api.api_client.rest_client.pool_manager.clear()
+
+
+@pytest.fixture
+def namespace(kubeconfig: pathlib.Path) -> Iterator[str]:
+    with new_namespace(kubeconfig) as name:
+        yield name
+
+
+@pytest.fixture(params=kubectls(), ids=kubectl_name)
+def kubectl(
+    request: pytest.FixtureRequest, kubeconfig: pathlib.Path, namespace: str, tmp_path: pathlib.Path
+) -> Kubectl:
+    """Each kubectl there is, in a namespace of its own."""
+    own = yaml.safe_load(kubeconfig.read_text())
+    for one in own["contexts"]:
+        one["context"]["namespace"] = namespace
+    (tmp_path / "config").write_text(yaml.safe_dump(own))
+    return Kubectl(request.param, tmp_path / "config", namespace, tmp_path)
