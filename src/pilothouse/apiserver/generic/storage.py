@@ -154,6 +154,11 @@ class Stored(Struct, gc=False, eq=False):
         rest = self.tail[self.tail.index(b'"', len(_VERSION)) :]
         moved = Stored(self.form, self.key, revision, b"%b%d%b" % (_VERSION, revision, rest))
         moved._columns = self._columns
+        held = self._obj() if self._obj is not None else None
+        if held is not None:
+            stamped = self.form.stamped(held, revision)
+            moved.remember(stamped)
+            self.form.keep(stamped)
         return moved
 
 
