@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
 import msgspec
@@ -55,8 +54,7 @@ _LEGACY_VERSIONS = frozenset(
 _PROBE = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded(Generic[T]):
+class Decoded(msgspec.Struct, Generic[T], frozen=True, eq=False):
     """A client's object, its JSON tree (not to be changed; without a part that was met before), and what strict
     validation has against it: texts like `unknown field "spec.x"`, in the order of the document. `Warn` sends each as a
     warning."""

@@ -14,7 +14,9 @@ class Comparison(NamedTuple):
     removed: FieldSet = None
 
     def without(self, ignored: FieldSet) -> Comparison:
-        return Comparison(*(without_trees(part, ignored) for part in self)) if ignored is not None else self
+        if ignored is None:
+            return self
+        return Comparison(*[None if part is None else without_trees(part, ignored) for part in self])
 
     @property
     def changed(self) -> FieldSet:
@@ -37,7 +39,8 @@ def compare(node: TypeNode, old: Any, new: Any) -> Comparison:
         _compare_maps(node, old or {}, new or {}, found)
     else:
         _compare_lists(node, old or [], new or [], found)
-    return Comparison(*(part or None for part in found))
+    added, modified, removed = found
+    return Comparison(added or None, modified or None, removed or None)
 
 
 def _mergeable(old: Any, new: Any) -> bool:
@@ -60,6 +63,8 @@ def _compare_maps(node: TypeNode, old: dict[str, Any], new: dict[str, Any], foun
 
 
 def _put(found: tuple[Node, Node, Node], element: str, parts: Comparison) -> None:
+    if parts is _SAME:
+        return
     for part, node in zip(found, parts, strict=True):
         if node is not None:
             part[element] = node

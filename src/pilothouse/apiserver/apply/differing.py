@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import NODEFAULT, Struct
+from msgspec.structs import astuple
 
 from pilothouse.api.codec.json import to_builtins
 
@@ -15,20 +16,19 @@ Tree = dict[str, Any]
 
 
 class _Field(NamedTuple):
-    attribute: str
     name: str
     default: Any
     """What is left out when it has this value; NODEFAULT if the field is always written."""
 
 
 def _plan_of(kind: Any) -> tuple[_Field, ...]:
-    """The fields of a Struct as they are written."""
+    """The fields of a Struct as they are written, in its order."""
     found = []
     for field in msgspec.structs.fields(kind):
         default: Any = field.default
         if default is NODEFAULT and field.default_factory is dict:
             default = {}
-        found.append(_Field(field.name, field.encode_name, default))
+        found.append(_Field(field.encode_name, default))
     return tuple(found)
 
 
@@ -39,8 +39,7 @@ def differing(old: Struct, new: Struct) -> tuple[Tree, Tree]:
     """Trees of two objects of one type, without the parts that are the same in both. Lists in them are tuples."""
     before: Tree = {}
     after: Tree = {}
-    for attribute, name, default in _plan(type(old)):
-        left, right = getattr(old, attribute), getattr(new, attribute)
+    for (name, default), left, right in zip(_plan(type(old)), astuple(old), astuple(new), strict=True):
         if left is right or left == right:
             continue
         if isinstance(left, Struct) and type(left) is type(right):

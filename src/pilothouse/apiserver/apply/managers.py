@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from pilothouse.api.types.meta.v1 import ManagedFieldsEntry
 from pilothouse.apiserver.apply.fieldset import FieldSet, FieldSetError, checked, difference, of_paths, union
@@ -50,8 +50,7 @@ def _go_quoted(text: str) -> str:
     return msgspec.json.encode(text).decode()
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
+class Owned(Struct, frozen=True, eq=False):
     """The fields of one manager, in the names of one version."""
 
     fields: FieldSet

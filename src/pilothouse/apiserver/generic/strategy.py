@@ -30,8 +30,7 @@ FieldErrors = Sequence[FieldError]
 Propagation = Literal["background", "orphan"]
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """The circumstances of a write, for the few kinds that look at them."""
 
     user: UserInfo
