@@ -64,7 +64,9 @@ class Pipeline:
         except TooMany as refusal:
             return refusal.answer() if trail is None else trail.answered(refusal.answer())
         except StatusError as error:
-            media = context.media.type if context is not None else _wanted_type(request)
+            media = context.media if context is not None else negotiation.PLAIN
+            if media is negotiation.PLAIN:
+                media = _wanted(request, parameters)
             if trail is not None:
                 trail.refused(error)
             return answers.failure(error, media, warnings)
@@ -123,12 +125,14 @@ class Pipeline:
         return access._replace(user=user)
 
 
-def _wanted_type(request: Request) -> str:
+def _wanted(request: Request, parameters: query.Query) -> negotiation.Media:
     """The media type for an error that came before anything was negotiated."""
     try:
-        return negotiation.accepted(request.header(b"accept")).type
+        kind = negotiation.accepted(request.header(b"accept")).type
     except StatusError:
-        return negotiation.JSON
+        kind = negotiation.JSON
+    pretty = negotiation.wants_pretty(parameters.get("pretty"), request.header(b"user-agent"))
+    return negotiation.Media(kind, pretty=pretty)
 
 
 async def _unknown_group(context: Context) -> Answer:

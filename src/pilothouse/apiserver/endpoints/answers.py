@@ -16,7 +16,8 @@ from pilothouse.api.scheme import BY_RESOURCE
 from pilothouse.api.types.meta.v1 import ListMeta
 from pilothouse.apiserver.endpoints import negotiation
 from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.endpoints.negotiation import JSON, YAML
+from pilothouse.apiserver.endpoints.negotiation import JSON, PLAIN, YAML, Media
+from pilothouse.apiserver.filters.request_info import RequestInfo
 from pilothouse.apiserver.generic.storage import Stored
 from pilothouse.apiserver.table import build
 from pilothouse.apiserver.table.build import Item, Printer
@@ -55,15 +56,30 @@ def structure(context: Context, obj: Any, status: int = 200, printer: Printer | 
         if isinstance(obj.metadata, ListMeta):
             return shaped(context, printer, [Unstored(item) for item in obj.items], {}, status)
         return shaped(context, printer, [Unstored(obj)], None, status)
-    content_type, body = encoded(obj, media.type)
+    content_type, body = encoded(obj, media)
     return Response(status, body, content_type, warning_headers(context.warnings))
 
 
-def encoded(obj: Any, media_type: str) -> tuple[bytes, bytes]:
+def document(context: Context, found: dict[str, Any], kind: Any) -> Response:
+    """A document that is made as a tree, of the type `kind` where it must be typed."""
+    media = context.media
+    if media.type == JSON:
+        body = _raw_encode(found)
+        return Response(200, indented(body) if media.pretty else body)
+    return structure(context, codec.from_builtins(found, kind))
+
+
+def indented(text: bytes) -> bytes:
+    """JSON for humans."""
+    return msgspec.json.format(text, indent=2)
+
+
+def encoded(obj: Any, media: Media) -> tuple[bytes, bytes]:
     """(content type, bytes) of a typed object."""
-    if media_type == JSON:
-        return b"application/json", codec.encode(obj)
-    if media_type == YAML:
+    if media.type == JSON:
+        body = codec.encode(obj)
+        return b"application/json", indented(body) if media.pretty else body
+    if media.type == YAML:
         return b"application/yaml", written(codec.to_builtins(obj))
     return b"application/vnd.kubernetes.protobuf", protobuf.encode(obj)
 
@@ -89,7 +105,8 @@ async def items(
     chunks[1::2] = [item.tail for item in found]
     chunks = [start, *chunks, b"]}"]
     if media.type == JSON:
-        return Response(200, chunks, b"application/json", warning_headers(context.warnings))
+        body: bytes | list[bytes] = indented(b"".join(chunks)) if media.pretty else chunks
+        return Response(200, body, b"application/json", warning_headers(context.warnings))
     if media.type == YAML:
         tree = msgspec.json.decode(b"".join(chunks))
         return Response(200, written(tree), b"application/yaml", warning_headers(context.warnings))
@@ -107,36 +124,35 @@ def shaped(
     if media.shape == "Table":
         if printer is None:
             raise negotiation.not_acceptable(negotiation.TYPES)
-        tree = build.table(printer, context, found, metadata)
+        told = build.table(printer, context, found, metadata)
     elif (metadata is not None) != (media.shape == "PartialObjectMetadataList"):
         is_not = "is not" if metadata is None else "is"
-        go = f"*{_go_package(context.info.group)}.{_kind_of(context)}{'' if metadata is None else 'List'}"
-        told = f"you requested {media.shape}, but the requested object {is_not} a list ({go})"
-        raise errors.make(406, "NotAcceptable", told)
+        go = f"{_go_type(context.info)}{'' if metadata is None else 'List'}"
+        refused = f"you requested {media.shape}, but the requested object {is_not} a list (*{go})"
+        raise errors.make(406, "NotAcceptable", refused)
     else:
-        tree = build.partial(found, metadata, media.version)
-    body = _raw_encode(tree)
+        told = build.partial(found, metadata, media.version)
+    body, content_type = _raw_encode(told), b"application/json"
     if media.type == YAML:
         body, content_type = written(msgspec.json.decode(body)), b"application/yaml"
-    else:
-        content_type = b"application/json"
+    elif media.pretty:
+        body = indented(body)
     return Response(status, body, content_type, warning_headers(context.warnings))
 
 
-def _kind_of(context: Context) -> str:
-    info = context.info
-    return BY_RESOURCE[(info.group, info.version, info.resource)].kind
+def _go_type(info: RequestInfo) -> str:
+    """The type that upstream keeps a resource's objects in, which its messages name."""
+    known = BY_RESOURCE.get((info.group, info.version, info.resource))
+    if known is None:
+        return "unstructured.Unstructured"
+    package = "core" if info.group in ("", "events.k8s.io") else info.group.partition(".")[0]
+    return f"{package}.{known.kind}"
 
 
-def _go_package(group: str) -> str:
-    """The package that upstream keeps the types of a group in, which its messages name."""
-    return "core" if group in ("", "events.k8s.io") else group.partition(".")[0]
-
-
-def failure(error: StatusError, media_type: str = JSON, warnings: Sequence[str] = ()) -> Response:
+def failure(error: StatusError, media: Media = PLAIN, warnings: Sequence[str] = ()) -> Response:
     """A Status for an error."""
     status = error.status
-    content_type, body = encoded(status, media_type)
+    content_type, body = encoded(status, media)
     headers = list(warning_headers(warnings))
     if status.details is not None and status.details.retry_after_seconds > 0:
         headers.append((b"retry-after", str(status.details.retry_after_seconds).encode()))

@@ -9,7 +9,7 @@ from typing import Any
 
 from pilothouse.api import errors
 from pilothouse.api.types.authentication.v1 import UserInfo
-from pilothouse.apiserver.endpoints.negotiation import PLAIN, Media, accepted
+from pilothouse.apiserver.endpoints.negotiation import PLAIN, Media, accepted, wants_pretty
 from pilothouse.apiserver.endpoints.query import Query
 from pilothouse.apiserver.filters.request_info import RequestInfo
 from pilothouse.apiserver.generic.call import Call
@@ -35,8 +35,11 @@ class Context:
 
     def negotiate(self, listing: bool = False, transforms: bool = True) -> Media:
         """Settle the answer's media type. Raises StatusError (406)."""
-        self.media = accepted(self.request.header(b"accept"), listing, transforms)
-        return self.media
+        media = accepted(self.request.header(b"accept"), listing, transforms)
+        if wants_pretty(self.query.get("pretty"), self.request.header(b"user-agent")):
+            media = media._replace(pretty=True)
+        self.media = media
+        return media
 
     async def body(self, limit: int = BODY_LIMIT) -> bytes:
         """Raises StatusError (413)."""

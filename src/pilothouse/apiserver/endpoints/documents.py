@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pilothouse.api import scheme
+from pilothouse.api.types.meta import v1 as meta
 from pilothouse.apiserver.discovery import documents as discovery
 from pilothouse.apiserver.endpoints import answers, negotiation
 from pilothouse.apiserver.endpoints.context import Context
@@ -79,6 +80,10 @@ class Documents:
         return answers.text(404, "404 page not found\n")
 
     def _version(self, context: Context) -> Answer:
+        if context.request.method != "GET":
+            raise not_allowed()
+        if negotiation.first_of(context.request.header(b"accept"), (negotiation.JSON,)) is None:
+            raise negotiation.unavailable((negotiation.JSON,))
         return Response(200, json.dumps(VERSION, indent=2).encode())
 
     # Discovery.
@@ -119,7 +124,7 @@ class Documents:
             return None
         if len(segments) == 2:
             context.negotiate(transforms=False)
-            return _json(discovery.group_document(name, list(versions)))
+            return answers.document(context, discovery.group_document(name, list(versions)), meta.APIGroup)
         return self._resources(context, versions, name, segments[2]) if len(segments) == 3 else None
 
     def _resources(self, context: Context, versions: Mapping[str, Any], group: str, version: str) -> Answer | None:
@@ -129,7 +134,7 @@ class Documents:
             raise not_allowed()
         context.negotiate(transforms=False)
         name = f"{group}/{version}" if group else version
-        return _json(discovery.resource_list(name, versions[version]))
+        return answers.document(context, discovery.resource_list(name, versions[version]), meta.APIResourceList)
 
     def _top(self, context: Context, prefix: str) -> Answer:
         """/api and /apis: plain, or aggregated if that is asked for."""
@@ -139,8 +144,9 @@ class Documents:
             return self._aggregated(context, prefix)
         context.negotiate(transforms=False)
         if prefix == "api":
-            return _json(discovery.core_versions(self._address()))
-        return _json(discovery.group_list({name: list(v) for name, v in groups.items() if name}))
+            return answers.document(context, discovery.core_versions(self._address()), meta.APIVersions)
+        named = {name: list(v) for name, v in groups.items() if name}
+        return answers.document(context, discovery.group_list(named), meta.APIGroupList)
 
     def _aggregated(self, context: Context, prefix: str) -> Response:
         def make() -> tuple[bytes, bytes]:
@@ -174,6 +180,9 @@ class Documents:
             wrong = await check()
             lines.append(f"[-]{check_name} failed: reason withheld\n" if wrong else f"[+]{check_name} ok\n")
             failed_names += [check_name] if wrong else []
+        if unknown := sorted({name for name in excluded if name != "ping" and name not in checks}):
+            quoted = ",".join(f'"{name}"' for name in unknown)
+            lines.append(f"warn: some health checks cannot be excluded: no matches for {quoted}\n")
         if failed_names:
             return answers.text(500, "".join(lines) + f"{which} check failed\n")
         if "verbose" in context.query:

@@ -43,13 +43,24 @@ def accepted(accept: bytes | None, listing: bool = False, transforms: bool = Tru
     clauses = _clauses(accept.decode("latin-1"))
     produced = (*TYPES, *STREAMS) if listing else TYPES
     if not any(c.type == "*/*" or c.type in TYPES for c in clauses):
-        told = f"406: Not Acceptable\n\nAvailable representations: {', '.join(produced)}"
-        raise errors.make(406, "NotAcceptable", told, StatusDetails())
+        raise unavailable(produced)
     for clause in clauses:
         found = _media(clause, transforms)
         if found is not None:
             return found
     raise not_acceptable(TYPES)
+
+
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+# Programs behind which a human reads.
+_READERS = (b"curl", b"Wget", b"Mozilla/5.0")
+
+
+def wants_pretty(asked: Sequence[str] | None, agent: bytes | None) -> bool:
+    """Whether JSON is to be indented: by the parameter `pretty`, else for those who read it themselves."""
+    if asked and asked[0]:
+        return asked[0] in _TRUE
+    return agent is not None and agent.startswith(_READERS)
 
 
 def first_of(accept: bytes | None, offered: Sequence[str]) -> str | None:
@@ -59,6 +70,12 @@ def first_of(accept: bytes | None, offered: Sequence[str]) -> str | None:
             if clause.type in (kind, "*/*", kind.partition("/")[0] + "/*"):
                 return kind
     return None
+
+
+def unavailable(produced: Sequence[str]) -> errors.StatusError:
+    """406: a route does not produce what is accepted."""
+    told = f"406: Not Acceptable\n\nAvailable representations: {', '.join(produced)}"
+    return errors.make(406, "NotAcceptable", told, StatusDetails())
 
 
 def not_acceptable(types: Sequence[str]) -> errors.StatusError:

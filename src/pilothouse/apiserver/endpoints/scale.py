@@ -17,7 +17,7 @@ from pilothouse.apiserver.generic.patching import patch_type
 from pilothouse.apiserver.generic.scaling import scale_of
 from pilothouse.apiserver.generic.strategy import Cell
 from pilothouse.apiserver.generic.strategy import Scale as ScaleRules
-from pilothouse.apiserver.table.build import Printer
+from pilothouse.apiserver.table.build import Columns, Printer
 from pilothouse.apiserver.table.cells import age
 from pilothouse.kit.http.messages import Response
 
@@ -27,17 +27,13 @@ def _cells(scale: Scale, now: float) -> Sequence[Cell]:
     return meta.name, scale.spec.replicas, scale.status.replicas, age(meta.creation_timestamp, now)
 
 
-_COLUMNS = {"Name": "string", "Desired": "integer", "Available": "integer", "Age": "string"}
-PRINTER = Printer(
-    ("autoscaling", "scale"),
-    (
-        ("Name", "string", "", 0),
-        ("Desired", "integer", "", 0),
-        ("Available", "integer", "", 0),
-        ("Age", "string", "", 0),
-    ),
-    _cells,
-)
+def _printer(group: str, columns: Columns) -> Printer:
+    return Printer((group, "scale"), columns, _cells)
+
+
+_COUNTS = (("Desired", "integer", "", 0), ("Available", "integer", "", 0))
+PRINTER = _printer("autoscaling", (("Name", "string", "", 0), *_COUNTS, ("Age", "string", "", 0)))
+CUSTOM = _printer("apiextensions.k8s.io", (("Name", "string", "name", 0), *_COUNTS, ("Age", "date", "", 0)))
 
 
 class ScaleEndpoint:
@@ -46,6 +42,7 @@ class ScaleEndpoint:
     def __init__(self, endpoint: ResourceEndpoint, rules: ScaleRules[Any]) -> None:
         self.endpoint = endpoint
         self.rules = rules
+        self.printer = PRINTER if endpoint.registry.strategy.printer is None else CUSTOM
 
     def methods(self) -> dict[str, Handler]:
         return {"GET": self.get, "PUT": self.update, "PATCH": self.patch}
@@ -56,7 +53,7 @@ class ScaleEndpoint:
         item = await self.endpoint.registry.get(info.scope, info.name)
         if told := self.rules.missing(item.obj):
             raise errors.internal(told)
-        return answers.structure(context, scale_of(self.rules, item.obj), printer=PRINTER)
+        return answers.structure(context, scale_of(self.rules, item.obj), printer=self.printer)
 
     async def update(self, context: Context) -> Response:
         context.negotiate()
@@ -67,7 +64,7 @@ class ScaleEndpoint:
         bodies.named(scale, context.info.name, context.info.scope)
         call = context.call(self.endpoint.api_version, options, "scale")
         item = await self.endpoint.registry.scale(lambda live: scale, self.rules, call, uid=scale.metadata.uid)
-        return answers.structure(context, scale_of(self.rules, item.obj), printer=PRINTER)
+        return answers.structure(context, scale_of(self.rules, item.obj), printer=self.printer)
 
     async def patch(self, context: Context) -> Response:
         context.negotiate()
@@ -79,7 +76,7 @@ class ScaleEndpoint:
         call = context.call(self.endpoint.api_version, options, "scale")
         if kind == "apply":
             item = await self.endpoint.patcher.apply_scale(self.endpoint.registry, self.rules, data, call, force)
-            return answers.structure(context, scale_of(self.rules, item.obj), printer=PRINTER)
+            return answers.structure(context, scale_of(self.rules, item.obj), printer=self.printer)
         change = self.endpoint.patcher.scale_change(kind, data, call, force)
         item = await self.endpoint.registry.scale(change, self.rules, call)
-        return answers.structure(context, scale_of(self.rules, item.obj), printer=PRINTER)
+        return answers.structure(context, scale_of(self.rules, item.obj), printer=self.printer)

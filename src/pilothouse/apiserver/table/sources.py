@@ -149,6 +149,10 @@ SOURCES: Mapping[tuple[str, str], Mapping[str, str]] = {
     },
     ("admissionregistration.k8s.io", "validatingadmissionpolicybindings"): _POLICY_BINDING,
     ("admissionregistration.k8s.io", "validatingwebhookconfigurations"): _WEBHOOKS,
+    ("apiextensions.k8s.io", "scale"): {
+        "Desired": "Number of desired replicas",
+        "Available": "Number of actual replicas",
+    },
     ("apiregistration.k8s.io", "apiservices"): {
         "Service": "The reference to the service that hosts this API endpoint.",
         "Available": "Whether this service is available.",
