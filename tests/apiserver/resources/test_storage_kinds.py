@@ -12,9 +12,12 @@ from pilothouse.api.codec.json import from_builtins, to_builtins
 from pilothouse.api.field_errors import FieldError
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import PersistentVolume, PersistentVolumeClaim
+from pilothouse.api.types.storage.v1 import StorageClass, VolumeAttachment
 from pilothouse.apiserver.generic.strategy import Write
 from pilothouse.apiserver.resources.core import persistentvolume as volumes
 from pilothouse.apiserver.resources.core import persistentvolumeclaim as claims
+from pilothouse.apiserver.resources.storage import storageclass
+from pilothouse.apiserver.resources.storage import volumeattachment as attachments
 
 NOW = Write(user=UserInfo(), now=0.0)
 TERMS = [{"matchExpressions": [{"key": "beta.kubernetes.io/os", "operator": "In", "values": ["linux"]}]}]
@@ -207,3 +210,50 @@ def test_sizes_that_are_no_bytes_are_warned_of() -> None:
     assert claims.warnings(claim(**sized("1500m"))) == [
         'spec.resources.requests[storage]: fractional byte value "1500m" is invalid, must be an integer'
     ]
+
+
+def attachment(status: dict[str, Any] | None = None, **spec: Any) -> VolumeAttachment:
+    tree = {"attacher": "a.example.com", "nodeName": "n", "source": {"persistentVolumeName": "p"}, **spec}
+    return from_builtins({"metadata": {"name": "a"}, "spec": tree, "status": status or {}}, VolumeAttachment)
+
+
+@pytest.mark.parametrize(
+    ("obj", "paths"),
+    [
+        (attachment(), []),
+        (attachment(source={}), ["spec.source"]),
+        (attachment(source={"persistentVolumeName": "P"}), ["spec.source.persistentVolumeName"]),
+        (attachment(nodeName="N"), ["spec.nodeName"]),
+        (attachment(attacher="a_b"), ["spec.attacher"]),
+        (
+            attachment(source={"inlineVolumeSpec": {"capacity": {"storage": 1}, "storageClassName": "s"}}),
+            [
+                "spec.source.inlineVolumeSpec.capacity",
+                "spec.source.inlineVolumeSpec.csi",
+                "spec.source.inlineVolumeSpec.accessModes",
+                "spec.source.inlineVolumeSpec",
+                "spec.source.inlineVolumeSpec.storageClassName",
+            ],
+        ),
+        (
+            attachment({"attachError": {"message": "x" * 1025, "errorCode": -1}}),
+            ["status.attachError.message", "status.attachError.errorCode"],
+        ),
+    ],
+)
+def test_attachments(obj: VolumeAttachment, paths: list[str]) -> None:
+    assert [e.path for e in attachments.validate(obj)] == paths
+
+
+def test_the_spec_of_an_attachment_stays() -> None:
+    assert told(attachments.validate_update(attachment(nodeName="m"), attachment())) == [
+        'spec: Invalid value: {"Attacher":"a.example.com","Source":{"PersistentVolumeName":"p",'
+        '"InlineVolumeSpec":null},"NodeName":"m"}: field is immutable'
+    ]
+
+
+def test_topologies_of_a_storage_class_differ() -> None:
+    term = {"matchLabelExpressions": [{"key": "a", "values": ["b"]}]}
+    tree = {"provisioner": "p", "volumeBindingMode": "Immediate", "allowedTopologies": [term, term]}
+    found = from_builtins(tree, StorageClass)
+    assert told(storageclass.validate(found)) == ['allowedTopologies[1].matchLabelExpressions: Duplicate value: ""']

@@ -48,3 +48,9 @@ def replicas_scale(selector: Callable[[Any], str]) -> dict[str, Callable[..., An
         "selector": selector,
         "with_replicas": lambda obj, count: with_spec(obj, replicas=count),
     }
+
+
+def with_kept_meta(new: K, old: K) -> K:
+    """`new` with the labels, annotations, finalizers and owners of `old`: a status update of some kinds writes none."""
+    names = ("labels", "annotations", "finalizers", "owner_references")
+    return with_meta(new, **{name: getattr(old.metadata, name) for name in names})

@@ -33,6 +33,7 @@ CLASS = claims.CLASS
 MOUNT_OPTIONS = "volume.beta.kubernetes.io/mount-options"
 RECLAIM_POLICIES = ("Delete", "Recycle", "Retain")
 UNSET = "<unset>"
+_INLINE = "may not be specified in the context of inline volumes"
 _NO_ATTRIBUTES = "has to be specified when using volumeAttributesClassName"
 _MOUNTED = (
     "gce_persistent_disk",
@@ -114,7 +115,7 @@ def prepare_status(new: PersistentVolume, old: PersistentVolume, write: Write) -
 
 
 def validate(obj: PersistentVolume) -> FieldErrors:
-    return _spec(obj.spec) + _mount_options(obj)
+    return spec_errors("spec", obj.spec) + _mount_options(obj)
 
 
 def _mount_options(obj: PersistentVolume) -> FieldErrors:
@@ -123,33 +124,59 @@ def _mount_options(obj: PersistentVolume) -> FieldErrors:
     return [forbidden(f"metadata.annotations.{MOUNT_OPTIONS}", "may not specify mount options for this volume type")]
 
 
-def _spec(spec: PersistentVolumeSpec) -> FieldErrors:
-    found = [] if spec.access_modes else [required("spec.accessModes")]
-    found += claims.access_modes("spec.accessModes", spec.access_modes)
-    found += _capacity(spec)
-    policy = spec.persistent_volume_reclaim_policy
-    if policy and policy not in RECLAIM_POLICIES:
-        found.append(not_supported("spec.persistentVolumeReclaimPolicy", policy, RECLAIM_POLICIES))
+def spec_errors(path: str, spec: PersistentVolumeSpec, *, inline: bool = False) -> FieldErrors:
+    """`inline`: the spec stands in a VolumeAttachment, without a PersistentVolume."""
+    found = _only_inline(path, spec) if inline else []
+    if not spec.access_modes:
+        found.append(required(f"{path}.accessModes"))
+    found += claims.access_modes(f"{path}.accessModes", spec.access_modes)
+    if not inline:
+        found += _capacity(spec)
+    policy, at = spec.persistent_volume_reclaim_policy, f"{path}.persistentVolumeReclaimPolicy"
+    if inline and policy not in ("", "Retain"):
+        found.append(forbidden(at, "may only be Retain in the context of inline volumes"))
+    elif not inline and policy and policy not in RECLAIM_POLICIES:
+        found.append(not_supported(at, policy, RECLAIM_POLICIES))
     if spec.node_affinity is not None:
-        found += _affinity(spec.node_affinity)
+        inlined = [forbidden(f"{path}.nodeAffinity", _INLINE)] if inline else []
+        found += inlined or _affinity(spec.node_affinity)
+    found += _one_source(path, spec, inline)
+    if spec.host_path is not None and policy == "Recycle" and _is_root(spec.host_path.path):
+        found.append(forbidden(at, "may not be 'recycle' for a hostPath mount of '/'"))
+    if spec.storage_class_name:
+        inlined = [forbidden(f"{path}.storageClassName", _INLINE)] if inline else []
+        found += inlined or checks.subdomain(f"{path}.storageClassName", spec.storage_class_name)
+    mode = spec.volume_mode
+    if inline and mode not in (None, "Filesystem"):
+        told = "may not specify volumeMode other than Filesystem in the context of inline volumes"
+        found.append(forbidden(f"{path}.volumeMode", told))
+    elif mode is not None and not inline and mode not in claims.VOLUME_MODES:
+        found.append(not_supported(f"{path}.volumeMode", mode, claims.VOLUME_MODES))
+    return found if inline else found + _attributes_class(spec)
 
-    def local(path: str, source: LocalVolumeSource) -> FieldErrors:
-        needless = spec.node_affinity is not None
-        unplaced = [] if needless else [required("spec.nodeAffinity", "Local volume requires node affinity")]
-        return disks.local(path, source) + unplaced
+
+def _only_inline(path: str, spec: PersistentVolumeSpec) -> FieldErrors:
+    found: FieldErrors = []
+    if spec.claim_ref is not None:
+        found.append(forbidden(f"{path}.claimRef", _INLINE))
+    if spec.capacity:
+        found.append(forbidden(f"{path}.capacity", _INLINE))
+    if spec.csi is None:
+        found.append(required(f"{path}.csi", "has to be specified in the context of inline volumes"))
+    return found
+
+
+def _one_source(path: str, spec: PersistentVolumeSpec, inline: bool) -> FieldErrors:
+
+    def local(at: str, source: LocalVolumeSource) -> FieldErrors:
+        placed = spec.node_affinity is not None and not inline
+        unplaced = [] if placed else [required(f"{path}.nodeAffinity", "Local volume requires node affinity")]
+        return disks.local(at, source) + unplaced
 
     plugins = _PLUGINS
     if spec.local is not None:
         plugins = tuple((a, name, local if a == "local" else check) for a, name, check in _PLUGINS)
-    found += disks.one_source("spec", spec, plugins)
-    if spec.host_path is not None and policy == "Recycle" and _is_root(spec.host_path.path):
-        detail = "may not be 'recycle' for a hostPath mount of '/'"
-        found.append(forbidden("spec.persistentVolumeReclaimPolicy", detail))
-    if spec.storage_class_name:
-        found += checks.subdomain("spec.storageClassName", spec.storage_class_name)
-    if spec.volume_mode is not None and spec.volume_mode not in claims.VOLUME_MODES:
-        found.append(not_supported("spec.volumeMode", spec.volume_mode, claims.VOLUME_MODES))
-    return found + _attributes_class(spec)
+    return disks.one_source(path, spec, plugins)
 
 
 def _is_root(path: str) -> bool:
@@ -186,7 +213,7 @@ def _attributes_class(spec: PersistentVolumeSpec) -> FieldErrors:
 def validate_update(new: PersistentVolume, old: PersistentVolume) -> FieldErrors:
     """What makes a new volume bad comes twice: for the volume, and for the change."""
     spec, before = new.spec, old.spec
-    found = validate(new) + _spec(spec)
+    found = validate(new) + spec_errors("spec", spec)
     source, former = _source(spec), _source(before)
     if former.csi is not None and former.csi.controller_expand_secret_ref is None and source.csi is not None:
         source = replace(source, csi=replace(source.csi, controller_expand_secret_ref=None))

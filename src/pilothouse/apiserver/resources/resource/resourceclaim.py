@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pilothouse.api.field_errors import FieldErrors, invalid
 from pilothouse.api.types.resource.v1 import ResourceClaim
 from pilothouse.apiserver.generic.strategy import Cell, Deletion, Status, Strategy, Write
+from pilothouse.apiserver.resources.declare import with_kept_meta
 from pilothouse.apiserver.resources.resource import allocations, requests
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation.meta import IMMUTABLE
@@ -31,7 +32,7 @@ def validate_update(new: ResourceClaim, old: ResourceClaim) -> FieldErrors:
 
 
 def prepare_status(new: ResourceClaim, old: ResourceClaim, write: Write) -> ResourceClaim:
-    return allocations.without_deallocated(new, old)
+    return allocations.without_deallocated(with_kept_meta(new, old), old)
 
 
 def row(obj: ResourceClaim, now: float) -> Sequence[Cell]:
@@ -51,7 +52,6 @@ STRATEGY = Strategy(
     type=ResourceClaim,
     prefix="resourceclaims",
     status=Status(
-        keep=("spec", "metadata.labels", "metadata.annotations", "metadata.finalizers", "metadata.owner_references"),
         prepare=prepare_status,
         validate=allocations.validate,
     ),

@@ -63,7 +63,6 @@ def validate(obj: CSIDriver) -> FieldErrors:
         ("attachedRequired", spec.attach_required),
         ("podInfoOnMount", spec.pod_info_on_mount),
         ("storageCapacity", spec.storage_capacity),
-        ("fsGroupPolicy", spec.fs_group_policy),
         ("seLinuxMount", spec.se_linux_mount),
     ):
         if value is None:
@@ -75,15 +74,23 @@ def validate(obj: CSIDriver) -> FieldErrors:
         path = f"spec.tokenRequests[{index}]"
         if request.audience in audiences:
             found.append(duplicate(f"{path}.audience", request.audience))
+            continue
         audiences.add(request.audience)
         seconds = request.expiration_seconds
         if seconds is not None and seconds < 600:
             found.append(
                 invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
             )
+        if seconds is not None and seconds > 1 << 32:
+            told = "may not specify a duration larger than 2^32 seconds"
+            found.append(invalid(f"{path}.expirationSeconds", seconds, told))
     for mode in spec.volume_lifecycle_modes:
         if mode not in _MODES:
             found.append(not_supported("spec.volumeLifecycleModes", mode, _MODES))
+    period = spec.node_allocatable_update_period_seconds
+    if period is not None and period < 10:
+        told = "must be greater than or equal to 10 seconds"
+        found.append(invalid("spec.nodeAllocatableUpdatePeriodSeconds", period, told))
     return found
 
 

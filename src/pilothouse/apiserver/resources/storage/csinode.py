@@ -14,9 +14,12 @@ from pilothouse.api.field_errors import (
 )
 from pilothouse.api.types.storage.v1 import CSINode
 from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy
+from pilothouse.apiserver.resources.core.disks import driver_name
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation import names
 from pilothouse.semantics.validation.meta import IMMUTABLE
+
+_NODE_ID = 256
 
 
 def row(obj: CSINode, now: float) -> Sequence[Cell]:
@@ -28,16 +31,18 @@ def validate(obj: CSINode) -> FieldErrors:
     seen: set[str] = set()
     for index, driver in enumerate(obj.spec.drivers or ()):
         path = f"spec.drivers[{index}]"
-        if not driver.name:
-            found.append(required(f"{path}.name"))
-        found += [invalid(f"{path}.name", driver.name, fault) for fault in names.dns_subdomain(driver.name.lower())]
+        found += driver_name(f"{path}.name", driver.name)
         if driver.name in seen:
             found.append(duplicate(f"{path}.name", driver.name))
         seen.add(driver.name)
         if not driver.node_id:
             found.append(required(f"{path}.nodeID"))
+        if len(driver.node_id) > _NODE_ID:
+            found.append(invalid(f"{path}.nodeID", driver.node_id, f"must be {_NODE_ID} characters or less"))
         keys: set[str] = set()
         for key in driver.topology_keys or ():
+            if not key:
+                found.append(required(path))
             if key in keys:
                 found.append(duplicate(path, key))
             keys.add(key)

@@ -8,16 +8,17 @@ from pilothouse.api.field_errors import (
 )
 from pilothouse.api.types.storage.v1 import CSIStorageCapacity
 from pilothouse.apiserver.generic.strategy import Strategy
-from pilothouse.semantics.validation import names
+from pilothouse.semantics.validation import names, selectors
 from pilothouse.semantics.validation.meta import IMMUTABLE
 
 
 def validate(obj: CSIStorageCapacity) -> FieldErrors:
     name = obj.storage_class_name
-    found = [invalid("storageClassName", name, fault) for fault in names.dns_subdomain(name)]
-    for path, amount in (("capacity", obj.capacity), ("maximumVolumeSize", obj.maximum_volume_size)):
-        if amount is not None and amount.value < 0:
-            return [*found, invalid(path, str(amount), "must be greater than or equal to 0")]
+    topology = obj.node_topology
+    found = selectors.label_selector("nodeTopology", topology) if topology is not None else []
+    found += [invalid("storageClassName", name, fault) for fault in names.dns_subdomain(name)]
+    if obj.capacity is not None and obj.capacity.value < 0:
+        found.append(invalid("capacity", str(obj.capacity), "must be greater than or equal to 0"))
     return found
 
 

@@ -17,7 +17,7 @@ from pilothouse.api.field_errors import (
 )
 from pilothouse.api.types.core.v1 import TopologySelectorTerm
 from pilothouse.api.types.storage.v1 import StorageClass
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, MetaUpdate, Strategy
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation import names
 from pilothouse.semantics.validation.meta import IMMUTABLE
@@ -84,8 +84,13 @@ def validate(obj: StorageClass) -> FieldErrors:
     elif obj.volume_binding_mode not in ("Immediate", "WaitForFirstConsumer"):
         supported = ("Immediate", "WaitForFirstConsumer")
         found.append(not_supported("volumeBindingMode", obj.volume_binding_mode, supported))
+    terms: list[Mapping[str, frozenset[str]]] = []
     for index, term in enumerate(obj.allowed_topologies):
-        found += _topology(term, f"allowedTopologies[{index}]")
+        path = f"allowedTopologies[{index}]"
+        found += _topology(term, path)
+        wanted = {e.key: frozenset(e.values or ()) for e in term.match_label_expressions}
+        found += [duplicate(f"{path}.matchLabelExpressions", "") for earlier in terms if earlier == wanted]
+        terms.append(wanted)
     return found
 
 
@@ -109,7 +114,7 @@ def _topology(term: TopologySelectorTerm, path: str) -> FieldErrors:
 
 
 def validate_update(new: StorageClass, old: StorageClass) -> FieldErrors:
-    found: FieldErrors = []
+    found = validate(new)
     for path, value, before in (
         ("parameters", dict(new.parameters), dict(old.parameters)),
         ("provisioner", new.provisioner, old.provisioner),
@@ -134,6 +139,7 @@ def warnings(obj: StorageClass) -> Sequence[str]:
 STRATEGY = Strategy(
     type=StorageClass,
     prefix="storageclasses",
+    meta_update=MetaUpdate(whole=1),
     deletion=Deletion(returns_object=True),
     row=row,
     defaults=defaults,

@@ -11,7 +11,7 @@ from pilothouse.api.field_errors import (
     required,
 )
 from pilothouse.api.types.storage.v1 import VolumeAttributesClass
-from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Strategy
 from pilothouse.apiserver.resources.storage.storageclass import parameter_errors
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation import names
@@ -45,12 +45,13 @@ def validate_update(new: VolumeAttributesClass, old: VolumeAttributesClass) -> F
         found.append(forbidden("driverName", "updates to driverName are forbidden."))
     if new.parameters != old.parameters:
         found.append(forbidden("parameters", "updates to parameters are forbidden."))
-    return found
+    return found + validate(new)
 
 
 STRATEGY = Strategy(
     type=VolumeAttributesClass,
     prefix="volumeattributesclasses",
+    meta_update=MetaUpdate(whole=1),
     row=row,
     validate=validate,
     validate_update=validate_update,
