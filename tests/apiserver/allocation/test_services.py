@@ -7,7 +7,9 @@ import pytest
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.core.v1 import Service, ServicePort, ServiceSpec
 from pilothouse.api.types.meta.v1 import ObjectMeta
-from pilothouse.api.types.networking.v1 import IPAddress
+from pilothouse.api.types.networking.v1 import IPAddress, IPAddressSpec
+from pilothouse.apiserver.allocation import repair
+from pilothouse.apiserver.allocation.addresses import MANAGED_BY, MANAGER, parent_of
 from tests.apiserver.servers import running
 
 
@@ -50,3 +52,55 @@ async def test_node_ports_are_distinct_and_come_back():
             await client.create(other)
         await client.delete(Service, "a", "default")
         assert (await client.create(other)).spec.ports[0].node_port == port
+
+
+async def test_an_address_whose_object_was_deleted_is_still_taken_and_comes_back():
+    async with running() as (server, client):
+        made = await client.create(service("a"))
+        ip = made.spec.cluster_ip
+        await client.delete(IPAddress, ip)
+        with pytest.raises(StatusError, match="provided IP is already allocated"):
+            await client.create(service("b", cluster_ip=ip))
+        await repair.repair(server.reader, client, server.parts.clock.now())
+        assert (await client.get(IPAddress, ip)).spec.parent_ref.name == "a"
+
+
+async def test_an_address_without_a_service_is_given_back_once_it_is_old():
+    async with running() as (server, client):
+        lost = IPAddress(
+            metadata=ObjectMeta(name="10.96.9.9", labels={MANAGED_BY: MANAGER}),
+            spec=IPAddressSpec(parent_ref=parent_of("default", "gone")),
+        )
+        await client.create(lost)
+        now = server.parts.clock.now()
+        await repair.repair(server.reader, client, now)
+        assert (await client.get(IPAddress, "10.96.9.9")).metadata.name == "10.96.9.9"
+        await repair.repair(server.reader, client, now + 2 * repair.GRACE)
+        with pytest.raises(StatusError):
+            await client.get(IPAddress, "10.96.9.9")
+
+
+async def test_what_is_made_at_once_shares_nothing():
+    async with running() as (_server, client):
+        made = await asyncio.gather(*(client.create(service(f"s{i}", type="NodePort")) for i in range(60)))
+        assert len({s.spec.cluster_ip for s in made}) == 60
+        assert len({s.spec.ports[0].node_port for s in made}) == 60
+        wanted = made[0].spec.cluster_ip
+        await client.delete(Service, "s0", "default")
+        again = await asyncio.gather(
+            *(client.create(service(f"t{i}", cluster_ip=wanted)) for i in range(8)), return_exceptions=True
+        )
+        assert sum(isinstance(found, Service) for found in again) == 1
+
+
+async def test_a_type_without_addresses_gives_them_back():
+    async with running() as (_server, client):
+        made = await client.create(service("a", type="NodePort"))
+        spec = ServiceSpec(type="ExternalName", external_name="a.example.com")
+        meta = ObjectMeta(name="a", namespace="default", resource_version=made.metadata.resource_version)
+        await client.update(Service(metadata=meta, spec=spec))
+        await asyncio.sleep(0)
+        ports = (ServicePort(port=1, node_port=made.spec.ports[0].node_port),)
+        taking = ServiceSpec(type="NodePort", cluster_ip=made.spec.cluster_ip, ports=ports)
+        again = await client.create(Service(metadata=ObjectMeta(name="b", namespace="default"), spec=taking))
+        assert again.spec.cluster_ip == made.spec.cluster_ip

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import ipaddress
 from collections.abc import Callable, Sequence
 
 from pilothouse.api.errors import StatusError
+from pilothouse.api.types.core.v1 import Service
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.api.types.networking.v1 import IPAddress, IPAddressSpec, ParentReference, ServiceCIDR
 from pilothouse.apiserver.allocation.pools import PoolError, addresses
@@ -32,13 +34,22 @@ def address_object(ip: str, namespace: str, name: str) -> IPAddress:
 
 
 class AddressBook:
-    """Gives out addresses of the Service ranges. `client` acts as the server itself."""
+    """Gives out addresses of the Service ranges. `client` acts as the server itself. An address that a stored Service
+    has is not given out either, should someone have deleted its IPAddress."""
 
     def __init__(self, default: Network, reader: Reader, client: Callable[[], Client], chance: Chance) -> None:
         self._default = default
         self._reader = reader
         self._client = client
         self._chance = chance
+        self._stored: collections.Counter[str] = collections.Counter()
+        reader.observe(Service, self._seen)
+
+    def _seen(self, before: Service | None, after: Service | None) -> None:
+        if before is not None:
+            self._stored.subtract(before.spec.cluster_ips)
+        if after is not None:
+            self._stored.update(after.spec.cluster_ips)
 
     def networks(self) -> Sequence[Network]:
         """All ranges: the server's own, and those of further ServiceCIDRs."""
@@ -49,7 +60,7 @@ class AddressBook:
         return found
 
     def taken(self, ip: str) -> bool:
-        return self._reader.get(IPAddress, ip) is not None
+        return self._stored[ip] > 0 or self._reader.get(IPAddress, ip) is not None
 
     async def claim(self, ip: str, namespace: str, name: str, dry_run: bool) -> None:
         """Take this very address for a Service. Raises PoolError."""
