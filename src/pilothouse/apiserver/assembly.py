@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import Service
+from pilothouse.api.types.resource.v1 import ResourceClaim, ResourceClaimTemplate
 from pilothouse.apiserver.admission import registry as plugins
 from pilothouse.apiserver.admission.interface import Admission
 from pilothouse.apiserver.admission.surroundings import Surroundings
@@ -17,6 +18,7 @@ from pilothouse.apiserver.allocation.pools import ports
 from pilothouse.apiserver.allocation.services import ServiceHooks, Spawn
 from pilothouse.apiserver.authn.serviceaccounts import TokenIssuer
 from pilothouse.apiserver.generic.strategy import Hooks
+from pilothouse.apiserver.resources.resource.admin_access import AdminAccess
 from pilothouse.apiserver.reviews import registry as reviews
 from pilothouse.apiserver.reviews.interface import Review
 from pilothouse.apiserver.reviews.registry import Answering
@@ -35,11 +37,16 @@ def admission_of(server: ApiServer) -> Admission:
 
 
 def hooks_of(server: ApiServer, spawn: Spawn) -> dict[type[Any], Hooks]:
-    """The kinds whose writes have side effects."""
+    """The kinds whose writes have side effects, or depend on other objects."""
     p = server.parts
     network = ipaddress.ip_network(p.service_range)
     book = AddressBook(network, server.reader, lambda: server.client(MASTER), p.chance)
-    return {Service: ServiceHooks(book, PortBook(ports(), server.reader, p.chance), spawn)}
+    admins = AdminAccess(server.reader)
+    return {
+        Service: ServiceHooks(book, PortBook(ports(), server.reader, p.chance), spawn),
+        ResourceClaim: admins,
+        ResourceClaimTemplate: admins,
+    }
 
 
 def reviews_of(server: ApiServer) -> Iterable[Review]:

@@ -31,6 +31,9 @@ def validate_update(new: ResourceClaim, old: ResourceClaim) -> FieldErrors:
     return [invalid("spec", new.spec, IMMUTABLE)] if new.spec != old.spec else []
 
 
+validate_status = allocations.validate
+
+
 def prepare_status(new: ResourceClaim, old: ResourceClaim, write: Write) -> ResourceClaim:
     return allocations.without_deallocated(with_kept_meta(new, old), old)
 
@@ -53,7 +56,7 @@ STRATEGY = Strategy(
     prefix="resourceclaims",
     status=Status(
         prepare=prepare_status,
-        validate=allocations.validate,
+        validate=validate_status,
     ),
     deletion=Deletion(returns_object=True),
     row=row,
