@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from pilothouse.api.field_errors import FieldErrors
 from pilothouse.api.types.admissionregistration.v1 import MutatingAdmissionPolicyBinding
 from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.apiserver.resources.admissionregistration import rules
 from pilothouse.apiserver.resources.admissionregistration.matching import match_defaults, param_ref
 from pilothouse.apiserver.table.cells import age
 
@@ -16,6 +18,14 @@ def defaults(obj: MutatingAdmissionPolicyBinding) -> MutatingAdmissionPolicyBind
     spec = obj.spec
     found = match_defaults(spec.match_resources)
     return obj if found is spec.match_resources else replace(obj, spec=replace(spec, match_resources=found))
+
+
+def validate(obj: MutatingAdmissionPolicyBinding) -> FieldErrors:
+    spec = obj.spec
+    found = rules.policy_name("spec.policyName", spec.policy_name) + rules.param_ref("spec.paramRef", spec.param_ref)
+    if spec.match_resources is not None:
+        found += rules.match_resources("spec.matchResources", spec.match_resources)
+    return found
 
 
 def row(obj: MutatingAdmissionPolicyBinding, now: float) -> Sequence[Cell]:
@@ -34,4 +44,5 @@ STRATEGY = Strategy(
     allow_unconditional_update=False,
     row=row,
     defaults=defaults,
+    validate=validate,
 )

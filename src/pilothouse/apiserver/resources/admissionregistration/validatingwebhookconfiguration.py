@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec.structs import replace
 
-from pilothouse.api.types.admissionregistration.v1 import ValidatingWebhook, ValidatingWebhookConfiguration
-from pilothouse.api.types.meta.v1 import LabelSelector
-from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.api.field_errors import FieldErrors
+from pilothouse.api.types.admissionregistration.v1 import ValidatingWebhookConfiguration
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Strategy
+from pilothouse.apiserver.resources.admissionregistration import webhooks
 from pilothouse.apiserver.table.cells import age
 
 
 def defaults(obj: ValidatingWebhookConfiguration) -> ValidatingWebhookConfiguration:
-    webhooks = tuple(map(_webhook, obj.webhooks))
-    return obj if webhooks == obj.webhooks else replace(obj, webhooks=webhooks)
+    filled = tuple(map(webhooks.defaults, obj.webhooks))
+    return obj if filled == obj.webhooks else replace(obj, webhooks=filled)
 
 
-def _webhook(webhook: ValidatingWebhook) -> ValidatingWebhook:
-    changes: dict[str, Any] = {}
-    for name, value in (
-        ("failure_policy", "Fail"),
-        ("match_policy", "Equivalent"),
-        ("namespace_selector", LabelSelector()),
-        ("object_selector", LabelSelector()),
-        ("timeout_seconds", 10),
-    ):
-        if getattr(webhook, name) is None:
-            changes[name] = value
-    service = webhook.client_config.service
-    if service is not None and service.port is None:
-        changes["client_config"] = replace(webhook.client_config, service=replace(service, port=443))
-    rules = tuple(rule if rule.scope is not None else replace(rule, scope="*") for rule in webhook.rules)
-    if rules != webhook.rules:
-        changes["rules"] = rules
-    return replace(webhook, **changes) if changes else webhook
+def validate(obj: ValidatingWebhookConfiguration) -> FieldErrors:
+    return webhooks.validate(obj.webhooks)
 
 
 def row(obj: ValidatingWebhookConfiguration, now: float) -> Sequence[Cell]:
@@ -48,5 +32,7 @@ STRATEGY = Strategy(
     generation=("webhooks",),
     allow_unconditional_update=False,
     row=row,
+    meta_update=MetaUpdate(whole=1, change=0),
     defaults=defaults,
+    validate=validate,
 )
