@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import re2
-
 from pilothouse.api import go_text
-from pilothouse.apiserver.crd import faults
+from pilothouse.apiserver.crd import faults, regexps
 from pilothouse.apiserver.crd.faults import Fault, Faults
 from pilothouse.apiserver.crd.formats import FORMATS
 from pilothouse.apiserver.crd.junctors import junctors
@@ -101,7 +99,7 @@ def _string_step(raw: Raw) -> Check | None:
     longest, shortest, pattern = raw.get("maxLength"), raw.get("minLength"), raw.get("pattern", "")
     if longest is None and not shortest and not pattern:
         return None
-    match = re2.compile(pattern).search if pattern else None
+    match = regexps.compiled(pattern).search if pattern else None
 
     def step(value: str) -> Faults:
         if longest is not None and len(value) > longest:

@@ -9,6 +9,12 @@ from pilothouse.apiserver.crd.structural import META_FIELDS, Schema
 Unknown = list[str]
 
 
+def pruned(schema: Schema, value: Any, resource: bool) -> Any:
+    """Any value as its schema knows it; `resource`: it is a whole object."""
+    lost: Unknown = []
+    return _object(schema, value, resource, lost) if isinstance(value, dict) else _value(schema, value, lost)
+
+
 def prune(schema: Schema, body: dict[str, Any], unknown: Unknown | None = None) -> dict[str, Any]:
     """The members of an object (without kind, apiVersion and metadata) that its schema knows. The paths of the others
     are added to `unknown`."""

@@ -10,6 +10,7 @@ from typing import Any
 from pilothouse.api import scheme
 from pilothouse.api.types.meta import v1 as meta
 from pilothouse.apiserver.discovery import documents as discovery
+from pilothouse.apiserver.discovery.documents import GROUP_ORDER
 from pilothouse.apiserver.endpoints import answers, negotiation
 from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.endpoints.openapi import OpenApi
@@ -128,9 +129,12 @@ class Documents:
         return self._resources(context, versions, name, segments[2]) if len(segments) == 3 else None
 
     def _resources(self, context: Context, versions: Mapping[str, Any], group: str, version: str) -> Answer | None:
+        custom = group not in GROUP_ORDER and bool(group)
         if version not in versions:
+            if custom:
+                return None
             raise missing()
-        if context.request.method != "GET":
+        if context.request.method != "GET" and not custom:
             raise not_allowed()
         context.negotiate(transforms=False)
         name = f"{group}/{version}" if group else version

@@ -69,7 +69,7 @@ class ResourceQuotaPlugin:
     def _delta(self, a: Attributes) -> Delta:
         resource = BY_RESOURCE.get((a.group, a.version, a.resource))
         if resource is None:  # a custom resource: its objects are counted
-            return {f"count/{a.resource}.{a.group}": Decimal(1)}
+            return {f"count/{a.resource}.{a.group}": Decimal(1)} if a.operation == "CREATE" else {}
         now = self._clock.now()
         usage = counting.usage(resource, a.obj, now)
         before = counting.usage(resource, a.old_obj, now) if a.operation == "UPDATE" else {}

@@ -16,6 +16,7 @@ from pilothouse.api.types.apiextensions.v1 import (
 from pilothouse.apiserver.crd.lifecycle import FINALIZER
 from pilothouse.apiserver.crd.naming import with_condition
 from pilothouse.apiserver.generic.strategy import Deletion, Status, Strategy, Write
+from pilothouse.apiserver.resources.apiextensions.validation import status_errors, validate, validate_update
 
 _PENDING = CustomResourceDefinitionCondition(
     type="Terminating",
@@ -89,6 +90,8 @@ STRATEGY = Strategy(
     defaults=defaults,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
-    status=Status(),
+    validate=validate,
+    validate_update=validate_update,
+    status=Status(prepare=prepare_update, validate=lambda new, old: status_errors(new.status)),
     deletion=Deletion(collected=False, waits=_unmarked, bumps=False, mark=mark),
 )

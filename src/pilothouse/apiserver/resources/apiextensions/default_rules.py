@@ -1,0 +1,44 @@
+"""A default must be what its own schema lets pass. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pilothouse.api.field_errors import FieldError, FieldErrors, invalid
+from pilothouse.apiserver.crd import checking, embedded, lists
+from pilothouse.apiserver.crd.pruning import pruned
+from pilothouse.apiserver.crd.structural import META_FIELDS, MISSING, Schema, parse
+
+
+def default_errors(raw: Any, path: str) -> FieldErrors:
+    """The errors of all defaults in a structural schema."""
+    return list(_errors(parse(raw), path, root=True))
+
+
+def _errors(schema: Schema, path: str, root: bool = False) -> Iterator[FieldError]:
+    if schema.default is not MISSING:
+        yield from _of_default(schema, f"{path}.default", root)
+    if schema.items is not None:
+        yield from _errors(schema.items, f"{path}.items")
+    if schema.additional is not None:
+        yield from _errors(schema.additional, f"{path}.additionalProperties")
+    for name, inner in schema.properties.items():
+        if not (root and name in META_FIELDS):
+            yield from _errors(inner, f"{path}.properties[{name}]")
+
+
+def _of_default(schema: Schema, path: str, root: bool) -> Iterator[FieldError]:
+    value = schema.default
+    if pruned(schema, value, resource=root or schema.embedded) != value:
+        yield invalid(path, value, "must not have unknown fields")
+    raw = {**schema.raw, "x-kubernetes-embedded-resource": True} if root else schema.raw
+    check = checking.compiled(raw)
+    if check is not None:
+        yield from (fault.error(path) for fault in check(value))
+    whole = Schema(raw={}, properties={"default": schema})
+    if (check_embedded := embedded.validator(whole)) is not None:
+        prefix = path.removesuffix("default")
+        yield from (error._replace(path=prefix + error.path) for error in check_embedded({"default": value}))
+    if (repeats := lists.compiled(schema)) is not None:
+        yield from repeats(value, path)

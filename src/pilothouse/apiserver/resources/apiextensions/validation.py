@@ -1,0 +1,209 @@
+"""Validation of CustomResourceDefinitions. Pure.
+
+What all versions share is told of as upstream's internal type has it: once, at the top of the spec.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from pilothouse.api.field_errors import FieldErrors, invalid, not_supported, required
+from pilothouse.api.types.apiextensions.v1 import (
+    CustomResourceDefinition,
+    CustomResourceDefinitionNames,
+    CustomResourceDefinitionSpec,
+    CustomResourceDefinitionStatus,
+    CustomResourceDefinitionVersion,
+)
+from pilothouse.apiserver.resources.apiextensions.conversion_rules import conversion_errors
+from pilothouse.apiserver.resources.apiextensions.version_rules import (
+    column_errors,
+    deprecation_errors,
+    schema_errors_of,
+    selectable_errors,
+    subresource_errors,
+)
+from pilothouse.semantics import conditions
+from pilothouse.semantics.validation.names import dns1035_label, dns_subdomain
+
+Crd = CustomResourceDefinition
+Version = CustomResourceDefinitionVersion
+APPROVAL = "api-approved.kubernetes.io"
+_SEE = "see https://github.com/kubernetes/enhancements/pull/1111"
+_SCOPES = ("Cluster", "Namespaced")
+_IMMUTABLE = "field is immutable"
+
+
+def validate(crd: Crd) -> FieldErrors:
+    """The errors of a new definition; metadata is checked already, but for the name it must have."""
+    found = list(_name(crd)) + list(_spec(crd.spec))
+    found += status_errors(crd.status)
+    found += _stored(crd)
+    return found + list(_approval(crd))
+
+
+def validate_update(new: Crd, old: Crd) -> FieldErrors:
+    found = list(_spec(new.spec))
+    if conditions.is_true(old.status.conditions or (), "Established"):
+        found += _same(new.spec.scope, old.spec.scope, "spec.scope")
+        found += _same(new.spec.names.kind, old.spec.names.kind, "spec.names.kind")
+    found += _same(new.spec.group, old.spec.group, "spec.group")
+    found += _same(new.spec.names.plural, old.spec.names.plural, "spec.names.plural")
+    found += status_errors(new.status)
+    found += _stored(new)
+    return found + (list(_approval(new)) if approval_state(new) != approval_state(old) else [])
+
+
+def status_errors(status: CustomResourceDefinitionStatus) -> FieldErrors:
+    return list(_names(status.accepted_names, "status.acceptedNames"))
+
+
+def _same(new: str, old: str, path: str) -> FieldErrors:
+    return [] if new == old else [invalid(path, new, _IMMUTABLE)]
+
+
+def _name(crd: Crd) -> Iterator[Any]:
+    wanted, told = f"{crd.spec.names.plural}.{crd.spec.group}", 'must be spec.names.plural+"."+spec.group'
+    if crd.metadata.generate_name and crd.metadata.generate_name != wanted:
+        yield invalid("metadata.generateName", crd.metadata.generate_name, told)
+    if crd.metadata.name and crd.metadata.name != wanted:
+        yield invalid("metadata.name", crd.metadata.name, told)
+
+
+def _spec(spec: CustomResourceDefinitionSpec) -> Iterator[Any]:
+    if not spec.group:
+        yield required("spec.group")
+    elif faults := dns_subdomain(spec.group):
+        yield invalid("spec.group", spec.group, ",".join(faults))
+    elif "." not in spec.group:
+        yield invalid("spec.group", spec.group, "should be a domain with at least one dot")
+    if spec.scope not in _SCOPES:
+        yield not_supported("spec.scope", spec.scope, _SCOPES) if spec.scope else required("spec.scope")
+    versions = spec.versions or ()
+    for at, version in enumerate(versions):
+        if version.schema is None or version.schema.open_apiv_3_schema is None:
+            yield required(f"spec.versions[{at}].schema.openAPIV3Schema")
+    yield from _versions(spec)
+    for attribute, name in (
+        ("plural", "plural"),
+        ("singular", "singular"),
+        ("kind", "kind"),
+        ("list_kind", "listKind"),
+    ):
+        if not getattr(spec.names, attribute):
+            yield required(f"spec.names.{name}")
+    yield from _names(spec.names, "spec.names")
+    if spec.preserve_unknown_fields:
+        told = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
+        yield invalid("spec.preserveUnknownFields", True, told)
+    yield from conversion_errors(spec.conversion, "spec.conversion")
+
+
+_PARTS: Sequence[tuple[str, Callable[[Version, str, bool], FieldErrors], str]] = (
+    ("schema", schema_errors_of, "validation"),
+    ("subresources", subresource_errors, "subresources"),
+    ("additional_printer_columns", column_errors, "additionalPrinterColumns"),
+    ("selectable_fields", selectable_errors, "selectableFields"),
+)
+_WIRE_NAMES = {"schema": "schema"}
+
+
+def _versions(spec: CustomResourceDefinitionSpec) -> Iterator[Any]:
+    versions = spec.versions or ()
+    shared = {part for part, _, _ in _PARTS if len({repr(getattr(v, part)) for v in versions}) == 1}
+    for at, version in enumerate(versions):
+        path = f"spec.versions[{at}]"
+        if faults := dns1035_label(version.name):
+            yield invalid(f"{path}.name", version.name, ",".join(faults))
+        yield from deprecation_errors(version, path)
+        for part, errors, name in _PARTS:
+            if part not in shared:
+                yield from errors(version, f"{path}.{_WIRE_NAMES.get(part, name)}", _has_status(version))
+    names = [version.name for version in versions]
+    shown: Any = None if spec.versions is None else [_shown(version, shared) for version in versions]
+    if len(set(names)) < len(names):
+        yield invalid("spec.versions", shown, "must contain unique version names")
+    if sum(version.storage for version in versions) != 1:
+        yield invalid("spec.versions", shown, "must have exactly one version marked as storage version")
+    if versions and (faults := dns1035_label(versions[0].name)):
+        yield invalid("spec.version", versions[0].name, ",".join(faults))
+    for part, errors, name in _PARTS:
+        if part in shared and versions:
+            yield from errors(versions[0], f"spec.{name}", any(map(_has_status, versions)))
+
+
+def _has_status(version: Version) -> bool:
+    return version.subresources is not None and version.subresources.status is not None
+
+
+def _shown(version: Version, shared: set[str]) -> Version:
+    """A version without what stands at the top of the spec."""
+    empty = Version()
+    return replace(version, **{part: getattr(empty, part) for part in shared})
+
+
+def _names(names: CustomResourceDefinitionNames, path: str) -> Iterator[Any]:
+    for attribute in ("plural", "singular"):
+        value = getattr(names, attribute)
+        if value and (faults := dns1035_label(value)):
+            yield invalid(f"{path}.{attribute}", value, ",".join(faults))
+    for attribute, name in (("kind", "kind"), ("list_kind", "listKind")):
+        value = getattr(names, attribute)
+        if value and (faults := dns1035_label(value.lower())):
+            told = "may have mixed case, but should otherwise match: " + ",".join(faults)
+            yield invalid(f"{path}.{name}", value, told)
+    for at, short in enumerate(names.short_names):
+        if faults := dns1035_label(short):
+            yield invalid(f"{path}.shortNames[{at}]", short, ",".join(faults))
+    if names.kind and names.kind == names.list_kind:
+        yield invalid(f"{path}.listKind", names.list_kind, "kind and listKind may not be the same")
+    for at, category in enumerate(names.categories):
+        if faults := dns1035_label(category):
+            yield invalid(f"{path}.categories[{at}]", category, ",".join(faults))
+
+
+def _stored(crd: Crd) -> FieldErrors:
+    path, stored = "status.storedVersions", crd.status.stored_versions
+    if not stored:
+        return [invalid(path, stored, "must have at least one stored version")]
+    known = {version.name for version in crd.spec.versions or ()}
+    found: FieldErrors = []
+    for at, name in enumerate(stored):
+        if name not in known:
+            told = (
+                f"missing from spec.versions; {name} was previously a storage version, and must remain in "
+                f"spec.versions until a storage migration ensures no data remains persisted in {name} and removes "
+                f"{name} from status.storedVersions"
+            )
+            found.append(invalid(f"{path}[{at}]", name, told))
+    for version in crd.spec.versions or ():
+        if version.storage and version.name not in stored:
+            found.append(invalid(path, list(stored), f"must have the storage version {version.name}"))
+    return found
+
+
+def approval_state(crd: Crd) -> str:
+    """missing, invalid, bypassed or approved; empty for a group that needs no approval."""
+    if not crd.spec.group.endswith(("k8s.io", "kubernetes.io")):
+        return ""
+    said = crd.metadata.annotations.get(APPROVAL, "")
+    if not said:
+        return "missing"
+    if said.startswith("unapproved"):
+        return "bypassed"
+    url = urllib.parse.urlsplit(said)
+    return "approved" if url.scheme and url.netloc else "invalid"
+
+
+def _approval(crd: Crd) -> Iterator[Any]:
+    path, state = f"metadata.annotations[{APPROVAL}]", approval_state(crd)
+    told = f'protected groups must have approval annotation "{APPROVAL}"'
+    if state == "missing":
+        yield required(path, f"{told}, {_SEE}")
+    if state == "invalid":
+        more = 'with either a URL or a reason starting with "unapproved"'
+        yield invalid(path, crd.metadata.annotations[APPROVAL], f"{told} {more}, {_SEE}")

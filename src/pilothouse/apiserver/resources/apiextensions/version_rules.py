@@ -1,0 +1,150 @@
+"""What is checked of each version of a definition: schema, subresources, columns, selectable fields. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pilothouse.api.codec.json import to_builtins
+from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, invalid, required, too_many
+from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinitionVersion
+from pilothouse.apiserver.crd import jsonpath
+from pilothouse.apiserver.resources.apiextensions.default_rules import default_errors
+from pilothouse.apiserver.resources.apiextensions.schema_rules import schema_errors
+from pilothouse.apiserver.resources.apiextensions.structural_rules import structural_errors
+
+Version = CustomResourceDefinitionVersion
+_TYPES = ("boolean", "date", "integer", "number", "string")
+_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
+_MOST_SELECTABLE = 8
+_LONGEST_WARNING = 256
+_SELECTABLE = (
+    "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed."
+)
+
+
+def schema_errors_of(version: Version, path: str, has_status: bool) -> FieldErrors:
+    """The errors of a version's schema: of its rules, else of its structure, else of its defaults."""
+    schema = version.schema.open_apiv_3_schema if version.schema is not None else None
+    if schema is None:
+        return []
+    raw = to_builtins(schema)
+    path = f"{path}.openAPIV3Schema"
+    found: FieldErrors = []
+    if raw.get("nullable"):
+        found.append(forbidden(f"{path}.nullable", "nullable cannot be true at the root"))
+    found += schema_errors(raw, path)
+    structural = structural_errors(raw, path)
+    return found + (structural or default_errors(raw, path))
+
+
+def deprecation_errors(version: Version, path: str) -> Iterator[Any]:
+    warning, path = version.deprecation_warning, f"{path}.deprecationWarning"
+    if warning is None:
+        return
+    if not version.deprecated:
+        yield invalid(path, warning, "can only be set for deprecated versions")
+    if not warning:
+        yield invalid(path, warning, "must not be an empty string")
+    if len(warning.encode()) > _LONGEST_WARNING:
+        yield invalid(path, warning, f"must be <= {_LONGEST_WARNING} characters long")
+    for at, char in enumerate(warning):
+        if not char.isprintable():
+            told = f"must only contain printable UTF-8 characters; non-printable character found at index {at}"
+            yield invalid(path, warning, told)
+
+
+def subresource_errors(version: Version, path: str, has_status: bool) -> FieldErrors:
+    scale = version.subresources.scale if version.subresources is not None else None
+    if scale is None:
+        return []
+    found: FieldErrors = []
+    path = f"{path}.scale"
+    for value, name, prefix in (
+        (scale.spec_replicas_path, "specReplicasPath", ".spec"),
+        (scale.status_replicas_path, "statusReplicasPath", ".status"),
+    ):
+        if not value:
+            found.append(required(f"{path}.{name}"))
+        elif wrong := _simple(value, f"{path}.{name}"):
+            found += wrong
+        elif not value.startswith(f"{prefix}."):
+            found.append(invalid(f"{path}.{name}", value, f"should be a json path under {prefix}"))
+    if selector := scale.label_selector_path:
+        wrong = _simple(selector, f"{path}.labelSelectorPath")
+        if not wrong and not selector.startswith((".spec.", ".status.")):
+            told = "should be a json path under either .spec or .status"
+            wrong = [invalid(f"{path}.labelSelectorPath", selector, told)]
+        found += wrong
+    return found
+
+
+def column_errors(version: Version, path: str, has_status: bool) -> FieldErrors:
+    found: FieldErrors = []
+    types, formats = f"must be one of {','.join(_TYPES)}", f"must be one of {','.join(_FORMATS)}"
+    for at, column in enumerate(version.additional_printer_columns):
+        where = f"{path}[{at}]"
+        if not column.name:
+            found.append(required(f"{where}.name"))
+        if not column.type:
+            found.append(required(f"{where}.type", types))
+        elif column.type not in _TYPES:
+            found.append(invalid(f"{where}.type", column.type, types))
+        if column.format and column.format not in _FORMATS:
+            found.append(invalid(f"{where}.format", column.format, formats))
+        if not column.json_path:
+            found.append(required(f"{where}.JSONPath"))
+        else:
+            found += _simple(column.json_path, f"{where}.JSONPath")
+    return found
+
+
+def _simple(path: str, where: str) -> FieldErrors:
+    if not path.startswith("."):
+        return [invalid(where, path, "must be a simple json path starting with .")]
+    try:
+        jsonpath.compiled(path)
+    except jsonpath.JSONPathError as error:
+        return [invalid(where, path, f"is invalid: {error}")]
+    return []
+
+
+def selectable_errors(version: Version, path: str, has_status: bool) -> FieldErrors:
+    fields = version.selectable_fields
+    schema = version.schema.open_apiv_3_schema if version.schema is not None else None
+    if not fields or schema is None:
+        return []
+    found: FieldErrors = []
+    if len(fields) > _MOST_SELECTABLE:
+        found.append(too_many(path, len(fields), _MOST_SELECTABLE))
+    raw = to_builtins(schema)
+    seen: set[str] = set()
+    for at, selectable in enumerate(fields):
+        where, said = f"{path}[{at}].jsonPath", selectable.json_path
+        if not said:
+            found.append(required(where))
+            continue
+        wrong, target = _target(raw, said)
+        if wrong:
+            found.append(invalid(where, said, f"is an invalid path: {wrong}"))
+            continue
+        if said.startswith(".metadata"):
+            found.append(invalid(where, said, "must not point to fields in metadata"))
+        if target.get("type") not in ("string", "boolean", "integer"):
+            found.append(invalid(where, said, _SELECTABLE))
+        if said in seen:
+            found.append(duplicate(where, said))
+        seen.add(said)
+    return found
+
+
+def _target(raw: Mapping[str, Any], path: str) -> tuple[str, Mapping[str, Any]]:
+    """(why a path leads nowhere, the schema that it leads to)."""
+    if not path.startswith("."):
+        return "must start with .", raw
+    for name in path[1:].split("."):
+        properties = raw.get("properties", {})
+        if name not in properties:
+            return "does not refer to a valid field", raw
+        raw = properties[name]
+    return "", raw
