@@ -23,10 +23,14 @@ class CustomPrinter(Printer):
     """Rows of one version of a custom resource."""
 
     def __init__(self, columns: Sequence[CustomResourceColumnDefinition]) -> None:
+        try:
+            finders = [(jsonpath.compiled(c.json_path), _WRITERS[c.type]) for c in columns or (_AGE,)]
+        except jsonpath.JSONPathError:  # columns that cannot be followed count as none
+            columns, finders = (), [(jsonpath.compiled(_AGE.json_path), _WRITERS[_AGE.type])]
         told = [(c.name, c.type, c.format, c.priority) for c in columns] or [("Age", "date", "", 0)]
         super().__init__(("", ""), [("Name", "string", "name", 0), *told], self._found)
         self._own = columns
-        self._finders = [(jsonpath.compiled(c.json_path), _WRITERS[c.type]) for c in columns or (_AGE,)]
+        self._finders = finders
 
     @functools.cached_property
     def definitions(self) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,7 +21,10 @@ from pilothouse.apiserver.generic.desk import Surroundings
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import Cache
 from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.apiserver.resources.apiextensions.validation import validate
 from pilothouse.semantics import conditions
+
+log = logging.getLogger(__name__)
 
 
 class Mount(Protocol):
@@ -77,6 +81,9 @@ class CustomRoster:
             return
         if held is not None:
             self._drop(held)
+        if wrong := validate(new):
+            log.warning("%s is not served: %s: %s", new.metadata.name, wrong[0].path, wrong[0].message)
+            return
         self._serve(new)
 
     def _drop(self, held: Served) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pilothouse.api.field_errors import FieldError, FieldErrors, invalid
-from pilothouse.apiserver.crd import checking, embedded, lists
+from pilothouse.apiserver.crd import checking, embedded
 from pilothouse.apiserver.crd.pruning import pruned
 from pilothouse.apiserver.crd.structural import META_FIELDS, MISSING, Schema, parse
 
@@ -40,5 +40,3 @@ def _of_default(schema: Schema, path: str, root: bool) -> Iterator[FieldError]:
     if (check_embedded := embedded.validator(whole)) is not None:
         prefix = path.removesuffix("default")
         yield from (error._replace(path=prefix + error.path) for error in check_embedded({"default": value}))
-    if (repeats := lists.compiled(schema)) is not None:
-        yield from repeats(value, path)

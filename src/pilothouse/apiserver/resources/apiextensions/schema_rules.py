@@ -30,6 +30,20 @@ def schema_errors(raw: Raw, path: str) -> FieldErrors:
     return list(_errors(raw, path, _Place(root=True)))
 
 
+def convertible(raw: Raw) -> bool:
+    """Whether a schema has nothing that a structural one cannot express: only then its structure is looked at."""
+    if raw.get("id") or raw.get("type") == "null" or isinstance(raw.get("items"), list):
+        return False
+    if any(key in raw for key in _UNSUPPORTED):
+        return False
+    inner = [
+        *raw.get("properties", {}).values(),
+        *(raw[k] for k in ("items", "additionalProperties", "not") if k in raw),
+    ]
+    inner += [schema for key in ("allOf", "oneOf", "anyOf") for schema in raw.get(key, ())]
+    return all(convertible(schema) for schema in inner if isinstance(schema, Mapping))
+
+
 def _errors(raw: Raw, path: str, place: _Place) -> Iterator[Any]:
     yield from _standard(raw, path, place)
     if raw.get("uniqueItems"):
