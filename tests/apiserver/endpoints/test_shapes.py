@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from pilothouse.api.codec import protobuf
+from pilothouse.api.types.meta.v1 import PartialObjectMetadata, PartialObjectMetadataList
 from tests.apiserver.servers import Ask, asked
 
 FORM = "application/json;as={};g=meta.k8s.io;v=v1"
@@ -49,3 +51,30 @@ async def test_a_list_is_not_one_object(path: str, shape: str, wanted: str) -> N
     async with asked() as ask:
         status, body = await told(ask, path, shape)
         assert (status, body["reason"], body["message"]) == (406, "NotAcceptable", wanted)
+
+
+PROTOBUF = "application/vnd.kubernetes.protobuf;as={};g=meta.k8s.io;v=v1"
+
+
+async def test_metadata_in_protobuf_alone_in_lists_and_in_watches() -> None:
+    async with asked() as ask:
+        one = await ask("/api/v1/namespaces/default", Accept=PROTOBUF.format("PartialObjectMetadata"))
+        assert one.headers["content-type"] == "application/vnd.kubernetes.protobuf"
+        assert protobuf.decode(one.body, PartialObjectMetadata).metadata.name == "default"
+        many = await ask("/api/v1/namespaces", Accept=PROTOBUF.format("PartialObjectMetadataList"))
+        found = protobuf.decode(many.body, PartialObjectMetadataList)
+        assert "default" in {item.metadata.name for item in found.items or ()}
+        assert found.metadata.resource_version
+        query = "watch=true&timeoutSeconds=1&fieldSelector=metadata.name=default"
+        watch = await ask(f"/api/v1/namespaces?{query}", Accept=PROTOBUF.format("PartialObjectMetadata"))
+        assert watch.headers["content-type"] == "application/vnd.kubernetes.protobuf;stream=watch"
+        assert b"k8s\x00" in watch.body
+        assert b"PartialObjectMetadata" in watch.body
+        assert watch.body[:1] == b"\0"  # a length, not the brace of JSON
+
+
+async def test_tables_are_not_written_in_protobuf() -> None:
+    async with asked() as ask:
+        assert (await ask("/api/v1/namespaces", Accept=PROTOBUF.format("Table"))).status == 406
+        other = await ask("/api/v1/namespaces", Accept=PROTOBUF.format("Table") + "," + FORM.format("Table"))
+        assert json.loads(other.body)["kind"] == "Table"

@@ -16,7 +16,7 @@ from pilothouse.api.scheme import BY_RESOURCE
 from pilothouse.api.types.meta.v1 import ListMeta
 from pilothouse.apiserver.endpoints import negotiation
 from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.endpoints.negotiation import JSON, PLAIN, YAML, Media
+from pilothouse.apiserver.endpoints.negotiation import JSON, PLAIN, PROTOBUF, YAML, Media
 from pilothouse.apiserver.filters.request_info import RequestInfo
 from pilothouse.apiserver.generic.storage import Stored
 from pilothouse.apiserver.table import build
@@ -33,7 +33,7 @@ def stored(context: Context, printer: Printer | None, item: Stored, status: int 
     if media.shape == "" and media.type == JSON and not media.pretty:
         return Response(status, (item.form.head, item.tail), b"application/json", warning_headers(context.warnings))
     if media.shape:
-        return shaped(context, printer, [item], None, status)
+        return shaped(context, printer, item, status)
     return structure(context, item.obj, status)
 
 
@@ -50,14 +50,19 @@ class Unstored:
 
 
 def structure(context: Context, obj: Any, status: int = 200, printer: Printer | None = None) -> Response:
-    """A typed object that has no stored bytes (a Status, a review, a Scale), or a list of such."""
+    """A typed object that has no stored bytes (a Status, a review, a Scale)."""
     media = context.media
     if media.shape and obj.kind != "Status":
-        if isinstance(obj.metadata, ListMeta):
-            return shaped(context, printer, [Unstored(item) for item in obj.items], {}, status)
-        return shaped(context, printer, [Unstored(obj)], None, status)
+        return shaped(context, printer, Unstored(obj), status)
     content_type, body = encoded(obj, media)
     return Response(status, body, content_type, warning_headers(context.warnings))
+
+
+async def structures(context: Context, found: Any, printer: Printer) -> Response:
+    """A typed list of what has no stored bytes."""
+    if context.media.shape:
+        return await shaped_list(context, printer, [Unstored(item) for item in found.items], {})
+    return structure(context, found)
 
 
 def document(context: Context, found: dict[str, Any], kind: Any) -> Response:
@@ -91,7 +96,7 @@ async def items(
     media = context.media
     kind, api_version = head
     if media.shape:
-        return shaped(context, printer, found, metadata, 200)
+        return await shaped_list(context, printer, found, metadata)
     start = b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[' % (
         kind.encode(),
         api_version.encode(),
@@ -113,31 +118,63 @@ async def items(
     list_meta = codec.from_builtins(metadata, ListMeta)
     messages = await in_turns(found, lambda item: protobuf.encode_message(item.obj))
     body = protobuf.encode_list(api_version, kind, list_meta, messages)
-    return Response(200, body, b"application/vnd.kubernetes.protobuf", warning_headers(context.warnings))
+    return _protobuf(context, body)
 
 
-def shaped(
-    context: Context, printer: Printer | None, found: Sequence[Item], metadata: dict[str, Any] | None, status: int
-) -> Response:
-    """A Table or PartialObjectMetadata(List); `metadata` of a list, None for one object. Raises StatusError (406)."""
+def shaped(context: Context, printer: Printer | None, item: Item, status: int) -> Response:
+    """A Table or PartialObjectMetadata of one object. Raises StatusError (400, 406)."""
     media = context.media
     if media.shape == "Table":
-        if printer is None:
-            raise negotiation.not_acceptable(negotiation.TYPES)
-        told = build.table(printer, context, found, metadata)
-    elif (metadata is not None) != (media.shape == "PartialObjectMetadataList"):
-        is_not = "is not" if metadata is None else "is"
-        go = f"{_go_type(context.info)}{'' if metadata is None else 'List'}"
-        refused = f"you requested {media.shape}, but the requested object {is_not} a list (*{go})"
-        raise errors.make(406, "NotAcceptable", refused)
-    else:
-        told = build.partial(found, metadata, media.version)
+        return _written(context, build.table_of_one(_required(printer), context, item), status)
+    if media.shape == "PartialObjectMetadataList":
+        raise _no_such_shape(context, f"is not a list (*{_go_type(context.info)})")
+    if media.type == PROTOBUF:
+        return _protobuf(context, protobuf.encode(build.metadata_message(item, media.version)), status)
+    return _written(context, msgspec.Raw(build.metadata_only(item, media.version)), status)
+
+
+async def shaped_list(
+    context: Context, printer: Printer | None, found: Sequence[Item], metadata: dict[str, Any]
+) -> Response:
+    """A Table or PartialObjectMetadataList. Raises StatusError (400, 406)."""
+    media, version = context.media, context.media.version
+    if media.shape == "Table":
+        printer = _required(printer)
+        rows = await in_turns(printer.ordered(found), build.row_maker(printer, context))
+        return _written(context, build.table(printer, context, rows, metadata))
+    if media.shape == "PartialObjectMetadata":
+        raise _no_such_shape(context, f"is a list (*{_go_type(context.info)}List)")
+    if media.type == PROTOBUF:
+        messages = await in_turns(found, lambda item: protobuf.encode_message(build.metadata_message(item, version)))
+        listed = codec.from_builtins(metadata, ListMeta)
+        head = f"meta.k8s.io/{version}", "PartialObjectMetadataList"
+        return _protobuf(context, protobuf.encode_list(*head, listed, messages))
+    items = await in_turns(found, lambda item: msgspec.Raw(build.metadata_only(item, version)))
+    return _written(context, build.partial_list(items, metadata, version))
+
+
+def _required(printer: Printer | None) -> Printer:
+    if printer is None:
+        raise negotiation.not_acceptable(negotiation.TYPES)
+    return printer
+
+
+def _no_such_shape(context: Context, but: str) -> StatusError:
+    told = f"you requested {context.media.shape}, but the requested object {but}"
+    return errors.make(406, "NotAcceptable", told)
+
+
+def _written(context: Context, told: Any, status: int = 200) -> Response:
     body, content_type = _raw_encode(told), b"application/json"
-    if media.type == YAML:
+    if context.media.type == YAML:
         body, content_type = written(msgspec.json.decode(body)), b"application/yaml"
-    elif media.pretty:
+    elif context.media.pretty:
         body = indented(body)
     return Response(status, body, content_type, warning_headers(context.warnings))
+
+
+def _protobuf(context: Context, body: bytes, status: int = 200) -> Response:
+    return Response(status, body, b"application/vnd.kubernetes.protobuf", warning_headers(context.warnings))
 
 
 def _go_type(info: RequestInfo) -> str:

@@ -52,7 +52,7 @@ class ComponentStatuses:
             raise errors.bad_request(str(error)) from None
         names = sorted(self._probes) if selector.matches({}) else []
         found = tuple([await self._status(name) for name in names])
-        return answers.structure(context, ComponentStatusList(metadata=ListMeta(), items=found), printer=PRINTER)
+        return await answers.structures(context, ComponentStatusList(metadata=ListMeta(), items=found), PRINTER)
 
     async def get(self, context: Context) -> Response:
         context.negotiate()

@@ -119,7 +119,7 @@ def _media(clause: _Clause, transforms: bool) -> Media | None:
     else:
         version = ""
     chosen = JSON if clause.type in ("*/*", "application/*") else clause.type
-    if chosen not in TYPES:
+    if chosen not in TYPES or (shape == "Table" and chosen == PROTOBUF):
         return None
     pretty = parameters.get("pretty") == "1"
     return Media(chosen, shape, version, pretty)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from pilothouse.api import errors
 from pilothouse.api.codec import json as codec
 from pilothouse.api.codec import protobuf
 from pilothouse.api.errors import StatusError
-from pilothouse.api.types.meta.v1 import ListOptions
+from pilothouse.api.types.meta.v1 import ListOptions, PartialObjectMetadata
 from pilothouse.apiserver.endpoints import answers, negotiation
 from pilothouse.apiserver.endpoints import options as opt
 from pilothouse.apiserver.endpoints.context import Context
@@ -104,8 +104,10 @@ class _Frames:
         endpoint, media = self.endpoint, self.context.media
         item = change.item if endpoint.own else endpoint.registry.shown(change.item, endpoint.api_version)
         if media.shape == "Table":
-            tree = build.table(endpoint.printer, self.context, [item], None, columns)
+            tree = build.table_of_one(endpoint.printer, self.context, item, columns)
             return _encode({"type": change.type, "object": tree}) + b"\n"
+        if media.shape and media.type != JSON:
+            return self._protobuf(change.type, build.metadata_message(item, media.version))
         if media.shape:
             body = build.metadata_only(item, media.version)
             return b'{"type":"%b","object":%b}\n' % (change.type.encode(), body)
@@ -126,6 +128,9 @@ class _Frames:
         obj = msgspec.structs.replace(empty, metadata=meta)
         if media.shape == "Table":
             return self._bookmark_table(obj)
+        if media.shape and media.type != JSON:
+            said = PartialObjectMetadata(api_version=f"meta.k8s.io/{media.version}", metadata=meta)
+            return self._protobuf("BOOKMARK", said)
         if media.shape:
             head = b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%b","metadata":' % media.version.encode()
             return b'{"type":"BOOKMARK","object":%b%b}}\n' % (head, codec.encode(meta))
@@ -136,7 +141,7 @@ class _Frames:
     def _bookmark_table(self, obj: Any) -> bytes:
         written = self.endpoint.registry.bytes[self.endpoint.api_version]
         item = written.of_value("", written.value(obj), int(obj.metadata.resource_version), obj)
-        tree = build.table(self.endpoint.printer, self.context, [item], None, columns=self.first)
+        tree = build.table_of_one(self.endpoint.printer, self.context, item, columns=self.first)
         self.first = False
         return _encode({"type": "BOOKMARK", "object": tree}) + b"\n"
 

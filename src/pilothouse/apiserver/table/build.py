@@ -12,6 +12,7 @@ from pilothouse.api.codec.json import to_builtins
 from pilothouse.api.errors import bad_request
 from pilothouse.api.scheme import BY_KIND
 from pilothouse.api.types.columns import COLUMNS
+from pilothouse.api.types.meta.v1 import PartialObjectMetadata
 from pilothouse.apiserver.generic.strategy import Cell, Strategy, same
 from pilothouse.apiserver.table.cells import UNKNOWN, age
 from pilothouse.apiserver.table.descriptions import describe
@@ -112,7 +113,7 @@ class KindPrinter(Printer):
 _DEFAULT = (("Name", "string", "name", 0), ("Created At", "date", "", 0))
 
 
-class _Shown(Protocol):
+class Shown(Protocol):
     """The part of a request's context that a Table depends on."""
 
     clock: Clock
@@ -146,27 +147,35 @@ def metadata_only(item: Item, version: str) -> bytes:
     return _PARTIAL % version.encode() + b'"metadata":' + encode(item.obj.metadata) + b"}"
 
 
-def partial(found: Sequence[Item], metadata: dict[str, Any] | None, version: str) -> Any:
-    if metadata is None:
-        return msgspec.Raw(metadata_only(found[0], version))
-    rows = [msgspec.Raw(metadata_only(item, version)) for item in found]
+def metadata_message(item: Item, version: str) -> PartialObjectMetadata:
+    """The same, typed."""
+    return PartialObjectMetadata(api_version=f"meta.k8s.io/{version}", metadata=item.obj.metadata)
+
+
+def partial_list(items: Sequence[msgspec.Raw], metadata: dict[str, Any], version: str) -> dict[str, Any]:
     kind = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{version}"}
-    return {**kind, "metadata": metadata, "items": rows}
+    return {**kind, "metadata": metadata, "items": items}
+
+
+def row_maker(printer: Printer, shown: Shown) -> Callable[[Item], dict[str, Any]]:
+    """What makes the row of an item. Raises StatusError (400)."""
+    include, now, version = include_of(shown.query), shown.clock.now(), shown.media.version
+    return lambda item: printer.row(item, now, include, version)
 
 
 def table(
-    printer: Printer, shown: _Shown, found: Sequence[Item], metadata: dict[str, Any] | None, columns: bool = True
+    printer: Printer, shown: Shown, rows: Sequence[dict[str, Any]], metadata: dict[str, Any], columns: bool = True
 ) -> dict[str, Any]:
-    """A Table of `found`; `metadata` of a list, None for one object, whose resourceVersion it then carries."""
-    version = shown.media.version
-    include = include_of(shown.query)
-    now = shown.clock.now()
-    if metadata is None:
-        metadata = {"resourceVersion": str(found[0].revision)} if found and found[0].revision else {}
     return {
         "kind": "Table",
-        "apiVersion": f"meta.k8s.io/{version}",
+        "apiVersion": f"meta.k8s.io/{shown.media.version}",
         "metadata": metadata,
         "columnDefinitions": printer.definitions if columns else None,
-        "rows": [printer.row(item, now, include, version) for item in printer.ordered(found)],
+        "rows": rows,
     }
+
+
+def table_of_one(printer: Printer, shown: Shown, item: Item, columns: bool = True) -> dict[str, Any]:
+    """A Table of one row, which carries the revision of its object. Raises StatusError (400)."""
+    metadata = {"resourceVersion": str(item.revision)} if item.revision else {}
+    return table(printer, shown, [row_maker(printer, shown)(item)], metadata, columns)
