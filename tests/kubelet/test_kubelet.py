@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 import pytest
@@ -11,6 +11,8 @@ from pilothouse.api.errors import StatusError
 from pilothouse.api.types.coordination.v1 import Lease
 from pilothouse.api.types.core.v1 import ConfigMap, Node, Pod
 from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.kubelet.simulated import NoPlace
+from pilothouse.kubelet.volumes.model import Files, Shape
 from pilothouse.seams.runtime import ContainerConfig, SandboxConfig
 from pilothouse.semantics.pods import is_ready
 from pilothouse.testing.clock import VirtualClock
@@ -218,3 +220,30 @@ async def test_a_pod_goes_on_as_soon_as_its_config_map_is_there(clock: VirtualCl
         await one.until(is_ready)
         assert clock.now() - begun < 0.5
         assert "FailedMount" in await one.reasons()
+
+
+class Shown(NoPlace):
+    """A place that remembers what the volume `about` last held."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    async def prepare(self, pod: Pod, shapes: Mapping[str, Shape]) -> None:
+        about = shapes["about"]
+        assert isinstance(about, Files)
+        self.files = {path: file.data for path, file in about.files.items()}
+
+
+LABELS = {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}
+
+
+@pytest.mark.parametrize("source", [{"downwardAPI": LABELS}, {"projected": {"sources": [{"downwardAPI": LABELS}]}}])
+async def test_a_volume_shows_new_labels_at_once(clock: VirtualClock, source: dict[str, object]) -> None:
+    place = Shown()
+    async with world(clock, place) as one:
+        await one.client.create(simulated_pod(volumes=[{"name": "about", **source}]))
+        found = await one.until(is_ready)
+        labelled = msgspec.structs.replace(found.metadata, labels={"colour": "blue"})
+        await one.client.update(msgspec.structs.replace(found, metadata=labelled))
+        await clock.sleep(1)
+        assert place.files == {"labels": b'colour="blue"'}

@@ -66,18 +66,20 @@ async def machine(clock: VirtualClock) -> AsyncIterator[tuple[FakeClient, Simula
 
 
 @contextlib.asynccontextmanager
-async def world(clock: VirtualClock) -> AsyncIterator[World]:
+async def world(clock: VirtualClock, place: NoPlace | None = None) -> AsyncIterator[World]:
     """A node that is up."""
-    async with machine(clock) as (client, runtime), running(clock, client, runtime) as one:
+    async with machine(clock) as (client, runtime), running(clock, client, runtime, place) as one:
         yield one
 
 
 @contextlib.asynccontextmanager
-async def running(clock: VirtualClock, client: FakeClient, runtime: SimulatedRuntime) -> AsyncIterator[World]:
+async def running(
+    clock: VirtualClock, client: FakeClient, runtime: SimulatedRuntime, place: NoPlace | None = None
+) -> AsyncIterator[World]:
     """A kubelet's process, on what is there."""
     async with TaskScope("kubelet") as scope:
         kubelet = Kubelet(
-            OPTIONS, client, runtime, NoPlace(), clock, Chance(3), scope, services=tuple, actions=Succeeding()
+            OPTIONS, client, runtime, place or NoPlace(), clock, Chance(3), scope, services=tuple, actions=Succeeding()
         )
         await kubelet.start()
         yield World(clock, client, runtime, kubelet)

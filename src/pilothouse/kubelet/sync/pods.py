@@ -15,6 +15,7 @@ from pilothouse.kubelet.podworker.state import Stage, Volumes
 from pilothouse.kubelet.sync.shop import Shop
 from pilothouse.kubelet.sync.worker import PodWorker
 from pilothouse.kubelet.volumes.model import VolumeError
+from pilothouse.kubelet.volumes.watches import shows_metadata
 from pilothouse.machinery.client.interface import WatchEvent
 from pilothouse.seams.runtime import (
     Container,
@@ -104,8 +105,11 @@ class PodSet:
         worker = self.workers.get(pod.metadata.uid)
         if worker is None:
             self._begin(pod)
-        else:
-            worker.pod_changed(pod)
+            return
+        before, now = worker.pod.metadata, pod.metadata
+        worker.pod_changed(pod)
+        if (before.labels, before.annotations) != (now.labels, now.annotations) and shows_metadata(pod):
+            self.volumes_changed(pod.metadata.uid)
 
     def _begin(self, pod: Pod) -> None:
         worker = self.workers[pod.metadata.uid] = PodWorker(pod, self.shop)
@@ -157,7 +161,7 @@ class PodSet:
         worker.post(events.RuntimeSeen(tuple(seen), tuple(c for c in looked if c is not None)))
 
     def volumes_changed(self, uid: str) -> None:
-        """A ConfigMap or Secret that a pod shows has changed."""
+        """Something that a pod's volumes show has changed."""
         worker = self.workers.get(uid)
         if worker is None or worker.machine.stage is not Stage.SYNCING:
             return

@@ -33,6 +33,15 @@ def references(pod: Pod) -> Iterator[Reference]:
                 yield Secret, space, source.secret.name
 
 
+def shows_metadata(pod: Pod) -> bool:
+    """Whether a volume shows the pod's own labels or annotations, which may change."""
+    items = [item for v in pod.spec.volumes if v.downward_api is not None for item in v.downward_api.items]
+    for volume in pod.spec.volumes:
+        for source in (volume.projected.sources or ()) if volume.projected is not None else ():
+            items += source.downward_api.items if source.downward_api is not None else ()
+    return any(item.field_ref is not None for item in items)
+
+
 class _Mirror:
     """A reflector's sink that only tells of changes."""
 
