@@ -276,6 +276,19 @@ def test_hints_of_endpoints() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("address", "texts"),
+    [
+        ("a.example.com.", []),
+        ("", ["Required value"]),
+        ("local", ['Invalid value: "local": should be a domain with at least two segments separated by dots']),
+    ],
+)
+def test_endpoints_by_name(address: str, texts: list[str]) -> None:
+    tree = {"addressType": "FQDN", "endpoints": [{"addresses": [address]}]}
+    assert [e.message for e in endpointslice.validate(from_builtins(tree, EndpointSlice))] == texts
+
+
 def cidrs(*found: str) -> ServiceCIDR:
     return from_builtins({"spec": {"cidrs": list(found)}}, ServiceCIDR)
 

@@ -138,7 +138,7 @@ def _hints(hints: EndpointHints, path: str) -> FieldErrors:
 def _address(address: str, kind: str, path: str, index: int, held: Collection[str]) -> FieldErrors:
     at = f"{path}[{index}]"
     if kind == "FQDN":
-        return [invalid(at, address, fault) for fault in names.dns_subdomain(address)]
+        return _full_name(at, address)
     if kind not in ("IPv4", "IPv6"):
         return []
     found = addresses.ip(at, address, held)
@@ -148,6 +148,20 @@ def _address(address: str, kind: str, path: str, index: int, held: Collection[st
     if f"IPv{parsed.version}" != kind:
         found.append(invalid(path, address, f"must be an {kind} address"))
     return found + [invalid(at, address, fault) for fault in addresses.special_faults(parsed)]
+
+
+def _full_name(path: str, address: str) -> FieldErrors:
+    """A domain of two labels at least; a dot may end it."""
+    if not address:
+        return [required(path)]
+    name = address.removesuffix(".")
+    if faults := names.dns_subdomain(name):
+        return [invalid(path, name, ",".join(faults))]
+    labels = name.split(".")
+    if len(labels) == 1:
+        return [invalid(path, name, "should be a domain with at least two segments separated by dots")]
+    odd = ((label, names.dns_label(label)) for label in labels)
+    return next(([invalid(path, label, ",".join(faults))] for label, faults in odd if faults), [])
 
 
 def _port_errors(obj: EndpointSlice) -> FieldErrors:

@@ -11,7 +11,7 @@ from pilothouse.api.field_errors import (
     required,
 )
 from pilothouse.api.types.networking.v1 import HTTPIngressPath, Ingress, IngressBackend, IngressRule
-from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Strategy, no_update_warnings
 from pilothouse.apiserver.resources.core.services.validation import port_name
 from pilothouse.apiserver.resources.networking.references import local_reference
 from pilothouse.apiserver.table.cells import NONE, age
@@ -180,7 +180,7 @@ def validate_status(new: Ingress, old: Ingress) -> FieldErrors:
 
 
 def warnings(obj: Ingress) -> Sequence[str]:
-    if _CLASS not in obj.metadata.annotations:
+    if _CLASS not in obj.metadata.annotations or obj.spec.ingress_class_name is not None:
         return ()
     return (f"annotation \"{_CLASS}\" is deprecated, please use 'spec.ingressClassName' instead",)
 
@@ -195,4 +195,5 @@ STRATEGY = Strategy(
     validate=validate,
     validate_update=validate_update,
     warnings=warnings,
+    warnings_update=no_update_warnings,
 )
