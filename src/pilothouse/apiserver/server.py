@@ -235,7 +235,7 @@ class ApiServer:
         self._scope.spawn(lifecycle.run(), "custom-resources")
         self._scope.spawn(Upkeep(self.reader, client, self.parts.clock).run(), "flow-schemas")
         self._scope.spawn(own.publish_for_ever(host, port, self.parts.clock), "kubernetes-service")
-        self._scope.spawn(repair.repair_for_ever(self.reader, client, self.parts.clock), "repair")
+        self._scope.spawn(repair.Repairs(self.reader, client, self.parts.clock).run(), "repair")
 
     async def close(self) -> None:
         await self._scope.close()

@@ -61,7 +61,11 @@ async def test_an_address_whose_object_was_deleted_is_still_taken_and_comes_back
         await client.delete(IPAddress, ip)
         with pytest.raises(StatusError, match="provided IP is already allocated"):
             await client.create(service("b", cluster_ip=ip))
-        await repair.repair(server.reader, client, server.parts.clock.now())
+        back = asyncio.Event()
+        server.reader.observe(
+            IPAddress, lambda before, after: back.set() if after and after.metadata.name == ip else None
+        )
+        await asyncio.wait_for(back.wait(), 5)
         assert (await client.get(IPAddress, ip)).spec.parent_ref.name == "a"
 
 

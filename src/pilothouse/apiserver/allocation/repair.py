@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 
 from pilothouse.api.errors import StatusError
@@ -65,10 +67,36 @@ async def repair(reader: Reader, client: Client, now: float) -> None:
                 raise
 
 
-async def repair_for_ever(reader: Reader, client: Client, clock: Clock) -> None:
-    while True:
-        await clock.sleep(PERIOD)
-        try:
-            await repair(reader, client, clock.now())
-        except StatusError as error:
-            log.warning("cannot repair addresses now: %s", error)
+def held(reader: Reader, address: IPAddress) -> bool:
+    """Whether the Service that an address is for has it."""
+    parent = address.spec.parent_ref
+    if parent is None or parent.resource != "services":
+        return False
+    service = reader.get(Service, parent.name, parent.namespace)
+    return service is not None and address.metadata.name in service.spec.cluster_ips
+
+
+class Repairs:
+    """Repairs now and then, and at once when an IPAddress goes whose Service still has the address."""
+
+    def __init__(self, reader: Reader, client: Client, clock: Clock) -> None:
+        self._reader = reader
+        self._client = client
+        self._clock = clock
+        self._torn = asyncio.Event()
+        reader.observe(IPAddress, self._seen)
+
+    def _seen(self, before: IPAddress | None, after: IPAddress | None) -> None:
+        if after is None and before is not None and held(self._reader, before):
+            self._torn.set()
+
+    async def run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with self._clock.timeout(PERIOD):
+                    await self._torn.wait()
+            self._torn.clear()
+            try:
+                await repair(self._reader, self._client, self._clock.now())
+            except StatusError as error:
+                log.warning("cannot repair addresses now: %s", error)
