@@ -1,8 +1,8 @@
 """Measure the product as its users have it, and print the reference's figures beside.
 
-    python -m bench [--only start,api,pods] [--pods 2000] [-o json]
+    python -m bench [--only start,api,schedule,growth,pods] [--pods 2000] [-o json]
 
-`start` and `api` use a simulated cluster and need no root; `pods` brings up a real one (root, containerd).
+`pods` brings up a real cluster (root, containerd); all others use a simulated one and need no root.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import base64
 import json
 import os
 import pathlib
+import re
 import shutil
 import ssl
 import subprocess
@@ -24,9 +25,11 @@ from typing import Any
 import yaml
 
 from bench import load, reference
+from bench.growth import Growth, print_growth
 from pilothouse.testing.images import busybox_image
 
 IDLE_SECONDS = 20.0
+FEW, MANY = 1000, 100_000
 IMAGE = "pilothouse.example/bench:1"
 
 
@@ -45,7 +48,7 @@ class Place:
         done = subprocess.run(command, env=self.environment, input=text, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{' '.join(command)}: {done.stderr}")
-        return done.stdout
+        return done.stdout + done.stderr
 
     def pilothouse(self, *arguments: str) -> float:
         begun = time.perf_counter()
@@ -89,7 +92,12 @@ async def revision(port: int, context: ssl.SSLContext) -> int:
 
 def start_figures(place: Place) -> dict[str, float]:
     """How long a simulated cluster takes, and what it costs while nothing happens."""
-    found = {"up --runtime simulated, whole command (s)": place.pilothouse("up", "--runtime", "simulated")}
+    begun = time.perf_counter()
+    told = place.run(sys.executable, "-m", "pilothouse", "up", "--runtime", "simulated", "--name", "bench")
+    found = {"up --runtime simulated, whole command (s)": time.perf_counter() - begun}
+    started = re.search(r"start the control plane.*?\(([0-9.]+) s\)", told)
+    assert started is not None, told
+    found["cold start to the default account (s)"] = float(started[1])
     port, context = place.access()
     pid = place.process("control-plane")
     time.sleep(5)
@@ -112,6 +120,29 @@ def api_figures(place: Place, count: int) -> dict[str, float]:
     found["control plane after the load (MB)"] = resident(pid)
     place.pilothouse("down")
     return found
+
+
+def schedule_figures(place: Place, count: int) -> dict[str, float]:
+    """Pods created, decided and bound a second, through HTTPS and the durable store."""
+    found = {}
+    for nodes in (500, 2000):
+        place.pilothouse("up", "--runtime", "simulated", "--nodes", "0")
+        port, context = place.access()
+        rate = asyncio.run(load.schedule(port, context, nodes, count, 32))
+        found[f"create and schedule, {nodes} nodes"] = rate
+        place.pilothouse("down")
+    return found
+
+
+def growth_figures(place: Place) -> dict[str, dict[int, float]]:
+    """What requests cost with few pods and with many."""
+    place.pilothouse("up", "--runtime", "simulated", "--nodes", "0")
+    port, context = place.access()
+    pid = place.process("control-plane")
+    measured = Growth(port, context, lambda: cpu_seconds(pid))
+    asyncio.run(measured.run(FEW, MANY))
+    place.pilothouse("down")
+    return measured.costs
 
 
 def _deployment(name: str, replicas: int) -> str:
@@ -169,18 +200,23 @@ def print_table(found: dict[str, float]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="start,api,pods")
+    parser.add_argument("--only", default="start,api,schedule,growth,pods")
     parser.add_argument("--pods", type=int, default=2000)
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
     arguments = parser.parse_args()
     place = Place()
     found: dict[str, float] = {}
+    growth: dict[str, dict[int, float]] = {}
     try:
         chosen = arguments.only.split(",")
         if "start" in chosen:
             found |= start_figures(place)
         if "api" in chosen:
             found |= api_figures(place, arguments.pods)
+        if "schedule" in chosen:
+            found |= schedule_figures(place, arguments.pods)
+        if "growth" in chosen:
+            growth = growth_figures(place)
         if "pods" in chosen:
             found |= pod_figures(place)
     finally:
@@ -189,9 +225,12 @@ def main() -> None:
         )
         place.remove()
     if arguments.output == "json":
-        print(json.dumps(found))
+        print(json.dumps({**found, "growth": growth}))
     else:
-        print_table(found)
+        if found:
+            print_table(found)
+        if growth:
+            print_growth(growth, FEW, MANY)
 
 
 if __name__ == "__main__":

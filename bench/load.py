@@ -53,7 +53,11 @@ class Connection:
             self._streams[1].close()
 
 
-def pod(name: str, namespace: str, number: int) -> bytes:
+def pods_of(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/pods"
+
+
+def pod(name: str, namespace: str, number: int, scheduler: str = "none") -> bytes:
     container = {
         "name": "c",
         "image": "registry.k8s.io/pause:3.10",
@@ -63,8 +67,16 @@ def pod(name: str, namespace: str, number: int) -> bytes:
     }
     labels = {"app": "bench", "i": str(number % 10)}
     meta = {"name": name, "namespace": namespace, "labels": labels}
-    spec = {"schedulerName": "none", "containers": [container]}
+    spec = {"schedulerName": scheduler, "containers": [container]}
     return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}).encode()
+
+
+async def make_namespace(connection: Connection, name: str) -> None:
+    """Return once pods can be created in it."""
+    await connection.ask(("POST", "/api/v1/namespaces", json.dumps({"metadata": {"name": name}}).encode(), JSON))
+    account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+    while (await connection.ask(("GET", account, b"", JSON)))[0] != 200:  # noqa: ASYNC110 - it comes in no time
+        await asyncio.sleep(0.02)
 
 
 async def rate(connections: list[Connection], jobs: Iterator[Job], count: int) -> float:
@@ -115,12 +127,8 @@ async def all_rates(port: int, context: ssl.SSLContext, count: int, width: int) 
     """Every rate of `bench.reference`, with `count` pods and `width` connections."""
     connections = [Connection(port, context) for _ in range(width)]
     namespace = "bench"
-    body = json.dumps({"metadata": {"name": namespace}}).encode()
-    await connections[0].ask(("POST", "/api/v1/namespaces", body, JSON))
-    account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
-    while (await connections[0].ask(("GET", account, b"", JSON)))[0] != 200:  # noqa: ASYNC110 - it comes in no time
-        await asyncio.sleep(0.02)
-    base = f"/api/v1/namespaces/{namespace}/pods"
+    await make_namespace(connections[0], namespace)
+    base = pods_of(namespace)
 
     def apply(index: int) -> bytes:
         meta = {"name": f"p{index}", "labels": {"y": str(index)}}
@@ -151,3 +159,49 @@ async def all_rates(port: int, context: ssl.SSLContext, count: int, width: int) 
     for connection in connections:
         connection.close()
     return found
+
+
+async def schedule(port: int, context: ssl.SSLContext, nodes: int, count: int, width: int) -> float:
+    """Pods a second, from the first create to the last binding, on nodes without a kubelet."""
+    connections = [Connection(port, context) for _ in range(width)]
+    names = [f"n{number}" for number in range(nodes)]
+    allocatable = {"cpu": "32", "memory": "64Gi", "pods": "110", "ephemeral-storage": "100Gi"}
+    moments = {"lastHeartbeatTime": "2036-01-01T00:00:00Z", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", **moments}
+    status = {"status": {"capacity": allocatable, "allocatable": allocatable, "conditions": [ready]}}
+    await rate(connections, (("POST", "/api/v1/nodes", node(name), JSON) for name in names), nodes)
+    told = json.dumps(status).encode()
+    await rate(connections, (("PATCH", f"/api/v1/nodes/{name}/status", told, MERGE) for name in names), nodes)
+    untainted = b'{"spec":{"taints":null}}'
+    await rate(connections, (("PATCH", f"/api/v1/nodes/{name}", untainted, MERGE) for name in names), nodes)
+    namespace = f"scheduled{nodes}"
+    await make_namespace(connections[0], namespace)
+    base = pods_of(namespace)
+    _, page = await connections[0].ask(("GET", f"{base}?limit=1", b"", JSON))
+    version = json.loads(page)["metadata"]["resourceVersion"]
+    watch = Connection(port, context)
+    await watch.send(("GET", f"{base}?watch=1&resourceVersion={version}", b"", JSON))
+    reader, _ = await watch.open()
+    bound: set[bytes] = set()
+
+    async def count_bound() -> None:
+        while len(bound) < count:
+            line = await reader.readline()
+            if b'"nodeName":"' in line and b'"type":"MODIFIED"' in line:
+                at = line.index(b'"name":"s') + 8
+                bound.add(line[at : line.index(b'"', at)])
+
+    begun = time.perf_counter()
+    counting = asyncio.ensure_future(count_bound())
+    jobs = (("POST", base, pod(f"s{i}", namespace, i, "default-scheduler"), JSON) for i in range(count))
+    await rate(connections, jobs, count)
+    await asyncio.wait_for(counting, 300)
+    spent = time.perf_counter() - begun
+    for one in (*connections, watch):
+        one.close()
+    return count / spent
+
+
+def node(name: str) -> bytes:
+    labels = {"kubernetes.io/hostname": name, "topology.kubernetes.io/zone": f"z{int(name[1:]) % 3}"}
+    return json.dumps({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}).encode()

@@ -11,6 +11,8 @@ RATES = {
     "server-side apply": (480, 520),
     "watch fan-out, 50 watchers": (18000, 24000),
     "delete pod": (550, 650),
+    "create and schedule, 500 nodes": (268, 268),
+    "create and schedule, 2000 nodes": (145, 145),
 }
 SECONDS = {
     "cold start to the default account": (9.0, 10.0),
