@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from pilothouse.apiserver.endpoints.negotiation import first_of, wants_pretty
+from pilothouse.api.errors import StatusError
+from pilothouse.apiserver.endpoints.negotiation import body_type, first_of, wants_pretty
 from tests.apiserver.servers import asked
 
 
@@ -62,3 +63,25 @@ async def test_health_tells_of_exclusions_that_mean_nothing() -> None:
         told = (await ask("/livez?verbose&exclude=nope&exclude=ping")).body.decode()
         assert "[+]ping excluded: ok\n" in told
         assert 'warn: some health checks cannot be excluded: no matches for "nope"\nlivez check passed\n' in told
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted"),
+    [
+        (None, "application/json"),
+        (b"application/json", "application/json"),
+        (b"Application/YAML ; charset=utf-8", "application/yaml"),
+        (b'application/json;a="x;y";b=c;', "application/json"),
+        (b"application/json; charset", None),
+        (b"application/json;;", None),
+        (b"application/json;a=b;A=c", None),
+        (b"application/json x", None),
+        (b"json", None),
+    ],
+)
+def test_the_type_of_a_body_as_go_reads_it(header: bytes | None, wanted: str | None) -> None:
+    if wanted is None:
+        with pytest.raises(StatusError, match="unknown format"):
+            body_type(header)
+    else:
+        assert body_type(header) == wanted

@@ -248,3 +248,62 @@ def test_unknown_fields_of_a_strategic_patch_show_what_was_left_of_it() -> None:
 )
 def test_the_members_that_a_patch_is_about(media_type: str, body: bytes, named: list[str] | None) -> None:
     assert members_named(media_type, body, ServiceAccount) == named
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "looked", "unseen"),
+    [
+        (
+            JSON_PATCH,
+            "{}",
+            (400, "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"),
+            (400, "json: cannot unmarshal object into Go value of type jsonpatch.Patch"),
+        ),
+        (
+            JSON_PATCH,
+            "[1]",
+            (400, "error decoding patch: json: cannot unmarshal number into Go value of type handlers.jsonPatchOp"),
+            (400, "json: cannot unmarshal number into Go value of type jsonpatch.Operation"),
+        ),
+        (
+            JSON_PATCH,
+            "[",
+            (400, "error decoding patch: unexpected end of JSON input"),
+            (400, "unexpected end of JSON input"),
+        ),
+        (
+            JSON_PATCH,
+            '[{"op": "add", "path": 5}]',
+            (
+                400,
+                "error decoding patch: "
+                "json: cannot unmarshal number into Go struct field jsonPatchOp.path of type string",
+            ),
+            (422, "the server rejected our request due to an error in our request"),
+        ),
+        (
+            MERGE_PATCH,
+            "{",
+            (400, "error decoding patch: unexpected end of JSON input"),
+            (400, "Invalid JSON Patch"),
+        ),
+        (
+            MERGE_PATCH,
+            "5",
+            (
+                400,
+                "error decoding patch: json: cannot unmarshal number into Go value of type map[string]interface {}",
+            ),
+            (400, "Invalid JSON Patch"),
+        ),
+    ],
+)
+def test_bad_documents_have_other_words_where_nobody_looks_into_them(
+    media_type: str, body: str, looked: tuple[int, str], unseen: tuple[int, str]
+) -> None:
+    assert refused(media_type, CONFIG, ConfigMap, body) == looked
+    assert refused(media_type, CONFIG, ConfigMap, body, "Ignore") == unseen
+
+
+def test_null_is_an_operation_that_says_nothing() -> None:
+    assert refused(JSON_PATCH, CONFIG, ConfigMap, "[null]")[0] == 422

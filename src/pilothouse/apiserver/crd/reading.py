@@ -56,7 +56,7 @@ class CustomReading:
     def patched(self, media_type: str, body: bytes, live: bytes, validation: str) -> Decoded[CustomObject]:
         """The object after a JSON or merge patch. Raises StatusError."""
         v = self._version
-        tree, problems = patch.patch_tree(media_type, body, msgspec.json.decode(live))
+        tree, problems = patch.patch_tree(media_type, body, msgspec.json.decode(live), validation)
         try:
             if not isinstance(tree, dict):
                 raise DecodeError(

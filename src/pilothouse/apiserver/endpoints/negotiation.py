@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -125,12 +126,32 @@ def _media(clause: _Clause, transforms: bool) -> Media | None:
     return Media(chosen, shape, version, pretty)  # type: ignore[arg-type]
 
 
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_PARAMETER = re.compile(rf'\s*;\s*({_TOKEN})\s*=\s*(?:{_TOKEN}|"(?:[^"\\]|\\.)*")')
+_TYPE = re.compile(rf"\s*({_TOKEN}/{_TOKEN})\s*(?=;|$)")
+
+
+def _parsed(header: str) -> str | None:
+    """The media type of a header as Go's `mime.ParseMediaType` reads it; None if its parameters are malformed."""
+    kind = _TYPE.match(header)
+    if kind is None:
+        return None
+    at, names = kind.end(), set[str]()
+    while (parameter := _PARAMETER.match(header, at)) is not None:
+        name = parameter[1].lower()
+        if name in names:
+            return None
+        names.add(name)
+        at = parameter.end()
+    return kind[1].lower() if header[at:].strip() in ("", ";") else None
+
+
 @functools.lru_cache(maxsize=256)
 def body_type(content_type: bytes | None) -> str:
     """The media type of a body. Raises StatusError (415)."""
     if not content_type:
         return JSON
-    found = content_type.decode("latin-1").partition(";")[0].strip().lower()
+    found = _parsed(content_type.decode("latin-1"))
     if found not in TYPES:
         told = "the body of the request was in an unknown format - accepted media types include: "
         raise errors.make(415, "UnsupportedMediaType", told + _ACCEPTED)

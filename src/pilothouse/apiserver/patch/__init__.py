@@ -33,7 +33,7 @@ _OPERATION = {"op", "from", "path", "value"}
 def apply_patch(media_type: str, body: bytes, live: bytes, kind: type[T], field_validation: str = "Warn") -> Decoded[T]:
     """Patch the object whose JSON (in the version of `kind`) is `live`. The problems of the answer are warnings under
     `Warn`; under `Strict` they are an error. Raises StatusError."""
-    found = _PATCHERS[media_type](body, msgspec.json.decode(live), kind, field_validation == "Strict")
+    found = _PATCHERS[media_type](body, msgspec.json.decode(live), kind, field_validation)
     return found if field_validation == "Warn" else Decoded(found.obj, found.tree)
 
 
@@ -47,30 +47,36 @@ def members_named(media_type: str, body: bytes, kind: Any) -> Sequence[str] | No
     return [members[key] for key in patch]
 
 
-def patch_tree(media_type: str, body: bytes, live: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
+def patch_tree(
+    media_type: str, body: bytes, live: dict[str, Any], field_validation: str = "Warn"
+) -> tuple[Any, tuple[str, ...]]:
     """(patched tree, problems of the patch itself) for objects without a type; `live` is changed. Strategic merge
     patches need a type. Raises StatusError."""
+    looks = field_validation != "Ignore"
     if media_type == JSON_PATCH:
-        operations, problems = _operations(body)
+        operations, problems = _operations(body, looks)
         return _patched_by_operations(live, operations), problems
-    patch, problems = _object(body, "error decoding patch: ")
+    if looks:
+        patch, problems = _object(body, "error decoding patch: ")
+    else:
+        patch, problems = _unseen(body), ()
     return merge_patch.apply(live, patch), problems
 
 
-def _by_tree(media_type: str) -> Callable[[bytes, dict[str, Any], Any, bool], Decoded[Any]]:
-    def patcher(body: bytes, live: dict[str, Any], kind: Any, refuses: bool) -> Decoded[Any]:
-        tree, problems = patch_tree(media_type, body, live)
+def _by_tree(media_type: str) -> Callable[[bytes, dict[str, Any], Any, str], Decoded[Any]]:
+    def patcher(body: bytes, live: dict[str, Any], kind: Any, field_validation: str) -> Decoded[Any]:
+        tree, problems = patch_tree(media_type, body, live, field_validation)
         try:
             found = strict.decode_tree(tree, kind)
             _same_kind(tree, kind)
         except walk.DecodeError as error:
             raise invalid(text(tree), str(error)) from None
-        return _judged(found, (*problems, *found.problems), lambda: text(tree), refuses)
+        return _judged(found, (*problems, *found.problems), lambda: text(tree), field_validation)
 
     return patcher
 
 
-def _by_strategy(body: bytes, live: dict[str, Any], kind: Any, refuses: bool) -> Decoded[Any]:
+def _by_strategy(body: bytes, live: dict[str, Any], kind: Any, field_validation: str) -> Decoded[Any]:
     patch, problems = _object(body, "")
     if patch is None:
         patch = {}
@@ -83,7 +89,7 @@ def _by_strategy(body: bytes, live: dict[str, Any], kind: Any, refuses: bool) ->
         raise errors.make(error.code, "BadRequest" if error.code == 400 else "", str(error)) from None
     except walk.DecodeError as error:
         raise invalid(go_text(patch), str(error)) from None
-    return _judged(Decoded(obj, normal), (*problems, *unknown), lambda: go_text(patch), refuses)
+    return _judged(Decoded(obj, normal), (*problems, *unknown), lambda: go_text(patch), field_validation)
 
 
 def _converted(tree: dict[str, Any], kind: Any) -> tuple[Any, dict[str, Any], tuple[str, ...]]:
@@ -98,15 +104,17 @@ def _converted(tree: dict[str, Any], kind: Any) -> tuple[Any, dict[str, Any], tu
     return from_builtins({**normal, "kind": name, "apiVersion": api_version}, kind), normal, unknown
 
 
-_PATCHERS: dict[str, Callable[[bytes, dict[str, Any], Any, bool], Decoded[Any]]] = {
+_PATCHERS: dict[str, Callable[[bytes, dict[str, Any], Any, str], Decoded[Any]]] = {
     JSON_PATCH: _by_tree(JSON_PATCH),
     MERGE_PATCH: _by_tree(MERGE_PATCH),
     STRATEGIC_MERGE_PATCH: _by_strategy,
 }
 
 
-def _judged(found: Decoded[Any], problems: tuple[str, ...], shown: Callable[[], str], refuses: bool) -> Decoded[Any]:
-    if problems and refuses:
+def _judged(
+    found: Decoded[Any], problems: tuple[str, ...], shown: Callable[[], str], field_validation: str
+) -> Decoded[Any]:
+    if problems and field_validation == "Strict":
         raise invalid(shown(), walk.told(problems))
     return Decoded(found.obj, found.tree, problems)
 
@@ -139,25 +147,36 @@ def _object(body: bytes, prefix: str) -> tuple[Any, tuple[str, ...]]:
     return patch, problems
 
 
-def _operations(body: bytes) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+def _unseen(body: bytes) -> dict[str, Any]:
+    """A merge patch that nobody looked into before it was applied: one text for all that it cannot be."""
+    try:
+        patch, _ = strict.decode_plain(body)
+    except go_json.JSONSyntaxError:
+        patch = None
+    if not isinstance(patch, dict):
+        raise errors.bad_request("Invalid JSON Patch")
+    return patch
+
+
+def _operations(body: bytes, looks: bool) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """`looks`: into the operations before they are applied, with the words of that look."""
+    prefix = "error decoding patch: " if looks else ""
     try:
         operations, problems = strict.decode_plain(body)
     except go_json.JSONSyntaxError as error:
-        raise errors.bad_request(f"error decoding patch: {error}") from None
+        raise errors.bad_request(f"{prefix}{error}") from None
     if operations is None:
         return [], ()
     if not isinstance(operations, list):
-        raise _not_of("[]handlers.jsonPatchOp", operations)
+        raise _not_of(prefix, "[]handlers.jsonPatchOp" if looks else "jsonpatch.Patch", operations)
+    # null is a zero operation to Go
+    operations = [{} if operation is None else operation for operation in operations]
     told = list(problems)
     for at, operation in enumerate(operations):
         if not isinstance(operation, dict):
-            raise _not_of("handlers.jsonPatchOp", operation)
-        for key, value in operation.items():
-            if key in ("op", "from", "path") and value is not None and not isinstance(value, str):
-                raise errors.bad_request(
-                    f"error decoding patch: json: cannot unmarshal {go_json.kind_of(value)} into Go struct field "
-                    f"jsonPatchOp.{key} of type string"
-                )
+            raise _not_of(prefix, "handlers.jsonPatchOp" if looks else "jsonpatch.Operation", operation)
+        if looks:
+            _check_types(operation)
         told += [f'unknown field "[{at}].{key}"' for key in operation if key not in _OPERATION]
     if len(operations) > json_patch.MOST_OPERATIONS:
         raise errors.make(
@@ -169,9 +188,17 @@ def _operations(body: bytes) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     return operations, tuple(f"json patch {problem}" for problem in told)
 
 
-def _not_of(go: str, value: Any) -> errors.StatusError:
-    kind = go_json.kind_of(value)
-    return errors.bad_request(f"error decoding patch: json: cannot unmarshal {kind} into Go value of type {go}")
+def _check_types(operation: dict[str, Any]) -> None:
+    for key, value in operation.items():
+        if key in ("op", "from", "path") and value is not None and not isinstance(value, str):
+            raise errors.bad_request(
+                f"error decoding patch: json: cannot unmarshal {go_json.kind_of(value)} into Go struct field "
+                f"jsonPatchOp.{key} of type string"
+            )
+
+
+def _not_of(prefix: str, go: str, value: Any) -> errors.StatusError:
+    return errors.bad_request(f"{prefix}json: cannot unmarshal {go_json.kind_of(value)} into Go value of type {go}")
 
 
 def _patched_by_operations(live: dict[str, Any], operations: list[dict[str, Any]]) -> Any:
