@@ -42,6 +42,7 @@ _INITIALISMS = {
     "csi": "CSI",
     "ca": "CA",
     "pid": "PID",
+    "se": "SE",
     "ipc": "IPC",
     "tty": "TTY",
 }

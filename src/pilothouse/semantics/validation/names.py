@@ -79,16 +79,6 @@ def dns1035_label(text: str, prefix: bool = False) -> Sequence[str]:
     return found if _is_dns1035(text) else [*found, DNS1035_FAULT]
 
 
-def limited(rule: NameRule, limit: int) -> NameRule:
-    """`rule`, and at most `limit` characters (a CronJob's name becomes part of its Jobs')."""
-
-    def checked(text: str, prefix: bool) -> Sequence[str]:
-        found = rule(text, prefix)
-        return [*found, too_long(limit)] if len(text) > limit else found
-
-    return checked
-
-
 def path_segment(text: str, prefix: bool = False) -> Sequence[str]:
     """A name that can stand in a URL's path (RBAC objects)."""
     if not prefix and text in (".", ".."):

@@ -12,6 +12,7 @@ from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Stra
 from pilothouse.apiserver.resources.apps import workload
 from pilothouse.apiserver.resources.core.podspec import warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
+from pilothouse.apiserver.resources.core.podspec.spec import template as template_errors
 from pilothouse.apiserver.resources.declare import with_meta
 from pilothouse.apiserver.table.cells import age, labels, selector
 from pilothouse.semantics.validation import selectors
@@ -71,14 +72,15 @@ def _strategy_errors(found: DaemonSetUpdateStrategy) -> FieldErrors:
     if found.type == "OnDelete":
         return []
     if found.type != "RollingUpdate":
-        return [not_supported(f"{path}.type", found.type, ("RollingUpdate", "OnDelete"))]
+        return [not_supported(path, found, ("RollingUpdate", "OnDelete"))]
     if rolling is None:
         return [required(f"{path}.rollingUpdate")]
     path += ".rollingUpdate"
     unavailable, surge = rolling.max_unavailable or 0, rolling.max_surge or 0
     errors = workload.int_or_percent(f"{path}.maxUnavailable", unavailable)
+    errors += workload.int_or_percent(f"{path}.maxSurge", surge)
     errors += workload.at_most_whole(f"{path}.maxUnavailable", unavailable)
-    errors += workload.int_or_percent(f"{path}.maxSurge", surge) + workload.at_most_whole(f"{path}.maxSurge", surge)
+    errors += workload.at_most_whole(f"{path}.maxSurge", surge)
     has_unavailable, has_surge = workload.amount(unavailable) != 0, workload.amount(surge) != 0
     if has_unavailable and has_surge:
         errors.append(invalid(f"{path}.maxSurge", surge, "may not be set when maxUnavailable is non-zero"))
@@ -90,11 +92,10 @@ def _strategy_errors(found: DaemonSetUpdateStrategy) -> FieldErrors:
 def validate(obj: DaemonSet) -> FieldErrors:
     spec = obj.spec
     errors = selectors.label_selector("spec.selector", spec.selector) if spec.selector is not None else []
-    matching = workload.matching_template("spec.template", spec.template, spec.selector)
-    errors += [error for error in matching if error.detail == workload.NO_MATCH]
+    errors += workload.labels_selected("spec.template", spec.template, spec.selector) or []
     if spec.selector is not None and not spec.selector.match_labels and not spec.selector.match_expressions:
         errors.append(invalid("spec.selector", spec.selector, "empty selector is invalid for daemonset"))
-    errors += [error for error in matching if error.detail != workload.NO_MATCH]
+    errors += template_errors("spec.template", spec.template)
     errors += workload.always_running("spec.template", spec.template, "DaemonSet")
     errors += workload.numbers("spec", [("minReadySeconds", spec.min_ready_seconds)])
     errors += _strategy_errors(spec.update_strategy)

@@ -60,7 +60,7 @@ def _strategy_errors(found: DeploymentStrategy) -> FieldErrors:
     unavailable, surge = rolling.max_unavailable or 0, rolling.max_surge or 0
     errors = workload.int_or_percent(f"{path}.rollingUpdate.maxUnavailable", unavailable)
     errors += workload.int_or_percent(f"{path}.rollingUpdate.maxSurge", surge)
-    if not errors and workload.amount(unavailable) == 0 and workload.amount(surge) == 0:
+    if workload.amount(unavailable) == 0 and workload.amount(surge) == 0:
         errors.append(invalid(f"{path}.rollingUpdate.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0"))
     return errors + workload.at_most_whole(f"{path}.rollingUpdate.maxUnavailable", unavailable)
 
@@ -69,8 +69,7 @@ def validate(obj: Deployment) -> FieldErrors:
     spec = obj.spec
     errors = workload.numbers("spec", [("replicas", spec.replicas)])
     errors += workload.selector("spec.selector", spec.selector, "deployment")
-    errors += workload.matching_template("spec.template", spec.template, spec.selector)
-    errors += workload.always_running("spec.template", spec.template, "ReplicaSet")
+    errors += workload.replica_template("spec.template", spec.template, spec.selector)
     errors += _strategy_errors(spec.strategy)
     minimum, deadline = spec.min_ready_seconds, spec.progress_deadline_seconds
     errors += workload.numbers(

@@ -28,8 +28,7 @@ def validate(obj: ReplicaSet) -> FieldErrors:
     spec = obj.spec
     errors = workload.numbers("spec", [("replicas", spec.replicas), ("minReadySeconds", spec.min_ready_seconds)])
     errors += workload.selector("spec.selector", spec.selector, "deployment")
-    errors += workload.matching_template("spec.template", spec.template, spec.selector)
-    return errors + workload.always_running("spec.template", spec.template, "ReplicaSet")
+    return errors + workload.replica_template("spec.template", spec.template, spec.selector)
 
 
 def validate_update(new: ReplicaSet, old: ReplicaSet) -> FieldErrors:

@@ -26,6 +26,7 @@ from pilothouse.apiserver.resources.apps import workload
 from pilothouse.apiserver.resources.core import claims
 from pilothouse.apiserver.resources.core.podspec import checks, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
+from pilothouse.apiserver.resources.core.podspec.spec import template as template_errors
 from pilothouse.apiserver.resources.core.podspec.volumes import claim_spec
 from pilothouse.apiserver.resources.declare import replicas_scale
 from pilothouse.apiserver.table.cells import age
@@ -96,7 +97,7 @@ def _strategy_errors(found: StatefulSetUpdateStrategy) -> FieldErrors:
     if (unavailable := rolling.max_unavailable) is not None:
         at = f"{path}.rollingUpdate.maxUnavailable"
         errors += workload.int_or_percent(at, unavailable)
-        if not errors and workload.amount(unavailable) == 0:
+        if workload.amount(unavailable) == 0:
             errors.append(invalid(at, unavailable, "cannot be 0"))
         errors += workload.at_most_whole(at, unavailable)
     return errors
@@ -146,7 +147,11 @@ def validate(obj: StatefulSet) -> FieldErrors:
     for index, claim in enumerate(spec.volume_claim_templates):
         errors += claims.validate(f"spec.volumeClaimTemplates[{index}].spec", claim.spec)
     errors += workload.selector("spec.selector", spec.selector, "statefulset")
-    errors += workload.matching_template("spec.template", _with_claims(obj), spec.selector)
+    selected = workload.labels_selected("spec.template", spec.template, spec.selector)
+    if selected is None:
+        errors.append(invalid("spec.selector", spec.selector, ""))
+    else:
+        errors += selected + template_errors("spec.template", _with_claims(obj))
     return errors + workload.always_running("spec.template", spec.template, "StatefulSet")
 
 

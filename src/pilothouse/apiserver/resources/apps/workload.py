@@ -45,7 +45,8 @@ def at_most_whole(path: str, value: int | str) -> FieldErrors:
 def amount(value: int | str | None) -> int:
     """The number in a number or percentage, 0 where there is none."""
     if isinstance(value, str):
-        return int(value[:-1]) if _PERCENT.match(value) else 0
+        number = value[:-1] if _PERCENT.match(value) else value
+        return int(number) if re.fullmatch(r"[+-]?[0-9]+", number) else 0
     return value or 0
 
 
@@ -58,17 +59,24 @@ def selector(path: str, found: LabelSelector | None, kind: str) -> FieldErrors:
     return errors
 
 
-def matching_template(path: str, found: PodTemplateSpec, chosen: LabelSelector | None) -> FieldErrors:
-    """A template whose labels `chosen` selects; a selector that is none is an error of its own."""
+def labels_selected(path: str, found: PodTemplateSpec, chosen: LabelSelector | None) -> FieldErrors | None:
+    """Whether `chosen` selects the labels of a template; None where it is no selector."""
     try:
         matcher = of_object(chosen) if chosen is not None else None
     except SelectorError:
-        return [invalid(f"{path.rpartition('.')[0]}.selector", chosen, "invalid label selector")]
-    errors: FieldErrors = []
+        return None
     labels = found.metadata.labels
     if matcher is None or not matcher.matches(labels):
-        errors.append(invalid(f"{path}.metadata.labels", dict(labels) or None, NO_MATCH))
-    return errors + template_errors(path, found)
+        return [invalid(f"{path}.metadata.labels", dict(labels) or None, NO_MATCH)]
+    return []
+
+
+def replica_template(path: str, found: PodTemplateSpec, chosen: LabelSelector | None) -> FieldErrors:
+    """The template of a ReplicaSet or a Deployment: nothing is told of it while its selector is none."""
+    selected = labels_selected(path, found, chosen)
+    if selected is None:
+        return [invalid("spec.selector", chosen, "invalid label selector")]
+    return selected + template_errors(path, found) + always_running(path, found, "ReplicaSet")
 
 
 def always_running(path: str, found: PodTemplateSpec, kind: str) -> FieldErrors:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import zoneinfo
 from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from pilothouse.api.field_errors import FieldErrors, invalid, not_supported, required
-from pilothouse.api.types.batch.v1 import CronJob
+from pilothouse.api.types.batch.v1 import CronJob, CronJobSpec
 from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Strategy
 from pilothouse.apiserver.resources.apps.workload import numbers
 from pilothouse.apiserver.resources.batch import job_rules
@@ -16,9 +18,13 @@ from pilothouse.apiserver.resources.core.podspec import checks, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.table.cells import NONE, age, joined, selector
 from pilothouse.semantics import cron
-from pilothouse.semantics.validation.names import dns_subdomain, limited
+from pilothouse.semantics.validation.names import dns_subdomain
 
 POLICIES = ("Allow", "Forbid", "Replace")
+_NAME_LIMIT = 52
+_ZONE_PART = re.compile(r"(?!-)[A-Za-z._0-9+-]{1,14}\Z")
+_ZONE = re.compile(r"(?:CRON_)?TZ=([^ ]*) ")
+_zones = functools.cache(zoneinfo.available_timezones)
 
 
 def defaults(obj: CronJob) -> CronJob:
@@ -56,39 +62,60 @@ def row(obj: CronJob, now: float) -> Sequence[Cell]:
     )
 
 
-def _time_zone(name: str | None) -> FieldErrors:
+def _time_zone(name: str) -> FieldErrors:
     path = "spec.timeZone"
-    if name is None:
-        return []
     if not name:
         return [invalid(path, name, "timeZone must be nil or non-empty string")]
+    unknown = invalid(path, name, f"unknown time zone {name}")
+    if any(part in (".", "..") or not _ZONE_PART.match(part) for part in name.split("/")):
+        return [unknown]
     errors: FieldErrors = []
     if name.lower() == "local":
         detail = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
         errors.append(invalid(path, name, detail))
-    if name not in zoneinfo.available_timezones():
-        errors.append(invalid(path, name, f"unknown time zone {name}"))
+    if name != "Local" and name not in _zones():
+        errors.append(unknown)
     return errors
 
 
-def _schedule(text: str) -> FieldErrors:
+def _schedule(text: str, spec: CronJobSpec, old: CronJobSpec | None) -> FieldErrors:
+    """A zone within a schedule is for those that had one before."""
     path = "spec.schedule"
     if not text:
         return [required(path)]
-    if "TZ" in text:
-        return [invalid(path, text, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead")]
+    errors: FieldErrors = []
+    zone = _ZONE.match(text)
     try:
-        cron.parse(text)
+        if zone and zone[1] != "Local" and zone[1] not in _zones():
+            errors.append(invalid(path, text, f"provided bad location {zone[1]}: unknown time zone {zone[1]}"))
+        else:
+            cron.parse(text[zone.end() :].strip() if zone else text)
     except cron.CronError as error:
-        return [invalid(path, text, str(error))]
-    return []
+        errors.append(invalid(path, text, str(error)))
+    if "TZ" not in text:
+        return errors
+    if old is None or "TZ" not in old.schedule:
+        detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
+        errors.append(invalid(path, text, detail))
+    elif spec.time_zone is not None:
+        detail = "cannot use both timeZone field and TZ or CRON_TZ in schedule"
+        errors.append(invalid(path, text, detail))
+    return errors
 
 
 def validate(obj: CronJob) -> FieldErrors:
-    spec = obj.spec
-    errors = _schedule(spec.schedule)
+    errors = _spec(obj.spec, None)
+    if len(obj.metadata.name) > _NAME_LIMIT:  # a job's name has eleven characters more
+        detail = f"must be no more than {_NAME_LIMIT} characters"
+        errors.append(invalid("metadata.name", obj.metadata.name, detail))
+    return errors
+
+
+def _spec(spec: CronJobSpec, old: CronJobSpec | None) -> FieldErrors:
+    errors = _schedule(spec.schedule, spec, old)
     errors += numbers("spec", [("startingDeadlineSeconds", spec.starting_deadline_seconds)])
-    errors += _time_zone(spec.time_zone)
+    if spec.time_zone is not None and (old is None or old.time_zone != spec.time_zone):
+        errors += _time_zone(spec.time_zone)
     errors += checks.one_of("spec.concurrencyPolicy", spec.concurrency_policy, POLICIES, empty_is="required")
     path, job = "spec.jobTemplate", spec.job_template
     errors += job_rules.job_spec(f"{path}.spec", job.spec)
@@ -126,10 +153,11 @@ def warn_update(new: CronJob, old: CronJob) -> Sequence[str]:
 STRATEGY = Strategy(
     type=CronJob,
     prefix="cronjobs",
-    name=limited(dns_subdomain, 52),
+    name=dns_subdomain,
     generation=("spec",),
     defaults=defaults,
     validate=validate,
+    validate_update=lambda new, old: _spec(new.spec, old.spec),
     warnings=warn,
     warnings_update=warn_update,
     status=Status(meta_update=MetaUpdate(change=0)),

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pilothouse.api.field_errors import FieldErrors, invalid
 from pilothouse.api.time import parse_time
 from pilothouse.api.types.batch.v1 import Job, PodFailurePolicy
+from pilothouse.api.types.core.v1 import Affinity, Container, PodTemplateSpec
 from pilothouse.api.types.meta.v1 import LabelSelector
 from pilothouse.apiserver.generic.strategy import Cell, Deletion, MetaUpdate, Status, Strategy, Write
 from pilothouse.apiserver.resources.apps.workload import IMMUTABLE, numbers, unchanged_selector
@@ -62,15 +63,9 @@ def prepare_create(obj: Job, write: Write) -> Job:
     """Labels that only this job's pods have, and the selector for them."""
     if obj.spec.manual_selector:
         return obj
-    uid, name = obj.metadata.uid, obj.metadata.name
-    marks = {
-        "controller-uid": uid,
-        "job-name": name,
-        f"{PREFIX}controller-uid": uid,
-        f"{PREFIX}job-name": name,
-    }
+    uid = obj.metadata.uid
     made = obj.spec.template
-    labels = {**marks, **made.metadata.labels}
+    labels = {**job_rules.generated_labels(obj), **made.metadata.labels}
     own = obj.spec.selector or LabelSelector()
     selector = replace(own, match_labels={**own.match_labels, f"{PREFIX}controller-uid": uid})
     obj = with_spec(obj, selector=selector, template=replace(made, metadata=replace(made.metadata, labels=labels)))
@@ -116,7 +111,7 @@ def _lasted(start: str | None, end: str | None, now: float) -> str:
     return duration((parse_time(end) if end else now) - parse_time(start))
 
 
-_IMMUTABLE = ("completion_mode", "pod_failure_policy", "success_policy", "backoff_limit_per_index", "managed_by")
+_IMMUTABLE = ("completion_mode", "pod_failure_policy", "backoff_limit_per_index", "managed_by", "success_policy")
 
 
 def validate_update(new: Job, old: Job) -> FieldErrors:
@@ -148,23 +143,46 @@ _JSON_NAMES = {
 }
 
 
+def _placeable(made: PodTemplateSpec, former: PodTemplateSpec) -> PodTemplateSpec:
+    """`former` with what of `made` says where its pods run and what they ask for."""
+    pod, before = made.spec, former.spec
+    own, affinity = pod.affinity, before.affinity
+    nodes = own.node_affinity if own is not None else None
+    affinity = replace(affinity or Affinity(), node_affinity=nodes)
+    return replace(
+        former,
+        metadata=replace(former.metadata, labels=made.metadata.labels, annotations=made.metadata.annotations),
+        spec=replace(
+            before,
+            affinity=None if own is None and affinity == Affinity() else affinity,
+            node_selector=pod.node_selector,
+            tolerations=pod.tolerations,
+            scheduling_gates=pod.scheduling_gates,
+            containers=_resourced(pod.containers or (), before.containers or ()),
+            init_containers=_resourced(pod.init_containers, before.init_containers),
+        ),
+    )
+
+
+def _resourced(made: Sequence[Container], former: Sequence[Container]) -> tuple[Container, ...]:
+    if len(made) != len(former):
+        return tuple(former)
+    return tuple(replace(old, resources=new.resources) for new, old in zip(made, former, strict=True))
+
+
 def _template_update(new: Job, old: Job) -> FieldErrors:
     made, before = new.spec.template, old.spec.template
-    if old.spec.suspend and old.status.start_time is None:
-        pod, former = made.spec, before.spec
-        made = replace(
-            made,
-            metadata=before.metadata,
-            spec=replace(
-                pod,
-                node_selector=former.node_selector,
-                tolerations=former.tolerations,
-                affinity=former.affinity,
-                scheduling_gates=former.scheduling_gates,
-            ),
-        )
-        return [] if made == before else [invalid("spec.template.spec", new.spec.template.spec, IMMUTABLE)]
-    return [] if made == before else [invalid("spec.template", new.spec.template, IMMUTABLE)]
+    if old.spec.suspend and _idle(old):
+        kept = _placeable(made, before)
+        return [] if made == kept else [invalid("spec.template.spec", made.spec, IMMUTABLE)]
+    return [] if made == before else [invalid("spec.template", made, IMMUTABLE)]
+
+
+def _idle(obj: Job) -> bool:
+    """Whether a suspended job never ran, or runs no more."""
+    status = obj.status
+    stopped = any(c.type == "Suspended" and c.status == "True" for c in status.conditions)
+    return status.start_time is None or (stopped and not status.active)
 
 
 def validate_status(new: Job, old: Job) -> FieldErrors:

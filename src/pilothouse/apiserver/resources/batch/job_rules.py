@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import re
 from collections.abc import Sequence
 
+from pilothouse.api import go_text
 from pilothouse.api.field_errors import (
     OMITTED,
     FieldErrors,
@@ -29,7 +32,7 @@ MODES = ("NonIndexed", "Indexed")
 ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
 _PARALLELISM_LIMIT, _COMPLETIONS_LIMIT, _MAX_FAILED_LIMIT = 100_000, 1_000_000_000, 100_000
 _BEYOND = 10_000
-_RULES_LIMIT, _VALUES_LIMIT = 20, 255
+_RULES_LIMIT, _VALUES_LIMIT, _INDEXES_LIMIT = 20, 255, 64 * 1024
 _RESTART = 'valid values: "OnFailure", "Never"'
 _TOO_MANY_INDEXES = (
     "In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes "
@@ -58,7 +61,7 @@ def _indexed(path: str, spec: JobSpec) -> FieldErrors:
     errors: FieldErrors = []
     mode = spec.completion_mode
     if mode is not None and mode not in MODES:
-        errors.append(not_supported(f"{path}.completionMode", mode, MODES))
+        return [not_supported(f"{path}.completionMode", mode, MODES)]
     if mode != "Indexed":
         for name, value in (
             ("backoffLimitPerIndex", spec.backoff_limit_per_index),
@@ -85,11 +88,11 @@ def _failed_indexes(path: str, spec: JobSpec) -> FieldErrors:
         errors.append(invalid(at, most, f"must be less than or equal to {_MAX_FAILED_LIMIT}"))
     if (completions or 0) > _MAX_FAILED_LIMIT and spec.backoff_limit_per_index is not None:
         if most is None:
-            detail = f"must be specified when completions is above {_MAX_FAILED_LIMIT}"
-            errors.append(required(at, detail))
-        elif most > _BEYOND:
-            detail = f"must be less than or equal to {_BEYOND} when completions are above {_MAX_FAILED_LIMIT}"
-            errors.append(invalid(at, most, f"{detail} and used with backoff limit per index"))
+            errors.append(required(at, f"must be specified when completions is above {_MAX_FAILED_LIMIT}"))
+        for name, number in (("parallelism", spec.parallelism), ("maxFailedIndexes", most)):
+            if (number or 0) > _BEYOND:
+                detail = f"must be less than or equal to {_BEYOND} when completions are above {_MAX_FAILED_LIMIT}"
+                errors.append(invalid(f"{path}.{name}", number, f"{detail} and used with backoff limit per index"))
     return errors
 
 
@@ -148,6 +151,8 @@ def _exit_codes(path: str, rule: PodFailurePolicyRule, spec: JobSpec) -> FieldEr
 
 def _conditions(path: str, rule: PodFailurePolicyRule) -> FieldErrors:
     errors: FieldErrors = []
+    if len(rule.on_pod_conditions) > _RULES_LIMIT:
+        errors.append(too_many(path, len(rule.on_pod_conditions), _RULES_LIMIT))
     for index, pattern in enumerate(rule.on_pod_conditions):
         at = f"{path}[{index}]"
         errors += checks.qualified(f"{at}.type", pattern.type)
@@ -160,35 +165,53 @@ def _conditions(path: str, rule: PodFailurePolicyRule) -> FieldErrors:
 
 def _failure_policy(path: str, policy: PodFailurePolicy, spec: JobSpec) -> FieldErrors:
     rules = policy.rules or ()
-    if len(rules) > _RULES_LIMIT:
-        return [too_many(f"{path}.rules", len(rules), _RULES_LIMIT)]
-    return checks.flat(_rule(f"{path}.rules[{index}]", rule, spec) for index, rule in enumerate(rules))
+    errors = [too_many(f"{path}.rules", len(rules), _RULES_LIMIT)] if len(rules) > _RULES_LIMIT else []
+    return errors + checks.flat(_rule(f"{path}.rules[{index}]", rule, spec) for index, rule in enumerate(rules))
+
+
+def _interval(text: str, completions: int) -> tuple[int, int]:
+    """The first and the last index of `text`, as in "3" or "2-4"."""
+    pieces = text.split("-")
+    if len(pieces) > 2:
+        raise ValueError(f"the fragment {go_text.quote(text)} violates the requirement that an index interval can have "
+                         "at most two parts separated by '-'")  # fmt: skip
+    ends: list[int] = []
+    for piece in pieces:
+        if not re.fullmatch(r"[+-]?[0-9]+", piece):
+            raise ValueError(f"cannot convert string to integer for index: {go_text.quote(piece)}")
+        if int(piece) >= completions:
+            raise ValueError(f"too large index: {go_text.quote(piece)}")
+        ends.append(int(piece))
+    if len(ends) == 2 and ends[0] >= ends[1]:
+        raise ValueError(f"non-increasing order, previous: {ends[0]}, current: {ends[1]}")
+    return ends[0], ends[-1]
 
 
 def count_indexes(text: str, completions: int) -> tuple[int, str]:
     """How many indexes `text` ("0,2-3") names, and what is wrong with it ("" if nothing)."""
     count, previous = 0, -1
-    for part in text.split(","):
-        ends = part.split("-")
-        if len(ends) > 2:
-            return (
-                0,
-                f'the fragment "{part}" violates the requirement that an index interval can have at most two parts',
-            )
-        first = last = previous
-        for number, piece in enumerate(ends):
-            if not piece.isdecimal():
-                return 0, f'cannot convert string to integer for index: "{piece}"'
-            value = int(piece)
-            if value >= completions:
-                return 0, f'too large index: "{piece}"'
-            before = previous if number == 0 else first
-            if value <= before and before >= 0:
-                return 0, f"non-increasing order, previous: {before}, current: {value}"
-            first, last = (value, value) if number == 0 else (first, value)
-        count += last - first + 1
-        previous = last
+    for part in text.split(",") if text else ():
+        try:
+            first, last = _interval(part, completions)
+        except ValueError as error:
+            return 0, str(error)
+        if count and first <= previous:
+            return 0, f"non-increasing order, previous: {previous}, current: {first}"
+        count, previous = count + last - first + 1, last
     return count, ""
+
+
+def overlap(failed: str, completed: str, completions: int) -> int | None:
+    """The first index that both texts name; what of them is no interval is passed over."""
+    found: list[list[tuple[int, int]]] = []
+    for text in (failed, completed):
+        intervals: list[tuple[int, int]] = []
+        for part in text.split(",") if text else ():
+            with contextlib.suppress(ValueError):
+                intervals.append(_interval(part, completions))
+        found.append(intervals)
+    both = [max(a, c) for a, b in found[0] for c, d in found[1] if a <= d and c <= b]
+    return both[0] if both else None
 
 
 def _success_policy(path: str, policy: SuccessPolicy, spec: JobSpec) -> FieldErrors:
@@ -198,9 +221,7 @@ def _success_policy(path: str, policy: SuccessPolicy, spec: JobSpec) -> FieldErr
     if not rules:
         detail = "at least one rules must be specified when the successPolicy is specified"
         return [required(f"{path}.rules", detail)]
-    if len(rules) > _RULES_LIMIT:
-        return [too_many(f"{path}.rules", len(rules), _RULES_LIMIT)]
-    errors: FieldErrors = []
+    errors = [too_many(f"{path}.rules", len(rules), _RULES_LIMIT)] if len(rules) > _RULES_LIMIT else []
     completions = spec.completions or 0
     for index, rule in enumerate(rules):
         at = f"{path}.rules[{index}]"
@@ -209,11 +230,12 @@ def _success_policy(path: str, policy: SuccessPolicy, spec: JobSpec) -> FieldErr
             errors.append(required(at, detail))
         named = completions
         if rule.succeeded_indexes is not None:
+            if len(rule.succeeded_indexes) > _INDEXES_LIMIT:
+                errors.append(too_long(f"{at}.succeededIndexes", _INDEXES_LIMIT))
             named, fault = count_indexes(rule.succeeded_indexes, completions)
             if fault:
                 detail = f"error parsing succeededIndexes: {fault}"
                 errors.append(invalid(f"{at}.succeededIndexes", rule.succeeded_indexes, detail))
-                continue
         wanted = rule.succeeded_count
         if wanted is None:
             continue
@@ -230,6 +252,8 @@ def _success_policy(path: str, policy: SuccessPolicy, spec: JobSpec) -> FieldErr
 def job_spec(path: str, spec: JobSpec) -> FieldErrors:
     """Everything of a JobSpec but its selector."""
     errors = _numbers(path, spec)
+    if spec.max_failed_indexes is not None and spec.backoff_limit_per_index is None:
+        errors.append(required(f"{path}.backoffLimitPerIndex", "when maxFailedIndexes is specified"))
     errors += _managed_by(f"{path}.managedBy", spec.managed_by)
     errors += _indexed(path, spec)
     if spec.pod_failure_policy is not None:
@@ -253,13 +277,8 @@ def warnings(path: str, spec: JobSpec) -> Sequence[str]:
 def _managed_by(path: str, name: str | None) -> FieldErrors:
     if name is None:
         return []
-    domain, slash, rest = name.partition("/")
-    if not slash or not domain or not rest:
-        return [invalid(path, name, 'must be a domain-prefixed path (such as "acme.io/foo")')]
-    errors = checks.subdomain(path, domain)
-    if len(name) > 63:
-        errors.append(too_long(path, 63))
-    return errors
+    errors = checks.domain_prefixed(path, name)
+    return [*errors, too_long(path, 63)] if len(name) > 63 else errors
 
 
 def _restart(path: str, spec: JobSpec) -> FieldErrors:
@@ -273,27 +292,37 @@ def _restart(path: str, spec: JobSpec) -> FieldErrors:
     return []
 
 
+def generated_labels(job: Job) -> dict[str, str]:
+    """The labels that only the pods of this job have."""
+    uid, name = job.metadata.uid, job.metadata.name
+    return {
+        "controller-uid": uid,
+        "job-name": name,
+        f"{PREFIX}controller-uid": uid,
+        f"{PREFIX}job-name": name,
+    }
+
+
 def generated_selector(job: Job) -> FieldErrors:
     """The labels and the selector that the server made must still be there."""
     spec = job.spec
-    if spec.manual_selector:
+    if spec.manual_selector or spec.selector is None:
         return []
     errors: FieldErrors = []
-    uid, labels = job.metadata.uid, spec.template.metadata.labels
+    labels = spec.template.metadata.labels
     path = "spec.template.metadata.labels"
-    for key, wanted in (("controller-uid", uid), ("job-name", job.metadata.name)):
-        for name in (key, f"{PREFIX}{key}"):
-            found = labels.get(name)
-            if found is None:
-                errors.append(required(f"{path}[{name}]", f"must be '{wanted}'"))
-            elif found != wanted:
-                errors.append(invalid(f"{path}[{name}]", dict(labels), f"must be '{wanted}'"))
-    expected = {f"{PREFIX}controller-uid": uid}
-    selector = spec.selector
-    if selector is None or dict(selector.match_labels) != expected or selector.match_expressions:
-        old = {"controller-uid": uid}
-        if selector is None or dict(selector.match_labels) != old or selector.match_expressions:
-            errors.append(invalid("spec.selector", selector, "`selector` not auto-generated"))
+    expected = generated_labels(job)
+    for name, wanted in expected.items():
+        found = labels.get(name)
+        if found is None:
+            errors.append(required(f"{path}[{name}]", f"must be '{wanted}'"))
+        elif found != wanted:
+            errors.append(invalid(f"{path}[{name}]", dict(labels), f"must be '{wanted}'"))
+    try:
+        if not of_object(spec.selector).matches(expected):
+            errors.append(invalid("spec.selector", spec.selector, "`selector` not auto-generated"))
+    except SelectorError:
+        pass  # told where the selector itself is checked
     return errors
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -17,14 +16,13 @@ from pilothouse.api.field_errors import (
 )
 from pilothouse.api.types.networking.v1 import IngressClass
 from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Strategy
+from pilothouse.apiserver.resources.core.podspec import checks
 from pilothouse.apiserver.resources.networking.references import local_reference
 from pilothouse.apiserver.table.cells import NONE, age
 from pilothouse.semantics.validation import names
 from pilothouse.semantics.validation.meta import IMMUTABLE
 
 _MOST = 250
-_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+\Z")
-_PATH_FAULT = r"Invalid path (regex used for validation is '[A-Za-z0-9/\-._~%!$&'()*+,;=:]+')"
 
 
 def defaults(obj: IngressClass) -> IngressClass:
@@ -50,18 +48,8 @@ def validate(obj: IngressClass) -> FieldErrors:
         found.append(required("spec.controller"))
     else:
         found += [too_long("spec.controller", _MOST)] if len(controller) > _MOST else []
-        found += _domain_path("spec.controller", controller)
+        found += checks.domain_prefixed("spec.controller", controller)
     return found + _parameters(obj)
-
-
-def _domain_path(at: str, text: str) -> FieldErrors:
-    domain, slash, path = text.partition("/")
-    if not slash or not domain or not path:
-        return [invalid(at, text, 'must be a domain-prefixed path (such as "acme.io/foo")')]
-    found = [invalid(at, domain, fault) for fault in names.dns_subdomain(domain)]
-    if not _PATH.match(path):
-        found.append(invalid(at, path, _PATH_FAULT))
-    return found
 
 
 def _parameters(obj: IngressClass) -> FieldErrors:

@@ -14,6 +14,8 @@ NON_NEGATIVE = "must be greater than or equal to 0"
 BACKSTEPS = "must not contain '..'"
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+\Z")
 _ENV_NAME = re.compile(r"[ -<>-~]+\Z")
+_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+\Z")
+_PATH_FAULT = r"Invalid path (regex used for validation is '[A-Za-z0-9/\-._~%!$&'()*+,;=:]+')"
 _HTTP_HEADER = re.compile(r"[-A-Za-z0-9]+\Z")
 
 
@@ -107,6 +109,17 @@ def qualified(path: str, text: str) -> FieldErrors:
 
 def subdomain(path: str, text: str) -> FieldErrors:
     return [invalid(path, text, fault) for fault in dns_subdomain(text, False)]
+
+
+def domain_prefixed(at: str, text: str) -> FieldErrors:
+    """A path after a domain, such as acme.io/foo."""
+    domain, slash, path = text.partition("/")
+    if not text:
+        return [required(at)]
+    if not slash or not domain or not path:
+        return [invalid(at, text, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+    found = subdomain(at, domain)
+    return found if _PATH.match(path) else [*found, invalid(at, path, _PATH_FAULT)]
 
 
 def backsteps(path: str, text: str) -> FieldErrors:

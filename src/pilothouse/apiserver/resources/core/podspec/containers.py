@@ -98,7 +98,7 @@ def mounts(path: str, container: core.Container | core.EphemeralContainer, aroun
         if mount.mount_propagation is not None:
             errors += _propagation(f"{path}.mountPropagation", mount.mount_propagation, container)
         if mount.recursive_read_only is not None:
-            errors += _recursive(at, mount)
+            errors += _recursive(path, mount)
     return errors
 
 

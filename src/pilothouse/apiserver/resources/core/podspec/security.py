@@ -19,6 +19,7 @@ GROUP_POLICIES = ("Merge", "Strict")
 SELINUX_POLICIES = ("MountOption", "Recursive")
 _PATH_LIMIT = 4095
 _WINDOWS = "cannot be set for a windows pod"
+_DOTTED = str.maketrans("./", "/.")
 _SYSCTL = r"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
 
 
@@ -152,12 +153,13 @@ def sysctls(path: str, found: Sequence[core.Sysctl], spec: core.PodSpec) -> Fiel
         elif name in names:
             errors.append(duplicate(f"{at}.name", name))
         names.add(name)
-        plain = name.replace("/", ".")
-        for prefix, shared, what in (
-            ("net.", spec.host_network, "hostNetwork"),
-            ("kernel.shm", spec.host_ipc, "hostIPC"),
+        separator = next((letter for letter in name if letter in "./"), ".")
+        plain = name if separator == "." else name.translate(_DOTTED)
+        for prefixes, shared, what in (
+            (("net.",), spec.host_network, "hostNetwork"),
+            (("kernel.shm", "kernel.msg", "fs.mqueue."), spec.host_ipc, "hostIPC"),
         ):
-            if shared and plain.startswith(prefix):
+            if shared and (plain.startswith(prefixes) or (what == "hostIPC" and plain == "kernel.sem")):
                 errors.append(invalid(f"{at}.name", name, f"may not be specified when '{what}' is true"))
     return errors
 
