@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from pilothouse.kit.random import Chance
+from pilothouse.kit.tasks import TaskScope
 from pilothouse.runtime.simulated import commands, script
 from pilothouse.runtime.simulated.commands import Course
+from pilothouse.runtime.simulated.runtime import SimulatedRuntime
+from pilothouse.seams.runtime import ContainerConfig, ContainerState, SandboxConfig
+from pilothouse.testing.clock import VirtualClock
 
 INSIDE = commands.Inside("web-0", {"GREETING": "hi", "NAME": "there"}, lambda: 86400.0 * 365)
 
@@ -58,7 +65,11 @@ def test_a_command_that_ends_is_foreseen(command: list[str], course: Course) -> 
         ["sh"],
         ["cat"],
         ["sleep", "infinity"],
-        ["sh", "-c", "while true; do sleep 1; done"],
+        ["sh", "-c", "while true; do echo as fast as it can; done"],
+        ["sh", "-c", "while test -e /there; do sleep 1; done"],
+        ["sh", "-c", "while true; do /app/server; sleep 1; done"],
+        ["sh", "-c", "while true; do sleep 1; exit 1; done"],
+        ["sh", "-c", "while true; do sleep 1; done; echo and more"],
         ["sh", "-c", "echo starting; exec /app/server"],
         ["sh", "-c", "echo a | grep b"],
         ["sh", "-c", "sleep 1 & wait"],
@@ -82,3 +93,22 @@ def test_annotations_win_over_the_command() -> None:
 def test_init_containers_end_by_themselves(command: list[str], after: float, code: int) -> None:
     found = script.behaviour("c", command, {}, INSIDE, short=True)
     assert (found.exit_after, found.exit_code) == (after, code)
+
+
+async def test_a_loop_writes_into_its_log_lap_by_lap(clock: VirtualClock, tmp_path: Path) -> None:
+    text = "echo begin; sleep 1; while true; do date; echo polo; sleep 2; done"
+    async with TaskScope("machine") as scope:
+        runtime = SimulatedRuntime(clock, Chance(1), scope)
+        await runtime.set_pod_cidr("10.1.0.0/24")
+        sandbox = SandboxConfig("web", "default", "u", 0, "web", str(tmp_path))
+        config = ContainerConfig(name="c", attempt=0, image="x", command=("sh", "-c", text), log_path="c.log")
+        identity = await runtime.create_container(await runtime.run_sandbox(sandbox), config, sandbox)
+        await runtime.start_container(identity)
+        await clock.sleep(5.5)
+        assert (await runtime.container(identity)).state is ContainerState.RUNNING
+        await runtime.stop_container(identity, 1)
+        await clock.sleep(10)
+    words = [line.split(" ", 3)[3] for line in (tmp_path / "c.log").read_text().splitlines()]
+    assert words[0] == "begin"
+    assert words[2::2] == ["polo"] * 3
+    assert len(set(words[1::2])) == 3, "every lap has its own date"

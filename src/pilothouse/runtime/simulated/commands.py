@@ -25,11 +25,13 @@ class Inside:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A process from its start to its end: how long it takes, what it writes, its exit code."""
+    """A process from its start to its end: how long it takes, what it writes, its exit code. With a `loop`, that comes
+    then, over and over, and there is no end."""
 
     seconds: float
     output: str
     exit_code: int
+    loop: tuple[shell.Simple, ...] = ()
 
 
 def run(command: Sequence[str], inside: Inside, stdin: bytes = b"") -> ExecResult:
@@ -52,14 +54,26 @@ def run(command: Sequence[str], inside: Inside, stdin: bytes = b"") -> ExecResul
 
 def foresee(command: Sequence[str], inside: Inside) -> Course | None:
     """How a container's own command will go; None for what goes on by itself, or that this shell doesn't know: a
-    server, a loop, a shell that waits for input, `sleep infinity`."""
+    server, a shell that waits for input, `sleep infinity`. Of an endless loop it tells how the way there goes."""
     steps = [shell.Simple(tuple(command), "")] if command else []
     if command and _name(command) in SHELLS:
         try:
             steps = shell.parse(_text(command[1:]) or "", inside.environment)
         except shell.ScriptError:
             return None
-    if not steps or any(s.joined in ("|", "&") or _name(s.words) not in _FORESEEN for s in steps):
+    parts = shell.endless(steps)
+    if parts is None:
+        return play(steps, inside) if steps else None
+    before, loop = parts
+    way, lap = play(before, inside), play(loop, inside)
+    if way is None or lap is None or lap.seconds == 0 or any(s.words[0] == "exit" for s in (*before, *loop)):
+        return None
+    return Course(way.seconds, way.output, 0, tuple(loop))
+
+
+def play(steps: Sequence[shell.Simple], inside: Inside) -> Course | None:
+    """What comes of these commands; None if one of them is not known, or never ends."""
+    if any(s.joined in ("|", "&") or _name(s.words) not in _FORESEEN for s in steps):
         return None
     seconds, output, code = 0.0, b"", 0
     for step in steps:

@@ -17,6 +17,8 @@ from pilothouse.runtime.simulated.world import KIND_ANNOTATION, SIGKILL_CODE, Ad
 from pilothouse.seams import runtime as seam
 from pilothouse.seams.streams import ByteStream, Session
 
+SHORTEST_LAP = 0.5
+
 
 class SimulatedSandboxes(World):
     """Sandboxes, and what is asked of a runtime as a whole."""
@@ -106,21 +108,29 @@ class SimulatedContainers(World):
         process.shown = replace(process.shown, state=seam.ContainerState.RUNNING, started_at=now)
         self.tell(seam.EventType.STARTED, container_id)
         if self.logs and process.shown.log_path:
-            self._write_log(process, now)
+            self._write_log(process, process.behaviour.log, now)
         if process.behaviour.exit_after is not None:
-            process.ending = self.scope.spawn(self._run_out(process), f"simulated/{process.shown.name}")
+            process.under_way = self.scope.spawn(self._run_out(process), f"simulated/{process.shown.name}")
+        elif process.behaviour.loop and self.logs and process.shown.log_path:
+            process.under_way = self.scope.spawn(self._go_round(process), f"simulated/{process.shown.name}")
 
-    def _write_log(self, process: Process, now: float) -> None:
+    def _write_log(self, process: Process, text: str, now: float) -> None:
         target = Path(process.shown.log_path)
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("a") as file:
-            for line in process.behaviour.log.splitlines():
+            for line in text.splitlines():
                 file.write(f"{format_micro_time(now)} stdout F {line}\n")
 
     async def _run_out(self, process: Process) -> None:
         await self.clock.sleep(process.behaviour.exit_after or 0.0)
-        process.ending = None
+        process.under_way = None
         self.end(process, process.behaviour.exit_code, process.behaviour.reason)
+
+    async def _go_round(self, process: Process) -> None:
+        await self.clock.sleep(process.behaviour.begins)
+        while (lap := commands.play(process.behaviour.loop, process.inside)) is not None:
+            self._write_log(process, lap.output, self.clock.now())
+            await self.clock.sleep(max(lap.seconds, SHORTEST_LAP))
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
         process = self.processes.get(container_id)

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pilothouse.runtime.simulated.commands import Inside, foresee
+from pilothouse.runtime.simulated.shell import Simple
 
 PREFIX = "pilothouse.io/simulate-"
 OOM_CODE = 137
@@ -23,12 +24,15 @@ OOM_CODE = 137
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """`exit_after` None: it runs until it is stopped."""
+    """`exit_after` None: it runs until it is stopped. After `begins` seconds it does what is in `loop`, again and
+    again."""
 
     exit_after: float | None
     exit_code: int
     reason: str
     log: str
+    begins: float = 0.0
+    loop: tuple[Simple, ...] = ()
 
 
 def behaviour(
@@ -43,14 +47,16 @@ def behaviour(
     oom = given("oom") == "true"
     code = _number(given("exit-code"))
     after = _number(given("exit-after"))
-    if after is None and course is not None:
+    loop = course.loop if course is not None and after is None and not oom else ()
+    if after is None and course is not None and not loop:
         after = course.seconds
-    if after is None and (short or oom):
+    if after is None and not loop and (short or oom):
         after = 0.0
     exit_code = OOM_CODE if oom else int(code) if code is not None else course.exit_code if course else 0
     reason = "OOMKilled" if oom else "Completed" if exit_code == 0 else "Error"
     said = course.output if course else f"simulated container {name} started"
-    return Behaviour(after, exit_code, reason, given("log") or said)
+    begins = course.seconds if course is not None else 0.0
+    return Behaviour(after, exit_code, reason, given("log") or said, begins, loop)
 
 
 def _number(text: str | None) -> float | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 ENDS = (";", ";;", "&", "|", "&&", "||")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -48,3 +48,16 @@ def parse(text: str, environment: Mapping[str, str]) -> list[Simple]:
         elif not redirected:
             words.append(_VARIABLE.sub(lambda m: environment.get(m[1] or m[2], ""), token))
     return found
+
+
+def endless(steps: Sequence[Simple]) -> tuple[list[Simple], list[Simple]] | None:
+    """What a script does once, and what it then does over and over in its `while true; do ...; done`; None if it has no
+    such loop, or more than that one."""
+    at = next((i for i, step in enumerate(steps) if step.words in (("while", "true"), ("while", ":"))), None)
+    if at is None or steps[-1].words != ("done",):
+        return None
+    body = list(steps[at + 1 : -1])
+    if not body or body[0].words[0] != "do" or len(body[0].words) == 1:
+        return None
+    first = replace(body[0], words=body[0].words[1:], joined="")
+    return list(steps[:at]), [first, *body[1:]]

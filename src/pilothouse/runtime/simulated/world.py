@@ -30,7 +30,7 @@ class Process:
     behaviour: script.Behaviour
     inside: commands.Inside
     attached: list[SimulatedSession] = field(default_factory=list)
-    ending: asyncio.Task[None] | None = None
+    under_way: asyncio.Task[None] | None = None
 
 
 class Addresses:
@@ -73,8 +73,8 @@ class World:
     def end(self, process: Process, code: int, reason: str) -> None:
         if process.shown.state is seam.ContainerState.EXITED:
             return
-        if process.ending is not None:
-            process.ending.cancel()
+        if process.under_way is not None:
+            process.under_way.cancel()
         process.shown = replace(
             process.shown,
             state=seam.ContainerState.EXITED,
