@@ -109,7 +109,10 @@ STRATEGY = Strategy(
     prefix="validatingadmissionpolicies",
     generation=("spec",),
     allow_unconditional_update=False,
-    status=Status(validate=validate_status),
+    status=Status(
+        keep=("spec", "metadata.labels", "metadata.annotations", "metadata.finalizers", "metadata.owner_references"),
+        validate=validate_status,
+    ),
     validate=validate,
     row=row,
     defaults=defaults,

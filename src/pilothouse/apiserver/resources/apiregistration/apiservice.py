@@ -11,6 +11,7 @@ from pilothouse.api.field_errors import FieldErrors, invalid, required
 from pilothouse.api.time import format_time
 from pilothouse.api.types.apiregistration.v1 import APIService, APIServiceCondition, APIServiceSpec, ServiceReference
 from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Strategy, Write
+from pilothouse.apiserver.resources.declare import with_kept_meta
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation import names
 
@@ -78,6 +79,10 @@ def defaults(obj: APIService) -> APIService:
     return replace(obj, spec=replace(obj.spec, service=replace(service, port=443)))
 
 
+def prepare_status(new: APIService, old: APIService, write: Write) -> APIService:
+    return with_kept_meta(new, old)
+
+
 def row(obj: APIService, now: float) -> Sequence[Cell]:
     service = obj.spec.service
     told = f"{service.namespace}/{service.name}" if service is not None else "Local"
@@ -95,7 +100,7 @@ STRATEGY = Strategy(
     allow_unconditional_update=False,
     name=names.path_segment,
     meta_update=MetaUpdate(whole=1),
-    status=Status(),
+    status=Status(prepare=prepare_status),
     validate=validate,
     row=row,
     defaults=defaults,
