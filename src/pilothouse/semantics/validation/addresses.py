@@ -47,6 +47,7 @@ def _has_length(text: str) -> bool:
     return text.rpartition("/")[2].isdecimal() and "/" in text and "%" not in text
 
 
+@functools.lru_cache(maxsize=4096)
 def _strict_ip(text: str) -> str:
     """What is wrong with an address in a field that exists since before rules were strict; nothing: "" """
     found = parse(text)
@@ -106,6 +107,7 @@ def _other_form(text: str, canonical: str) -> str:
     return "" if canonical == text else f"must be in canonical form ({quote(canonical)})"
 
 
+@functools.lru_cache(maxsize=4096)
 def special_faults(found: Address) -> Sequence[str]:
     """Why an address cannot be one of an outside host or an endpoint."""
     if found.is_unspecified:
