@@ -211,7 +211,7 @@ def _warnings(obj: EndpointSlice) -> Iterator[str]:
 STRATEGY = Strategy(
     type=EndpointSlice,
     prefix="endpointslices",
-    generation=("endpoints", "ports", "address_type"),
+    generation=("endpoints", "ports", "address_type", "metadata.labels"),
     row=row,
     defaults=defaults,
     prepare_create=prepare_create,

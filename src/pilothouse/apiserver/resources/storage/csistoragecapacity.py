@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pilothouse.api.field_errors import (
     FieldErrors,
     invalid,
 )
 from pilothouse.api.types.storage.v1 import CSIStorageCapacity
-from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.apiserver.generic.strategy import MetaUpdate, Strategy
+from pilothouse.apiserver.resources.core.podspec.warnings import LABELS
 from pilothouse.semantics.validation import names, selectors
 from pilothouse.semantics.validation.meta import IMMUTABLE
 
@@ -31,9 +34,25 @@ def validate_update(new: CSIStorageCapacity, old: CSIStorageCapacity) -> FieldEr
     return [*found, *validate(new)]
 
 
+def warnings(obj: CSIStorageCapacity) -> Sequence[str]:
+    """Old names of labels."""
+    topology = obj.node_topology
+    if topology is None:
+        return ()
+    found = [
+        f"nodeTopology.matchExpressions[{index}].key: {LABELS[wanted.key]}"
+        for index, wanted in enumerate(topology.match_expressions)
+        if wanted.key in LABELS
+    ]
+    return found + [f"nodeTopology.matchLabels.{key}: {LABELS[key]}" for key in topology.match_labels if key in LABELS]
+
+
 STRATEGY = Strategy(
     type=CSIStorageCapacity,
     prefix="csistoragecapacities",
+    allow_unconditional_update=False,
+    meta_update=MetaUpdate(whole=1),
     validate=validate,
     validate_update=validate_update,
+    warnings=warnings,
 )

@@ -18,6 +18,7 @@ from pilothouse.api.field_errors import (
 from pilothouse.api.types.core.v1 import TopologySelectorTerm
 from pilothouse.api.types.storage.v1 import StorageClass
 from pilothouse.apiserver.generic.strategy import Cell, Deletion, MetaUpdate, Strategy
+from pilothouse.apiserver.resources.core.podspec.warnings import LABELS
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation import names
 from pilothouse.semantics.validation.meta import IMMUTABLE
@@ -50,12 +51,6 @@ def row(obj: StorageClass, now: float) -> Sequence[Cell]:
 
 
 _SIZE = 256 * 1024
-_OLD_KEYS = {
-    "beta.kubernetes.io/arch": "kubernetes.io/arch",
-    "beta.kubernetes.io/os": "kubernetes.io/os",
-    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
-    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
-}
 
 
 def parameter_errors(parameters: Mapping[str, str], path: str) -> FieldErrors:
@@ -130,9 +125,9 @@ def warnings(obj: StorageClass) -> Sequence[str]:
     found = []
     for index, term in enumerate(obj.allowed_topologies):
         for number, expression in enumerate(term.match_label_expressions):
-            if expression.key in _OLD_KEYS:
+            if expression.key in LABELS:
                 path = f"allowedTopologies[{index}].matchLabelExpressions[{number}].key"
-                found.append(f'{path}: deprecated since v1.17; use "{_OLD_KEYS[expression.key]}" instead')
+                found.append(f"{path}: {LABELS[expression.key]}")
     return found
 
 
