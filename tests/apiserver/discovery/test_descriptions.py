@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import pathlib
 import runpy
 import sys
@@ -82,6 +83,19 @@ async def test_documents_are_sent_packed_and_know_their_state() -> None:
         assert packed.headers["etag"].strip('"').encode() in (await ask("/openapi/v3")).body
         assert (await ask("/openapi/v3/apis/apps/v9")).status == 404
         assert (await ask("/openapi/v2", Accept="text/html")).status == 406
+
+
+async def test_a_document_may_be_kept_for_ever_under_its_hash() -> None:
+    async with asked() as ask:
+        index = json.loads((await ask("/openapi/v3")).body)["paths"]
+        for name, entry in index.items():
+            found = await ask(entry["serverRelativeURL"])
+            assert (found.status, found.headers["cache-control"]) == (200, "public, immutable"), name
+            assert found.headers["expires"].endswith(" UTC")
+            assert json.loads(found.body)["openapi"] == "3.0.0"
+        stale = await ask("/openapi/v3/version?hash=OLD")
+        assert (stale.status, stale.headers["location"]) == (301, index["version"]["serverRelativeURL"])
+        assert (await ask("/openapi/v3/version")).headers["cache-control"] == "no-cache, private"
 
 
 def test_a_build_takes_the_descriptions_along(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:

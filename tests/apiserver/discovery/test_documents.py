@@ -13,7 +13,7 @@ import pytest
 from pilothouse.api.types.resources import SERVED
 from pilothouse.apiserver.discovery import documents as discovery
 from pilothouse.apiserver.openapi import documents as openapi
-from pilothouse.apiserver.openapi import gnostic, v2
+from pilothouse.apiserver.openapi import gnostic, plain, v2
 
 DATA = pathlib.Path(__file__).parents[2] / "data/golden/discovery.json.gz"
 RECORDED: dict[str, Any] = json.loads(gzip.decompress(DATA.read_bytes()))
@@ -70,7 +70,9 @@ def test_v3_schemas_and_paths(name: str) -> None:
 
 
 def test_v3_index_names_every_document() -> None:
-    index = openapi.v3_index([(group, version) for group in GROUPS for version in GROUPS[group]], {})
+    names = {f"apis/{group}/{version}" if group else f"api/{version}" for group in GROUPS for version in GROUPS[group]}
+    index = openapi.v3_index(dict.fromkeys({*names, *plain.answers(GROUPS)}, "H"))
+    assert index["paths"]["apis/apps/v1"] == {"serverRelativeURL": "/openapi/v3/apis/apps/v1?hash=H"}
     assert set(index["paths"]) == set(recorded("openapi-v3-index")["paths"])
 
 

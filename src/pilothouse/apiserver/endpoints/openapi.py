@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import zlib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 
 from pilothouse.api.facts import Resource
-from pilothouse.apiserver.endpoints import negotiation
+from pilothouse.apiserver.endpoints import negotiation, query
 from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.filters.compression import accepts
-from pilothouse.apiserver.openapi import descriptions
+from pilothouse.apiserver.openapi import descriptions, plain, state
 from pilothouse.apiserver.openapi import documents as openapi
-from pilothouse.kit.http.messages import Answer, Response
+from pilothouse.kit.http.messages import Answer, Header, Response
 
 JSON = "application/json"
 _PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
@@ -48,48 +50,56 @@ class OpenApi:
     async def answer(self, context: Context, rest: list[str]) -> Answer | None:
         """None for a document that does not exist."""
         if rest == ["v3"]:
-            return Response(200, msgspec.json.encode(self._index()))
+            return Response(200, msgspec.json.encode(openapi.v3_index({name: self._tag(name) for name in self._v3s()})))
         name = "/".join(rest[1:]) if rest[:1] == ["v3"] else "v2" if rest == ["v2"] else ""
-        found = self._names().get(name)
-        if not found and name != "v2":
+        make = self._v3s().get(name)
+        if make is None and name != "v2":
             return None
-        wanted = negotiation.first_of(context.request.header(b"accept"), (JSON,) if found else _V2)
+        wanted = negotiation.first_of(context.request.header(b"accept"), _V2 if make is None else (JSON,))
         if wanted is None:
             return Response(406, b"", b"")
-        if found:
-            return await self._answer(context, name, lambda: self._v3(*found))
+        if make is not None:
+            return self._elsewhere(context, name) or await self._answer(context, name, make)
         if wanted == JSON:
             return await self._answer(context, name, self._v2)
         return await self._answer(context, name + " protobuf", self._v2_protobuf)
 
     # What there is, and the tags that tell one state of it from another without making any document.
 
-    def _names(self) -> dict[str, tuple[str, str]]:
-        return {
-            f"apis/{group}/{version}" if group else f"api/{version}": (group, version)
-            for group, versions in self._groups().items()
-            for version in versions
-        }
+    def _v3s(self) -> dict[str, Callable[[], Document]]:
+        """Names of the documents of v3 to what makes them."""
+        groups = self._groups()
+        found: dict[str, Callable[[], Document]] = {}
+        for name, kind in plain.answers(groups).items():
+            found[name] = functools.partial(self._plain, name, kind)
+        for group, versions in groups.items():
+            for version in versions:
+                found[_name(group, version)] = functools.partial(self._v3, group, version)
+        return found
 
     def _tag(self, name: str) -> str:
         if name not in self._tags:
-            groups = self._groups()
-            group, version = self._names().get(name, ("", ""))
-            spoken: Any = groups[group][version] if version else groups
-            self._tags[name] = openapi.document_hash(
-                repr((name, self._server_version, descriptions.stamp(), spoken)).encode()
-            )
+            spoken = {
+                _name(g, v): resources for g, versions in self._groups().items() for v, resources in versions.items()
+            }
+            made_from = (name, self._server_version, state.stamp(), spoken.get(name, sorted(spoken.items())))
+            self._tags[name] = openapi.document_hash(repr(made_from).encode())
         return self._tags[name]
 
-    def _index(self) -> dict[str, Any]:
-        names = self._names()
-        return openapi.v3_index(names.values(), {name: self._tag(name) for name in names})
+    def _elsewhere(self, context: Context, name: str) -> Response | None:
+        """To the document as it is now, where a client asks for another state of it."""
+        asked = query.text(context.query, "hash")
+        if asked in ("", self._tag(name)):
+            return None
+        url = openapi.relative_url(name, self._tag(name))
+        body = f'<a href="{url}">Moved Permanently</a>.\n\n'.encode()
+        return Response(301, body, b"text/html; charset=utf-8", [(b"location", url.encode())])
 
     # Making and sending.
 
     async def _answer(self, context: Context, name: str, make: Callable[[], Document]) -> Answer:
         tag = b'"%b"' % self._tag(name).encode()
-        headers = ((b"etag", tag), (b"vary", b"Accept"), (b"cache-control", b"no-cache, private"))
+        headers = [(b"etag", tag), (b"vary", b"Accept"), *self._keeping(context)]
         if context.request.header(b"if-none-match") == tag:
             return Response(304, b"", b"", headers)
         document = await self._document(name, make)
@@ -97,6 +107,13 @@ class OpenApi:
             return Response(200, document.packed, document.type, (*headers, (b"content-encoding", b"gzip")))
         loop = asyncio.get_running_loop()
         return Response(200, await loop.run_in_executor(None, _unpacked, document.packed), document.type, headers)
+
+    def _keeping(self, context: Context) -> list[Header]:
+        """For how long a client may keep what it got: under its hash, a document never changes."""
+        if not query.text(context.query, "hash"):
+            return [(b"cache-control", b"no-cache, private")]
+        end = datetime.fromtimestamp(context.clock.now(), UTC) + timedelta(days=365)
+        return [(b"cache-control", b"public, immutable"), (b"expires", f"{end:%a, %d %b %Y %H:%M:%S} UTC".encode())]
 
     async def _document(self, name: str, make: Callable[[], Document]) -> Document:
         made = self._made
@@ -107,6 +124,10 @@ class OpenApi:
 
     def _v3(self, group: str, version: str) -> Document:
         tree = openapi.v3(self._groups()[group][version], self._server_version, descriptions.read())
+        return Document(_packed(msgspec.json.encode(tree)), JSON.encode())
+
+    def _plain(self, name: str, kind: str) -> Document:
+        tree = plain.v3(name, kind, self._server_version, descriptions.read())
         return Document(_packed(msgspec.json.encode(tree)), JSON.encode())
 
     def _v2(self) -> Document:
@@ -121,6 +142,10 @@ class OpenApi:
         from pilothouse.apiserver.openapi import v2
 
         return v2.document(self._groups(), self._server_version, descriptions.read())
+
+
+def _name(group: str, version: str) -> str:
+    return f"apis/{group}/{version}" if group else f"api/{version}"
 
 
 def _packed(document: bytes) -> bytes:

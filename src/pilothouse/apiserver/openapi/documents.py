@@ -142,13 +142,13 @@ def v3(resources: Iterable[Resource], server_version: str, told: Mapping[str, De
     }
 
 
-def v3_index(group_versions: Iterable[tuple[str, str]], hashes: dict[str, str]) -> dict[str, Any]:
+def v3_index(hashes: Mapping[str, str]) -> dict[str, Any]:
     """/openapi/v3: the documents there are, each with the hash that lets a client keep it for ever."""
-    names = [".well-known/openid-configuration", "api", "apis", "openid/v1/jwks", "version"]
-    for group, version in group_versions:
-        names += [f"apis/{group}", f"apis/{group}/{version}"] if group else ["api/v1"]
-    told = sorted(set(names))
-    return {"paths": {n: {"serverRelativeURL": f"/openapi/v3/{n}?hash={hashes.get(n, '0')}"} for n in told}}
+    return {"paths": {name: {"serverRelativeURL": relative_url(name, tag)} for name, tag in sorted(hashes.items())}}
+
+
+def relative_url(name: str, tag: str) -> str:
+    return f"/openapi/v3/{name}?hash={tag}"
 
 
 def document_hash(document: bytes) -> str:

@@ -6,26 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pilothouse.api.facts import Resource
-from pilothouse.api.types.meta import v1 as meta
-from pilothouse.apiserver.openapi import documents, schemas
+from pilothouse.apiserver.openapi import documents, plain, schemas
 from pilothouse.apiserver.openapi.descriptions import Described
-from pilothouse.apiserver.openapi.schemas import META
 
 DEFINITIONS = "#/definitions/"
-VERSION_INFO = "io.k8s.apimachinery.pkg.version.Info"
-_BUILD_FIELDS = (
-    "major",
-    "minor",
-    "gitVersion",
-    "gitCommit",
-    "gitTreeState",
-    "buildDate",
-    "goVersion",
-    "compiler",
-    "platform",
-)
-_COMPATIBILITY_FIELDS = ("emulationMajor", "emulationMinor", "minCompatibilityMajor", "minCompatibilityMinor")
-_DISCOVERY = ("APIGroup", "APIGroupList", "APIVersions", "GroupVersionForDiscovery", "ServerAddressByClientCIDR")
 _BODY = {"name": "body", "in": "body"}
 
 
@@ -89,41 +73,19 @@ def _plain(name: str) -> dict[str, Any]:
     }
 
 
-def _version_info(told: Mapping[str, Described]) -> dict[str, Any]:
-    said = told.get(VERSION_INFO, Described())
-    schema: dict[str, Any] = {"type": "object", "required": [*_BUILD_FIELDS]}
-    schema["properties"] = {
-        name: {"type": "string"} | ({"default": ""} if name in _BUILD_FIELDS else {})
-        for name in (*_BUILD_FIELDS, *_COMPATIBILITY_FIELDS)
-    }
-    for name, field in said.properties.items():
-        if field.description and name in schema["properties"]:
-            schema["properties"][name]["description"] = field.description
-    return ({"description": said.description} if said.description else {}) | schema
-
-
 def document(
     groups: Mapping[str, Mapping[str, Iterable[Resource]]], server_version: str, told: Mapping[str, Described]
 ) -> dict[str, Any]:
     """The document for group to version to resources, in discovery's order; `told` describes types and fields."""
-    paths: dict[str, Any] = {
-        "/.well-known/openid-configuration/": _plain(""),
-        "/openid/v1/jwks/": _plain(""),
-        "/version/": _plain(VERSION_INFO),
-        "/api/": _plain(f"{META}.APIVersions"),
-        "/apis/": _plain(f"{META}.APIGroupList"),
-    }
+    plainly = plain.answers(groups)
+    paths: dict[str, Any] = {f"/{name}/": _plain(answer) for name, answer in plainly.items()}
     definitions: dict[str, Any] = {}
-    for group, versions in groups.items():
-        if group:
-            paths[f"/apis/{group}/"] = _plain(f"{META}.APIGroup")
+    for versions in groups.values():
         for resources in versions.values():
             one = documents.v3(resources, server_version, told)
             _merge_definitions(definitions, one["components"]["schemas"])
             paths |= {path: _item(item) for path, item in one["paths"].items()}
-    roots = {f"{META}.{name}": getattr(meta, name) for name in _DISCOVERY if hasattr(meta, name)}
-    _merge_definitions(definitions, schemas.closure(roots, {}, told))
-    definitions[VERSION_INFO] = _version_info(told)
+    _merge_definitions(definitions, plain.definitions(plainly.values(), told))
     return {
         "swagger": "2.0",
         "info": {"title": documents.TITLE, "version": server_version},
