@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
-from pilothouse.api.errors import StatusError
+from pilothouse.api.errors import StatusError, bad_request
 from pilothouse.apiserver.authn.impersonation import Impersonation, wanted
 from pilothouse.apiserver.authz.access import of_request
 from pilothouse.apiserver.authz.interface import Access
@@ -23,6 +24,7 @@ from pilothouse.kit.http.messages import Answer, Request, Response
 if TYPE_CHECKING:
     from pilothouse.apiserver.server import ApiServer
 
+log = logging.getLogger(__name__)
 _UNROUTED = frozenset({"HEAD", "OPTIONS", "CONNECT", "TRACE"})
 
 
@@ -70,6 +72,10 @@ class Pipeline:
             if trail is not None:
                 trail.refused(error)
             return answers.failure(error, media, warnings)
+        except RecursionError:
+            # Nested so deeply that even to say where is too much.
+            log.info("refused %s %r: nested too deeply", request.method, request.target)
+            return answers.failure(bad_request("exceeded max depth"), _wanted_type(request), warnings)
 
     async def _in_turn(self, context: Context, access: Access, trail: Trail | None) -> Answer:
         """Wait for the request's turn, authorize and handle it. Raises StatusError, TooMany."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pilothouse.api import errors
+from pilothouse.api.codec.depth import too_deep
 from pilothouse.api.errors import StatusError
 from pilothouse.apiserver.admission.interface import Admission, Attributes, Operation
 from pilothouse.apiserver.generic.call import Call, Tracker
@@ -109,8 +110,8 @@ class Desk:
         return (new, NOTHING) if self.hooks is None else await self.hooks.begin_update(new, old, write)
 
     def value(self, obj: Any) -> bytes:
-        """The bytes to store. Raises StatusError (500) if they are more than a store takes; managedFields, which may
-        be large, are given up first."""
+        """The bytes to store. Raises StatusError: 500 if they are more than a store takes (managedFields, which may be
+        large, are given up first), 400 if they are nested so deeply that not everybody could read them."""
         value = self.stored_bytes.value(obj)
         if b":[]" in value:
             value = self.stored_bytes.value(without_empty(obj))
@@ -118,6 +119,8 @@ class Desk:
             value = self.stored_bytes.value(with_meta(obj, managed_fields=()))
             if len(value) > VALUE_LIMIT:
                 raise errors.make(500, "", "etcdserver: request is too large")
+        if too_deep(value):
+            raise errors.bad_request("exceeded max depth")
         return value
 
     async def swap(self, existing: Stored, new: Any, call: Call) -> Stored:

@@ -33,7 +33,10 @@ _OPERATION = {"op", "from", "path", "value"}
 def apply_patch(media_type: str, body: bytes, live: bytes, kind: type[T], field_validation: str = "Warn") -> Decoded[T]:
     """Patch the object whose JSON (in the version of `kind`) is `live`. The problems of the answer are warnings under
     `Warn`; under `Strict` they are an error. Raises StatusError."""
-    found = _PATCHERS[media_type](body, msgspec.json.decode(live), kind, field_validation)
+    try:
+        found = _PATCHERS[media_type](body, msgspec.json.decode(live), kind, field_validation)
+    except RecursionError:  # nested far deeper than any object is
+        raise _unprocessable() from None
     return found if field_validation == "Warn" else Decoded(found.obj, found.tree)
 
 

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from pilothouse.apiserver.patch.values import copied, same
 
 MOST_OPERATIONS = 10_000
+MOST_COPIED = 3 * 1024 * 1024
+"""Bytes of JSON that all `copy` operations of a patch may make: else a few of them double a document for ever."""
 
 
 class JSONPatchError(ValueError):
@@ -21,14 +25,17 @@ class JSONPatchError(ValueError):
 def apply(document: dict[str, Any], operations: list[dict[str, Any]]) -> Any:
     """The document after all operations; `document` itself is changed. Raises JSONPatchError."""
     holder = {"": document}
+    copied_bytes = 0
     for operation in operations:
         name, path = operation.get("op"), operation.get("path")
         if not isinstance(path, str):
             raise JSONPatchError(f"{name} operation failed to decode path")
         if name == "replace" and path == "":
             holder[""] = _root(operation.get("value"))
-        elif name in ("move", "copy"):
-            _from(holder[""], name, operation.get("from"), path)
+        elif name == "copy":
+            copied_bytes += _copy(holder[""], operation.get("from"), path, MOST_COPIED - copied_bytes)
+        elif name == "move":
+            _move(holder[""], operation.get("from"), path)
         else:
             _plain(holder[""], str(name), path, operation.get("value"))
     return holder[""]
@@ -104,12 +111,27 @@ def _plain(document: Any, name: str, path: str, value: Any) -> None:
         raise JSONPatchError(f"testing value {path} failed")
 
 
-def _from(document: Any, name: str, source: Any, path: str) -> None:
+def _source(document: Any, name: str, source: Any) -> tuple[Any, str]:
     if not isinstance(source, str):
         raise JSONPatchError(f"{name} operation failed to decode from")
-    held, key = _find(document, source, name)
+    return _find(document, source, name)
+
+
+def _move(document: Any, source: Any, path: str) -> None:
+    held, key = _source(document, "move", source)
     value = _get(held, key)
-    if name == "move":
-        _remove(held, key)
-    held, key = _find(document, path, name)
+    _remove(held, key)
+    held, key = _find(document, path, "move")
     _add(held, key, copied(value))
+
+
+def _copy(document: Any, source: Any, path: str, allowed: int) -> int:
+    """The bytes of what was copied, which are at most `allowed`."""
+    held, key = _source(document, "copy", source)
+    value = _get(held, key)
+    held, key = _find(document, path, "copy")
+    size = len(msgspec.json.encode(value))
+    if size > allowed:
+        raise JSONPatchError(f"Unable to complete the copy, the accumulated size increase exceeds {MOST_COPIED}")
+    _add(held, key, copied(value))
+    return size

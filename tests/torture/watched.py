@@ -1,0 +1,61 @@
+"""Runs a daemon of the house with every callback of its loop watched.
+
+    python watched.py FILE PILOTHOUSE-ARGUMENTS...
+
+FILE gets a line for each callback that held the loop: for how many seconds, what of these it worked itself, and what it
+was. Seconds are those of the clock, but at most the CPU time of the whole process, so that neither a machine which has
+other work looks like a slow callback, nor a thread that keeps the interpreter from the loop looks like nothing. The loop
+is asyncio's own, whose callbacks can be watched; what they do is the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from typing import Any
+
+# Seconds; half of what a callback may take, so that the file tells how near it came.
+TOLD = 0.010
+
+
+def watch(file: int) -> None:
+    run = asyncio.Handle._run
+
+    def watched(handle: asyncio.Handle) -> None:
+        frame = _frame(handle)
+        clock, whole, own = time.perf_counter(), time.process_time(), time.thread_time()
+        run(handle)
+        held = time.perf_counter() - clock
+        if held > TOLD and (held := min(held, time.process_time() - whole)) > TOLD:
+            os.write(file, f"{held:.4f} {time.thread_time() - own:.4f} {_told(handle, frame)}\n".encode())
+
+    asyncio.Handle._run = watched  # type: ignore[method-assign]
+
+
+def _task(handle: asyncio.Handle) -> Any:
+    """The task that a callback goes on with, None if it is none's."""
+    task = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
+    return task if isinstance(task, asyncio.Task) else None
+
+
+def _frame(handle: asyncio.Handle) -> Any:
+    task = _task(handle)
+    return getattr(task.get_coro(), "cr_frame", None) if task is not None else None
+
+
+def _told(handle: asyncio.Handle, frame: Any) -> str:
+    request = frame.f_locals.get("request") if frame is not None else None
+    if request is not None:
+        return f"{request.method} {request.target!r} {request.length} {request.header(b'content-type')!r}"[:300]
+    return " ".join(repr(_task(handle) or handle._callback).split())[:300]  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    watch(os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
+    sys.modules["uvloop"] = None  # type: ignore[assignment]
+    from pilothouse.__main__ import main
+
+    sys.argv[1:2] = []
+    sys.exit(main())
