@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from decimal import ROUND_CEILING, ROUND_UP, Decimal, localcontext
+
+from pilothouse.kit.texts import remembered
 
 _PATTERN = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*[-+]?[0-9]*)\Z")
 _EXPONENT = re.compile(r"[+-]?[0-9]{1,18}\Z")
@@ -80,7 +81,7 @@ class Quantity:
         return int(self.value.to_integral_value(rounding=ROUND_CEILING))
 
 
-@functools.lru_cache(maxsize=16384)
+@remembered(16384)
 def parse(text: str) -> Quantity:
     """Parse `text`; the result prints in canonical form. Raises QuantityError."""
     match = _PATTERN.match(text)

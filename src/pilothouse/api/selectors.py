@@ -5,13 +5,13 @@ Errors are SelectorError with the API's own text; the API server answers them as
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from pilothouse.api.types.meta.v1 import LabelSelector as LabelSelectorObject
+from pilothouse.kit.texts import remembered
 
 Matcher = Callable[[Mapping[str, str]], bool]
 
@@ -119,7 +119,7 @@ EVERYTHING = LabelSelector()
 NOTHING = LabelSelector(nothing=True)
 
 
-@functools.lru_cache(maxsize=4096)
+@remembered(4096)
 def parse_labels(text: str) -> LabelSelector:
     """The selector of a `labelSelector` parameter. Raises SelectorError."""
     found = _LabelParser(text).parse()
@@ -372,7 +372,7 @@ class FieldSelector:
         return all((fields.get(t.field, "") == t.value) != t.negated for t in self.terms)
 
 
-@functools.lru_cache(maxsize=4096)
+@remembered(4096)
 def parse_fields(text: str) -> FieldSelector:
     """The selector of a `fieldSelector` parameter. Raises SelectorError."""
     found = []

@@ -16,6 +16,7 @@ from pilothouse.api.types.rbac.v1 import ClusterRole, ClusterRoleBinding, Policy
 from pilothouse.apiserver.authz.access import joined
 from pilothouse.apiserver.authz.interface import NO_OPINION, Access, Decision, Rules, Verdict
 from pilothouse.apiserver.reader import Reader
+from pilothouse.kit.texts import short
 from pilothouse.semantics import serviceaccounts as accounts
 from pilothouse.semantics.rbac import GROUP, allows_path, allows_resource
 
@@ -64,9 +65,11 @@ class RBAC:
         key = access[1:9]
         verdict = holder.decisions.get(key)
         if verdict is None:
-            if len(holder.decisions) >= _REMEMBERED:
-                holder.decisions.clear()
-            verdict = holder.decisions[key] = self._decide(user, holder, access)
+            verdict = self._decide(user, holder, access)
+            if short(key):
+                if len(holder.decisions) >= _REMEMBERED:
+                    holder.decisions.clear()
+                holder.decisions[key] = verdict
         return verdict
 
     def rules_for(self, user: UserInfo, namespace: str) -> Rules:

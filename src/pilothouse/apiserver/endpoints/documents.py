@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -16,6 +15,7 @@ from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.endpoints.openapi import OpenApi
 from pilothouse.apiserver.endpoints.router import Router, missing, not_allowed
 from pilothouse.kit.http.messages import Answer, Response
+from pilothouse.kit.texts import remembered
 
 VERSION = {
     "major": "1",
@@ -212,7 +212,7 @@ async def _pinged() -> str:
     return ""
 
 
-@functools.lru_cache(maxsize=256)
+@remembered(256)
 def _wants_aggregated(accept: str) -> bool:
     """Whether the aggregated document comes before the plain one in an Accept header."""
     for part in accept.split(","):

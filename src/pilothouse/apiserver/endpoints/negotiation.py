@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from pilothouse.api import errors
 from pilothouse.api.types.meta.v1 import StatusDetails
+from pilothouse.kit.texts import remembered
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 TYPES = (JSON, YAML, PROTOBUF)
@@ -36,7 +36,7 @@ class _Clause(NamedTuple):
     quality: float
 
 
-@functools.lru_cache(maxsize=1024)
+@remembered(1024)
 def accepted(accept: bytes | None, listing: bool = False, transforms: bool = True) -> Media:
     """What to answer with; `listing`: of a collection, which could be watched too. Raises StatusError (406)."""
     if not accept or accept in (b"application/json", b"*/*"):
@@ -146,7 +146,7 @@ def _parsed(header: str) -> str | None:
     return kind[1].lower() if header[at:].strip() in ("", ";") else None
 
 
-@functools.lru_cache(maxsize=256)
+@remembered(256)
 def body_type(content_type: bytes | None) -> str:
     """The media type of a body. Raises StatusError (415)."""
     if not content_type:

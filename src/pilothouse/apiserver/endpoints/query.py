@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote_plus, unquote_to_bytes
 
 from pilothouse.api.errors import bad_request
+from pilothouse.kit.texts import remembered
 
 Query = Mapping[str, Sequence[str]]
 NO_QUERY: Query = {}
@@ -19,12 +19,12 @@ def split(target: bytes) -> tuple[str, Query]:
     return decoded_path(path), parse(query) if mark else NO_QUERY
 
 
-@functools.lru_cache(maxsize=4096)
+@remembered(4096)
 def decoded_path(path: bytes) -> str:
     return (unquote_to_bytes(path) if b"%" in path else path).decode("utf-8", "replace")
 
 
-@functools.lru_cache(maxsize=1024)
+@remembered(1024)
 def parse(query: bytes) -> Query:
     """Parameters in the order sent; those that cannot be decoded are left out. Not to be changed."""
     found: dict[str, list[str]] = {}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, Literal, Protocol
 
 from pilothouse.apiserver.generic.call import Call, Change
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import Stored
 from pilothouse.apiserver.generic.strategy import Scale
+from pilothouse.kit.texts import remembered
 
 PatchKind = Literal["json", "merge", "strategic", "apply"]
 TYPES: dict[str, PatchKind] = {
@@ -19,7 +19,7 @@ TYPES: dict[str, PatchKind] = {
 }
 
 
-@functools.lru_cache(maxsize=64)
+@remembered(64)
 def patch_type(content_type: bytes | None) -> PatchKind | None:
     """The kind of patch that a content type names; None if it names none."""
     return TYPES.get((content_type or b"").decode("latin-1").partition(";")[0].strip())

@@ -5,9 +5,10 @@ With `prefix` the text is a generateName: a trailing dash is let through, since 
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable, Sequence
+
+from pilothouse.kit.texts import remembered
 
 NameRule = Callable[[str, bool], Sequence[str]]
 
@@ -56,14 +57,14 @@ def _masked(text: str, prefix: bool) -> str:
     return text[:-2] + "a" if prefix and len(text) > 1 and text.endswith("-") else text
 
 
-@functools.lru_cache(maxsize=8192)
+@remembered(8192)
 def dns_subdomain(text: str, prefix: bool = False) -> Sequence[str]:
     text = _masked(text, prefix)
     found = [too_long(253)] if len(text) > 253 else []
     return found if _is_subdomain(text) else [*found, SUBDOMAIN_FAULT]
 
 
-@functools.lru_cache(maxsize=8192)
+@remembered(8192)
 def dns_label(text: str, prefix: bool = False) -> Sequence[str]:
     text = _masked(text, prefix)
     found = [too_long(63)] if len(text) > 63 else []
@@ -72,7 +73,7 @@ def dns_label(text: str, prefix: bool = False) -> Sequence[str]:
     return [*found, "must not contain dots" if _is_subdomain(text) else LABEL_FAULT]
 
 
-@functools.lru_cache(maxsize=8192)
+@remembered(8192)
 def dns1035_label(text: str, prefix: bool = False) -> Sequence[str]:
     text = _masked(text, prefix)
     found = [too_long(63)] if len(text) > 63 else []
@@ -86,7 +87,7 @@ def path_segment(text: str, prefix: bool = False) -> Sequence[str]:
     return [f"may not contain '{part}'" for part in ("/", "%") if part in text]
 
 
-@functools.lru_cache(maxsize=16384)
+@remembered(16384)
 def qualified_name(text: str) -> Sequence[str]:
     """`[prefix/]name`, the form of label keys, finalizers and conditions."""
     found: list[str] = []
@@ -108,7 +109,7 @@ def qualified_name(text: str) -> Sequence[str]:
     return found
 
 
-@functools.lru_cache(maxsize=16384)
+@remembered(16384)
 def label_value(text: str) -> Sequence[str]:
     found = [too_long(63, "bytes")] if len(text) > 63 else []
     return found if _is_value(text) else [*found, VALUE_FAULT]

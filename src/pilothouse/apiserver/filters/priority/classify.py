@@ -14,6 +14,7 @@ from pilothouse.api.types.flowcontrol.v1 import (
     Subject,
 )
 from pilothouse.apiserver.authz.interface import Access
+from pilothouse.kit.texts import short
 from pilothouse.semantics import serviceaccounts as accounts
 
 _REMEMBERED = 8192
@@ -37,14 +38,16 @@ class Classifier:
     def classify(self, access: Access) -> Flow | None:
         """The flow of a request; None if no schema matches it."""
         user = access.user
-        key = (user.username, user.groups, access.verb, access.group, access.resource, access.subresource)
+        what = (access.verb, access.group, access.resource, access.subresource)
         where = (access.namespace, access.path if not access.resource else "")
-        schema = self._known.get((key, where))
+        key = (user.username, user.groups, what, where)
+        schema = self._known.get(key)
         if schema is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
             schema = next((s for s in self._schemas if _matches(s, access)), None)
-            self._known[(key, where)] = schema
+            if short((user.username, *user.groups, *what, *where)):
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[key] = schema
         if schema is None:
             return None
         return Flow(schema, schema.spec.priority_level_configuration.name, _distinguisher(schema, access))

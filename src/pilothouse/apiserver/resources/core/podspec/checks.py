@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable, Sequence
 
 from pilothouse.api.field_errors import FieldErrors, invalid, not_supported, required
+from pilothouse.kit.texts import remembered
 from pilothouse.semantics.validation import addresses
 from pilothouse.semantics.validation.names import dns_subdomain, qualified_name, too_long
 
@@ -23,14 +23,14 @@ def between(low: int, high: int) -> str:
     return f"must be between {low} and {high}, inclusive"
 
 
-@functools.lru_cache(maxsize=4096)
+@remembered(4096)
 def env_name(text: str) -> Sequence[str]:
     if _ENV_NAME.match(text):
         return ()
     return ("a valid environment variable name must consist only of printable ASCII characters other than '='",)
 
 
-@functools.lru_cache(maxsize=4096)
+@remembered(4096)
 def config_key(text: str) -> Sequence[str]:
     """Faults of a key of a ConfigMap or Secret."""
     found = [too_long(253)] if len(text) > 253 else []
@@ -48,7 +48,7 @@ def config_key(text: str) -> Sequence[str]:
     return found
 
 
-@functools.lru_cache(maxsize=1024)
+@remembered(1024)
 def port_name(text: str) -> Sequence[str]:
     """Faults of an IANA service name."""
     found = [too_long(15)] if len(text) > 15 else []

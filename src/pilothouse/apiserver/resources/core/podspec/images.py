@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import re
+
+from pilothouse.kit.texts import remembered
 
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _HOST_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
@@ -14,7 +15,7 @@ _REFERENCE = re.compile(
 )
 
 
-@functools.lru_cache(maxsize=4096)
+@remembered(4096)
 def default_pull_policy(image: str) -> str:
     """Always for what is tagged `latest` or not at all, else IfNotPresent (also for what is no reference)."""
     match = _REFERENCE.match(image)
