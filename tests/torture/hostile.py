@@ -23,59 +23,13 @@ from pilothouse.api.shapes import shape_of
 from pilothouse.api.types.resources import SERVED
 from tests.api.test_protobuf import sample
 from tests.apiserver.test_hostile_bodies import JUNK, mutated, path
+from tests.torture import words
 
 NAMESPACE = "target"
 RECORDED = pathlib.Path(__file__).parents[1] / "data/golden/cases.json.gz"
 STORIES: list[list[dict[str, Any]]] = [
     case["steps"] for cases in json.loads(gzip.decompress(RECORDED.read_bytes())).values() for case in cases
 ]
-# What would rightly make other requests fail once it is there: it is only tried, never kept.
-FAR_REACHING = ("webhookconfigurations", "apiservices", "admissionpolic", "customresourcedefinitions")
-PATCHES = (
-    "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json",
-    "application/apply-patch+yaml", "application/apply-patch+cbor", "application/json", "x/y",
-)  # fmt: skip
-CONTENTS = ("application/json", "application/yaml", protobuf.CONTENT_TYPE, "text/plain", "application/cbor", ";;", "a/b;c")
-ACCEPTS = (
-    "application/json", "application/yaml", protobuf.CONTENT_TYPE, "*/*", "application/json;as=Table;g=meta.k8s.io;v=v1",
-    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", "application/json;as=PartialObjectMetadataList;g=x;v=v9",
-    "application/json;as=;;;=,,", "application/json;stream=watch", "", ",", "q=0", "application/json;q=nan", "\xff/\xfe",
-    "application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1",
-)  # fmt: skip
-VALUES = (
-    "", "0", "1", "-1", "abc", "9223372036854775807", "9223372036854775808", "-9223372036854775809", "1e3", "٣", "null",
-    "true", "false", "%00", "\ud83d", "a=b", "a==b,c!=d", "a in (b,c),!d", "a in (", "metadata.name=x", "spec.nodeName=",
-    "status.phase!=", "=", ",", "!", "a" * 5000, "All", "[]", "{}", "../..", "NotOlderThan", "Exact", "Strict", "Foreground",
-    "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MSwic3RhcnQiOiJhXHUwMDAwIn0", "e30", "eyJ2IjpudWxsfQ==", "é", "💥", "\n", "999999999999",
-)  # fmt: skip
-PARAMETERS = (
-    "limit", "continue", "resourceVersion", "resourceVersionMatch", "watch", "timeoutSeconds", "allowWatchBookmarks",
-    "sendInitialEvents", "labelSelector", "fieldSelector", "dryRun", "fieldManager", "fieldValidation", "force", "pretty",
-    "gracePeriodSeconds", "propagationPolicy", "orphanDependents", "includeObject", "timeout", "shardSelector", "command",
-    "container", "stdin", "tailLines", "sinceSeconds", "sinceTime", "limitBytes", "follow", "ports", "path", "ignoreStoreReadErrorWithClusterBreakingPotential",
-)  # fmt: skip
-HEADERS = (
-    ("Impersonate-User", "\xff"), ("Impersonate-User", ""), ("Impersonate-User", "system:serviceaccount:a:b"),
-    ("Impersonate-Group", "system:masters"), ("Impersonate-Extra-%", "x"), ("Impersonate-Uid", "1"),
-    ("Authorization", "Bearer"), ("Authorization", "Bearer a.b.c"), ("Authorization", "Basic Zm9vOmJhcg=="),
-    ("Authorization", "Bearer eyJhbGciOiJub25lIn0.e30."), ("Authorization", "Bearer " + "x" * 20_000), ("User-Agent", ""),
-    ("User-Agent", "\xff" * 300), ("Content-Encoding", "gzip"), ("Accept-Encoding", "gzip;q=x, *;q="), ("If-Match", "*"),
-    ("If-None-Match", '"x"'), ("Upgrade", "websocket"), ("Connection", "Upgrade"), ("X-Forwarded-For", "a,,b"),
-    ("Audit-ID", "\xff" * 500), ("Kubectl-Command", "x"), ("Range", "bytes=5-1"), ("Sec-WebSocket-Key", "x"),
-    ("Sec-WebSocket-Protocol", "v5.channel.k8s.io,,"), ("Sec-WebSocket-Version", "x"), ("X-Stream-Protocol-Version", "v9"),
-    ("Expect", "100-continue"), ("Cookie", "a" * 9000), ("X-Remote-User", "admin"), ("Host", "a b"),
-)  # fmt: skip
-PATHS = (
-    "/", "//", "/api", "/api/", "/api/v1/", "/api/v2/pods", "/apis/", "/apis//", "/apis/apps", "/apis/apps/v9/x", "/apis/nope/v1/x",
-    "/api/v1/namespaces//pods", "/api/v1/namespaces/a/b/c/d/e/f/g", "/api/v1/../../etc/passwd", "/api/v1/%2e%2e/%2e%2e", "/api/v1/watch",
-    "/api/v1/watch/namespaces", "/api/v1/watch/namespaces/a/pods/b/c", "/api/v1/proxy/nodes/a", "/api/v1/pods/%00", "/api/v1/pods/%ff%fe",
-    "/api/v1/namespaces/%2f/pods", "/openapi/v2", "/openapi/v3", "/openapi/v3/apis/x", "/openapi/v3/%00?hash=%ff", "/metrics", "/metrics/x",
-    "/version", "/healthz/x", "/readyz?exclude=etcd&verbose", "/livez/etcd?verbose=%ff", "/logs", "/debug/pprof", "/.well-known/openid-configuration",
-    "/openid/v1/jwks", "/debug/api_priority_and_fairness/dump_queues", "/flagz", "/statusz", "/api/v1/namespaces/target/pods/a:b/proxy/x",
-    "/api/v1/namespaces/target/services/https:x:y/proxy", "/api/v1/nodes/x/proxy/..%2f..%2f", "/api/v1/namespaces/target/pods/x/exec",
-    "/api/v1/namespaces/target/pods/x/portforward?ports=99999", "/api/v1/namespaces/target/pods/x/attach", "/api/v1/" + "a/" * 3000,
-    "/api/v1/namespaces/target/pods/x/log?tailLines=x", "/" + "%41" * 3000, "*", "http://x/api", "/api/v1/pods;x=y", "/api/v1/pods#x", "/\u00e9",
-)  # fmt: skip
 DEPTHS = (100, 1000, 9_990, 10_010, 30_000, 200_000)
 Ending = Literal["answer", "early", "half", "drip"]
 
@@ -107,9 +61,9 @@ def message(verb: str, target: str, body: bytes = b"", headers: Sequence[tuple[s
 def _asked(dice: random.Random, target: str, rate: float) -> str:
     """The target with parameters nobody should send."""
     while dice.random() < rate:
-        value = quote(dice.choice(VALUES).encode("utf-8", "surrogatepass"), safe="")
-        target += ("&" if "?" in target else "?") + f"{dice.choice(PARAMETERS)}={value}"
-    if any(name in target.partition("?")[0] for name in FAR_REACHING):
+        value = quote(dice.choice(words.VALUES).encode("utf-8", "surrogatepass"), safe="")
+        target += ("&" if "?" in target else "?") + f"{dice.choice(words.PARAMETERS)}={value}"
+    if any(name in target.partition("?")[0] for name in words.FAR_REACHING):
         target += ("&" if "?" in target else "?") + "dryRun=All"
     if "timeoutSeconds" not in target:  # a watch that nobody ends would hold its sender
         target += ("&" if "?" in target else "?") + "timeoutSeconds=1"
@@ -117,9 +71,9 @@ def _asked(dice: random.Random, target: str, rate: float) -> str:
 
 
 def _odd_headers(dice: random.Random, rate: float) -> list[tuple[str, str]]:
-    found = [("Accept", dice.choice(ACCEPTS))] if dice.random() < rate else []
+    found = [("Accept", dice.choice(words.ACCEPTS))] if dice.random() < rate else []
     while dice.random() < rate:
-        found.append(dice.choice(HEADERS))
+        found.append(dice.choice(words.HEADERS))
     return found
 
 
@@ -155,7 +109,7 @@ def story(dice: random.Random) -> Iterator[Attempt]:
         headers = [("Content-Type", "application/json")] if data else []
         headers = [(k, v) for k, v in (dict(headers) | (step.get("headers") or {})).items() if v is not None]
         if spoil and data and dice.random() < 0.1:
-            headers = [("Content-Type", dice.choice(PATCHES + CONTENTS))]
+            headers = [("Content-Type", dice.choice(words.PATCHES + words.CONTENTS))]
         headers += _odd_headers(dice, 0.05 if spoil else 0)
         yield Attempt("story", [message(verb, _asked(dice, target, 0.1 if spoil else 0), data, headers)])
 
@@ -190,10 +144,16 @@ def spoilt(dice: random.Random) -> Iterator[Attempt]:
         tree["metadata"] = {key: value for key, value in tree["metadata"].items() if key in kept} | {"name": "x"}
     tree |= {"kind": kind, "apiVersion": resource.api_version}
     if dice.random() < 0.5:  # few fields, so that more of them are reached
-        tree = {key: value for key, value in tree.items() if key in ("kind", "apiVersion", "metadata") or dice.random() < 0.5}
-    content = dice.choice(PATCHES if verb == "PATCH" else CONTENTS) if dice.random() < 0.6 else "application/json"
+        tree = {
+            key: value
+            for key, value in tree.items()
+            if key in ("kind", "apiVersion", "metadata") or dice.random() < 0.5
+        }
+    content = (
+        dice.choice(words.PATCHES if verb == "PATCH" else words.CONTENTS) if dice.random() < 0.6 else "application/json"
+    )
     if verb == "PATCH" and dice.random() < 0.3:
-        content, data = PATCHES[0], json.dumps(_operations(tree, dice)).encode()
+        content, data = words.PATCHES[0], json.dumps(_operations(tree, dice)).encode()
     elif content == protobuf.CONTENT_TYPE and verb != "PATCH":
         data = _broken(protobuf.encode(from_builtins(sample(shape_of(struct), 2, dice), struct)), dice)
     else:
@@ -214,8 +174,10 @@ def _operations(tree: Any, dice: random.Random) -> list[Any]:
 
 def odd(dice: random.Random) -> Iterator[Attempt]:
     """Paths, parameters and headers that lead nowhere."""
-    verb = dice.choice(("GET", "GET", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PROPFIND"))
-    target = dice.choice(PATHS) if dice.random() < 0.5 else dice.choice(PLACES)[1]
+    verb = dice.choice(
+        ("GET", "GET", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PROPFIND")
+    )
+    target = dice.choice(words.PATHS) if dice.random() < 0.5 else dice.choice(PLACES)[1]
     headers = _odd_headers(dice, 0.4)
     yield Attempt("odd", [message(verb, _asked(dice, target, 0.6), b"", headers)], known=dice.random() < 0.8)
 
@@ -231,8 +193,10 @@ def _deep(dice: random.Random) -> tuple[bytes, str]:
     depth = dice.choice(DEPTHS)
     opening, closing = dice.choice(((b"[", b"]"), (b'{"a":', b"}"), (b"- ", b""), (b"{a: ", b"}"), (b"[[],", b"]")))
     nested = opening * depth + (b"0" if opening[-1:] in b": " else b"") + closing * depth
-    place = dice.choice((b'{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"x"},"data":%b}', b'{"spec":%b}', b"%b", b"a: %b"))
-    return place % nested, dice.choice((*PATCHES, *CONTENTS))
+    place = dice.choice(
+        (b'{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"x"},"data":%b}', b'{"spec":%b}', b"%b", b"a: %b")
+    )
+    return place % nested, dice.choice((*words.PATCHES, *words.CONTENTS))
 
 
 def _aliases(dice: random.Random) -> tuple[bytes, str]:
@@ -248,7 +212,7 @@ def _copies(dice: random.Random) -> tuple[bytes, str]:
     count = dice.choice((20, 60, 9_999, 10_001))
     operations: list[dict[str, Any]] = [{"op": "add", "path": "/data", "value": {"a": "x" * dice.choice((1, 1000))}}]
     operations += [{"op": "copy", "from": "/data", "path": f"/data/{dice.choice(('b', n))}"} for n in range(count)]
-    return json.dumps(operations).encode(), PATCHES[0]
+    return json.dumps(operations).encode(), words.PATCHES[0]
 
 
 def _wide(dice: random.Random) -> tuple[bytes, str]:
@@ -268,19 +232,13 @@ def _wide(dice: random.Random) -> tuple[bytes, str]:
     ))  # fmt: skip
     if isinstance(made, dict) and dice.random() < 0.7:
         made = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "x"}, **made}
-    return json.dumps(made).encode(), dice.choice((*PATCHES[:4], *CONTENTS[:2]))
+    return json.dumps(made).encode(), dice.choice((*words.PATCHES[:4], *words.CONTENTS[:2]))
 
 
 def _texts(dice: random.Random) -> tuple[bytes, str]:
     """Numbers and strings that cost more to read than to write."""
-    value = dice.choice((
-        "1" * 300_000, "1" * 5_000, "-1e" + "9" * 5000, '"' + "\\u0061" * 200_000 + '"', '"' + "\\" * 100_001 + '"', "0." + "0" * 100_000 + "1",
-        '"' + "a" * 2_900_000 + '"', "[" + "1," * 400_000 + "1]", '"' + "\\ud83d" * 50_000 + '"', "1_0" * 50_000, "!!python/object:os.system x",
-        "!!binary " + "A" * 100_000, "0x" + "f" * 100_000, "190:20:30" * 10_000, "? " * 20_000, "&a " * 1000, "'" + "''" * 100_000 + "'",
-    ))  # fmt: skip
-    place = dice.choice(('{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"x"},"data":{"a":%s}}', '{"spec":{"replicas":%s}}', "%s",
-                         '{"kind":"Pod","apiVersion":"v1","metadata":{"name":"x"},"spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":%s}}}]}}'))  # fmt: skip
-    return (place % value).encode(), dice.choice((*PATCHES[:4], *CONTENTS[:2]))
+    value, place = dice.choice(words.TEXTS), dice.choice(words.TEXT_PLACES)
+    return (place % value).encode(), dice.choice((*words.PATCHES[:4], *words.CONTENTS[:2]))
 
 
 BOMBS: Sequence[Callable[[random.Random], tuple[bytes, str]]] = (_deep, _aliases, _copies, _wide, _texts)
@@ -296,7 +254,15 @@ def bomb(dice: random.Random) -> Iterator[Attempt]:
     """Small causes, great effects."""
     data, content = dice.choice(BOMBS)(dice)
     base = dice.choice(BOMBED)
-    verb, target = dice.choice((("POST", base), ("PUT", f"{base}/x"), ("PATCH", f"{base}/x"), ("DELETE", f"{base}/x"), ("PATCH", f"{base}/target")))
+    verb, target = dice.choice(
+        (
+            ("POST", base),
+            ("PUT", f"{base}/x"),
+            ("PATCH", f"{base}/x"),
+            ("DELETE", f"{base}/x"),
+            ("PATCH", f"{base}/target"),
+        )
+    )
     yield Attempt("bomb", [message(verb, _asked(dice, target, 0.1), data, [("Content-Type", content)])])
 
 
@@ -326,12 +292,7 @@ def smuggled(dice: random.Random) -> Iterator[Attempt]:
     """Messages that two readers may read differently, and many at once."""
     inner = b"DELETE /api/v1/namespaces/kube-system HTTP/1.1\r\nHost: a\r\n\r\n"
     head = b"POST /api/v1/namespaces/target/configmaps HTTP/1.1\r\nHost: a\r\n"
-    lines = dice.choice((
-        b"Content-Length: 5\r\nTransfer-Encoding: chunked", b"Content-Length: 0\r\nContent-Length: 60", b"Transfer-Encoding: xchunked",
-        b"Transfer-Encoding : chunked", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", b"Content-Length: +5", b"Content-Length: 0x5",
-        b"Content-Length: 5, 5", b"Transfer-Encoding:\x0bchunked", b" Content-Length: 5", b"Content-Length: 5\nX: y", b"Content_Length: 70",
-        b"X: y\r\n\r", b"\x00: y", b"Connection: close, content-length", b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: x",
-    ))  # fmt: skip
+    lines = dice.choice(words.FRAMINGS)
     choice = dice.randrange(4)
     if choice == 0:
         count = dice.choice((5, 200))
@@ -339,7 +300,9 @@ def smuggled(dice: random.Random) -> Iterator[Attempt]:
     elif choice == 1:
         yield Attempt("garbage", [dice.randbytes(dice.randrange(1, 3000))], "half")
     elif choice == 2:
-        yield Attempt("headers", [head + b"".join(b"X-%d: y\r\n" % n for n in range(dice.choice((900, 5000)))) + b"\r\n"], "half")
+        yield Attempt(
+            "headers", [head + b"".join(b"X-%d: y\r\n" % n for n in range(dice.choice((900, 5000)))) + b"\r\n"], "half"
+        )
     else:
         yield Attempt("smuggled", [head + lines + b"\r\n\r\n0\r\n\r\n" + inner], "half")
 

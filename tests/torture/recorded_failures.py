@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import re
 
-# Answers of 500 without a reason, unless told otherwise.
+# Answers of 500 without a reason, and one of 504.
 _TEXTS = (
     r"resourceVersion should not be set on objects to be created",
-    r"(resourceVersion: Invalid value: \".*\": )?strconv\.ParseU?[Ii]nt: parsing \".*\": (invalid syntax|value out of range)",
+    r"(resourceVersion: Invalid value: \".*\": )?"
+    r"strconv\.ParseU?[Ii]nt: parsing \".*\": (invalid syntax|value out of range)",
+    r"(Timeout: )?Too large resource version: .*",
+    r"etcdserver: request is too large",
+    # server-side apply
     r"failed to create (manager|typed (patch|live)) .*",
     r"failed to convert new object .*",
-    r"failed to update managedFields.*",
-    r"target\.name: Required value",
+    # strategic merge patches
     r"The order in patch list:.*doesn't match \$setElementOrder list:.*",
     r"expected a \[\]interface \{\}, but received a .*",
-    r"(delete|map: map\[.*|unable to find api field|unrecognized type|unknown patch type|cannot .* merge|expected|invalid) .*",
+    r"unknown patch type: .* in map: map\[.*",
+    r"map: map\[.* does not contain declared merge key: .*",
+    r"cannot .* merge .*",
+    # what these kinds say
+    r"target\.(name: Required value|kind: Unsupported value: .*)",
     r"duplicate nodePort: .*",
-    r"failed to allocate (requested HealthCheck )?NodePort.*",
+    r"failed to allocate requested HealthCheck NodePort.*",
     r"This pod has more than one PodDisruptionBudget, .*",
-    r"etcdserver: request is too large",
-    r"error dialing backend: .*",
-    r"Too large resource version: .*",
-    r"no endpoints available for service .*",
-    r"error trying to reach service: .*",
-    r".*does not contain declared merge key: .*",
     r"the spec replicas field .* does not exist",
+    # nobody answers behind a proxy
+    r"no endpoints available for service .*",
+    r"error (trying to reach service|dialing backend): .*",
 )
 _MESSAGE = re.compile("|".join(f"(?:{text})" for text in _TEXTS), re.DOTALL)
 _STATUS = re.compile(rb'"message":"((?:[^"\\]|\\.)*)"')

@@ -2,10 +2,10 @@
 
     python watched.py FILE PILOTHOUSE-ARGUMENTS...
 
-FILE gets a line for each callback that held the loop: for how many seconds, what of these it worked itself, and what it
-was. Seconds are those of the clock, but at most the CPU time of the whole process, so that neither a machine which has
-other work looks like a slow callback, nor a thread that keeps the interpreter from the loop looks like nothing. The loop
-is asyncio's own, whose callbacks can be watched; what they do is the same.
+FILE gets a line for each callback that held the loop: for how many seconds, what of these it worked itself, and what
+it was. Seconds are those of the clock, but at most the CPU time of the whole process, so that neither a machine which
+has other work looks like a slow callback, nor a thread that keeps the interpreter from the loop looks like nothing.
+The loop is asyncio's own, whose callbacks can be watched; what they do is the same.
 """
 
 from __future__ import annotations

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
 X = TypeVar("X")
 
-LARGE = 128 * 1024
-"""Bytes of input from which on work is done in a thread: less than that takes a few milliseconds."""
+LARGE = 32 * 1024
+"""Bytes of input from which on work is done in a thread: less than that takes a few milliseconds, at the worst some
+twenty (ten thousand labels to be checked)."""
+_THREADS = 2
+"""Each of them that works takes the loop's turn at the interpreter; what waits for one is large, and can wait."""
+_executor = ThreadPoolExecutor(_THREADS, "aside")
 
 
 async def aside(size: int, work: Callable[[], T]) -> T:
     """The result of `work`, which is about `size` bytes of input and shares nothing that changes with the loop."""
-    return work() if size < LARGE else await asyncio.to_thread(work)
+    return work() if size < LARGE else await asyncio.get_running_loop().run_in_executor(_executor, work)
 
 
 async def in_turns(items: Sequence[X], work: Callable[[X], T], each: int = 64) -> list[T]:

@@ -26,7 +26,7 @@ from pilothouse.apiserver.generic.scaling import scale_of
 from pilothouse.apiserver.generic.strategy import Strategy, Tracked, VersionForm
 from pilothouse.kit.clock import Clock
 
-_MOST_TEMPLATES = 512
+_MOST_TEMPLATES, _LARGEST_TEMPLATE = 512, 32 * 1024
 
 
 class FieldTracker:
@@ -70,12 +70,15 @@ class FieldTracker:
         """What a new object sets. Objects of one template differ in their names only, and share it."""
         template = codec.encode(nameless)
         key = (type(nameless), template)
-        if key not in self._templates:
+        if key in self._templates:
+            return self._templates[key]
+        entries = endpoint.update(None, codec.decode_any(template), (), None, "", "")
+        fields = entries[0].fields_v_1 if entries else None
+        if len(template) <= _LARGEST_TEMPLATE:
             if len(self._templates) >= _MOST_TEMPLATES:
                 self._templates.clear()
-            entries = endpoint.update(None, codec.decode_any(template), (), None, "", "")
-            self._templates[key] = entries[0].fields_v_1 if entries else None
-        return self._templates[key]
+            self._templates[key] = fields
+        return fields
 
     def asked(self, question: Any, call: Call) -> Any:
         """A review or request that is answered but never stored, with its fields owned by the call's manager."""

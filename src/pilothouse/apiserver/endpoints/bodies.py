@@ -17,14 +17,19 @@ from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.endpoints.negotiation import PROTOBUF, YAML, body_type
 from pilothouse.apiserver.generic.patching import TYPES as PATCH_TYPES
 from pilothouse.apiserver.generic.reading import Reading
-from pilothouse.kit.aside import aside
+from pilothouse.kit.aside import LARGE, aside
+
+_YAML_COSTS = 16
+"""Times as much as JSON of the same length."""
 
 
 async def decode(context: Context, data: bytes, media_type: str, kind: type[Any], validation: str) -> Any:
     """The typed object in a body; what strict validation minds becomes warnings. Raises StatusError (400)."""
     validation = validation or "Warn"
+    context.size = weight(data, media_type)
     found = await aside(
-        len(data), lambda: strict.decode_request(data, kind, media_type=media_type, field_validation=validation)
+        context.size,
+        lambda: strict.decode_request(data, kind, media_type=media_type, field_validation=validation),
     )
     for problem in found.problems:
         context.warn(problem)
@@ -34,11 +39,19 @@ async def decode(context: Context, data: bytes, media_type: str, kind: type[Any]
 
 async def read(context: Context, data: bytes, media_type: str, reading: Reading, validation: str) -> Any:
     """The object in a body of a kind that reads bodies itself. Raises StatusError (400, 415)."""
-    found = await aside(len(data), lambda: reading.decode(data, media_type, validation or "Warn"))
+    context.size = weight(data, media_type)
+    found = await aside(context.size, lambda: reading.decode(data, media_type, validation or "Warn"))
     for problem in found.problems:
         context.warn(problem)
     context.untracked = resets_managers(found.tree)
     return found.obj
+
+
+def weight(data: bytes, media_type: str) -> int:
+    """What it costs to read a body, in bytes of JSON; aliases in YAML may stand for any amount."""
+    if media_type != YAML:
+        return len(data)
+    return LARGE if b"*" in data else _YAML_COSTS * len(data)
 
 
 def resets_managers(tree: dict[str, Any]) -> bool:
@@ -54,7 +67,7 @@ async def delete_options(context: Context) -> DeleteOptions | None:
         return None
     media_type = body_type(context.request.header(b"content-type"))
     try:
-        return _options_in(data, media_type)
+        return await aside(weight(data, media_type), lambda: _options_in(data, media_type))
     except JSONSyntaxError as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from None
     except (DecodeError, ProtobufError, YAMLError) as error:

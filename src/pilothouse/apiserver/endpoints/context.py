@@ -30,6 +30,8 @@ class Context:
     clock: Clock
     media: Media = PLAIN
     warnings: list[str] = field(default_factory=list)
+    size: int = 0
+    """Bytes of the body, as far as it was read."""
     untracked: bool = False
     """The decoded body resets managedFields."""
 
@@ -44,10 +46,12 @@ class Context:
     async def body(self, limit: int = BODY_LIMIT) -> bytes:
         """Raises StatusError (413)."""
         try:
-            return await self.request.body(limit)
+            data = await self.request.body(limit)
         except BodyTooLarge:
             told = f"Request entity too large: limit is {limit}"
             raise errors.make(413, "RequestEntityTooLarge", told) from None
+        self.size = len(data)
+        return data
 
     def warn(self, text: str) -> None:
         if text and text not in self.warnings:
@@ -67,6 +71,7 @@ class Context:
             field_validation=getattr(options, "field_validation", ""),
             options=options,
             warnings=self.warnings,
+            size=self.size,
             untracked=self.untracked,
         )
 

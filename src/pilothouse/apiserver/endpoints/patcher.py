@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from pilothouse.api.codec import json as codec
+from pilothouse.api.codec import strict
 from pilothouse.api.codec.strict import Decoded
 from pilothouse.api.errors import StatusError
 from pilothouse.api.field_errors import as_status
@@ -15,6 +16,7 @@ from pilothouse.apiserver import patch
 from pilothouse.apiserver.apply import configuration
 from pilothouse.apiserver.apply.tracker import FieldTracker
 from pilothouse.apiserver.endpoints import bodies
+from pilothouse.apiserver.endpoints.negotiation import YAML
 from pilothouse.apiserver.generic.call import Call, Change
 from pilothouse.apiserver.generic.patching import PatchKind
 from pilothouse.apiserver.generic.reading import Reading
@@ -48,7 +50,7 @@ class ObjectPatcher:
         async def change(live: Any) -> Any:
             new = await _patched(kind, body, live, form.type, call, registry.strategy.reading)
             bodies.named(new, call.name, call.namespace)
-            return self._tracker.updated(form.defaults(new), live, call)
+            return await aside(call.size, lambda: self._tracker.updated(form.defaults(new), live, call))
 
         return await registry.update(change, call, create=False)
 
@@ -57,10 +59,13 @@ class ObjectPatcher:
     ) -> tuple[Stored, bool]:
         config = await _configuration(body, call)
 
-        def change(live: Any) -> Any:
+        def applied(live: Any) -> Any:
             new = self._tracker.applied(live, config, form.type, call, force)
             bodies.named(new, call.name, call.namespace)
             return form.defaults(new)
+
+        async def change(live: Any) -> Any:
+            return await aside(call.size, lambda: applied(live))
 
         # A kind that PUT creates is created through its status, too.
         create = not call.subresource or (call.subresource == "status" and registry.strategy.allow_create_on_update)
@@ -113,13 +118,15 @@ async def _patched(
 async def _decoded(media_type: str, body: bytes, live: Any, call: Call, reading: Reading | None = None) -> Decoded[Any]:
     validation = call.field_validation or "Warn"
     data = codec.encode(live)
+    if media_type == patch.JSON_PATCH and b"copy" in body:
+        call.size = max(call.size, LARGE)  # a few operations may make megabytes
 
     def patched() -> Decoded[Any]:
         if reading is not None:
             return reading.patched(media_type, body, data, validation)
         return patch.apply_patch(media_type, body, data, type(live), validation)
 
-    found = await aside(len(body) + len(data), patched)
+    found = await aside(max(call.size, len(data)), patched)
     for problem in found.problems:
         call.warn(problem)
     call.untracked = bodies.resets_managers(found.tree)
@@ -128,7 +135,10 @@ async def _decoded(media_type: str, body: bytes, live: Any, call: Call, reading:
 
 async def _configuration(body: bytes, call: Call) -> dict[str, Any]:
     """The configuration in an apply's body. Raises StatusError."""
-    config, warnings = await aside(len(body), lambda: configuration(body, call.field_validation or "Warn"))
+    if len(body) < LARGE and (plain := strict.plain_object(body)) is not None:
+        return plain
+    call.size = max(call.size, bodies.weight(body, YAML))
+    config, warnings = await aside(call.size, lambda: configuration(body, call.field_validation or "Warn"))
     for warning in warnings:
         call.warn(warning)
     return config

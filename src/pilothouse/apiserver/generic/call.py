@@ -25,6 +25,8 @@ class Call:
     options: Any = None
     """The CreateOptions, UpdateOptions, PatchOptions or DeleteOptions, where admission may want to see them."""
     warnings: list[str] = field(default_factory=list)
+    size: int = 0
+    """The bytes of the body or of the object it changes: how much work the request may be."""
     untracked: bool = False
     """The body resets managedFields: they are dropped, and this write is not tracked."""
 

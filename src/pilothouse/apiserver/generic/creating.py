@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from pilothouse.apiserver.generic import writing
 from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.generic.desk import Desk, settling, told, unavailable
 from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.kit.aside import aside
 from pilothouse.seams.store import KeyExists, StoreUnavailable
 
 NAME_ATTEMPTS = 8
@@ -29,8 +31,8 @@ class Creator:
         """Create `obj` (of the call's version, decoded only). Raises StatusError."""
         obj, warning = writing.distinct_owners(writing.place(obj, call.namespace))
         call.warn(warning)
-        form = self._desk.forms[call.api_version]
-        obj = form.to_storage(self._s.tracker.created(form.defaults(obj), call))
+        form, sent = self._desk.forms[call.api_version], obj
+        obj = await aside(call.size, lambda: form.to_storage(self._s.tracker.created(form.defaults(sent), call)))
         return await self.admit_and_insert(obj, call)
 
     async def admit_and_insert(self, obj: Any, call: Call) -> Stored:
@@ -56,7 +58,8 @@ class Creator:
         obj = writing.system_metadata(obj, write.now, self._s.chance)
         obj, hook = await desk.begin_create(obj, write)
         with settling(hook, call.dry_run):
-            obj, warnings = writing.before_create(desk.rules[call.api_version], obj, write)
+            checked = partial(writing.before_create, desk.rules[call.api_version], obj, write)
+            obj, warnings = await aside(call.size, checked)
             attributes.obj, attributes.name = obj, obj.metadata.name
             told(call, warnings)
             await self._s.admission.validate(attributes)
@@ -68,7 +71,7 @@ class Creator:
         desk = self._desk
         kind = desk.stored_bytes
         key = desk.key(obj.metadata.namespace, obj.metadata.name)
-        value = desk.value(obj)
+        value = await aside(call.size, partial(desk.value, obj))
         if call.dry_run:
             current = await desk.cache.get(key)
             if current is not None:

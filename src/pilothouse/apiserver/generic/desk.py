@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from pilothouse.api import errors
@@ -16,6 +17,7 @@ from pilothouse.apiserver.generic.emptiness import without_empty
 from pilothouse.apiserver.generic.storage import Cache, KindBytes, Stored
 from pilothouse.apiserver.generic.strategy import Hooks, Strategy, VersionForm, Write, WriteHook
 from pilothouse.apiserver.generic.writing import with_meta
+from pilothouse.kit.aside import aside
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
 from pilothouse.seams.store import RevisionMismatch, StoreUnavailable
@@ -126,7 +128,7 @@ class Desk:
     async def swap(self, existing: Stored, new: Any, call: Call) -> Stored:
         """Store `new` in place of `existing`; without a change nothing is written. Raises Stale, StatusError."""
         kind = self.stored_bytes
-        value = self.value(new)
+        value = await aside(call.size, partial(self.value, new))
         same = kind.of_value(existing.key, value, existing.revision)
         if call.dry_run:
             return same

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from functools import partial
 from typing import Any, cast
 
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from pilothouse.apiserver.generic.desk import Desk, Stale, settling, told
 from pilothouse.apiserver.generic.scaling import scale_errors, scale_of
 from pilothouse.apiserver.generic.storage import Stored
 from pilothouse.apiserver.generic.strategy import Scale, Status
+from pilothouse.kit.aside import aside
 
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
@@ -55,12 +57,12 @@ class Updater:
         """PUT `obj` (of the call's version, decoded only) in place of the live object. Raises StatusError."""
         obj, warning = writing.distinct_owners(obj)
         call.warn(warning)
-        new = self._desk.forms[call.api_version].defaults(obj)
+        new = await aside(call.size, partial(self._desk.forms[call.api_version].defaults, obj))
 
-        def change(live: Any) -> Any:
+        async def change(live: Any) -> Any:
             if live is None:
-                return self._s.tracker.created(new, call)
-            return self._s.tracker.updated(new, live, call)
+                return await aside(call.size, partial(self._s.tracker.created, new, call))
+            return await aside(call.size, partial(self._s.tracker.updated, new, live, call))
 
         create = None if not call.subresource else False
         return await self.update(change, call, uid=obj.metadata.uid, create=create)
@@ -95,6 +97,7 @@ class Updater:
             if obj.metadata.resource_version:
                 obj = writing.with_meta(obj, resource_version="")
             return await self._creator.admit_and_insert(writing.place(obj, call.namespace), call), True
+        call.size = max(call.size, len(existing.tail))
         wanted = await _awaited(change(form.from_storage(self._desk.strategy.live(existing.obj))))
         new = writing.place(form.to_storage(wanted), call.namespace)
         return await self._replace(existing, new, call), False
@@ -120,7 +123,7 @@ class Updater:
         new, hook = await desk.begin_update(self._expected(new, old), old, write)
         with settling(hook, call.dry_run):
             strategy, rules = desk.rules[call.api_version], self._rules(call.subresource)
-            new, warnings = writing.before_update(strategy, new, old, write, rules)
+            new, warnings = await aside(call.size, partial(writing.before_update, strategy, new, old, write, rules))
             new = _without_mere_times(new, old)
             attributes.obj = new
             told(call, warnings)
