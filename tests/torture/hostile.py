@@ -36,8 +36,8 @@ Ending = Literal["answer", "early", "half", "drip"]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What one hostile client sends. `answer`: reads the answers to all it sent; `early`: goes without; `half`: has sent
-    less or more than a request, and may be answered; `drip`: sends piece by piece with pauses, and goes."""
+    """What one hostile client sends. `answer`: reads the answers to all it sent; `early`: goes without; `half`: has
+    sent less or more than a request, and may be answered; `drip`: sends piece by piece with pauses, and goes."""
 
     about: str
     pieces: Sequence[bytes]

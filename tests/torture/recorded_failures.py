@@ -16,10 +16,15 @@ _TEXTS = (
     r"failed to convert new object .*",
     # strategic merge patches
     r"The order in patch list:.*doesn't match \$setElementOrder list:.*",
-    r"expected a \[\]interface \{\}, but received a .*",
+    r"expected a (\[\]|map\[string\])interface \{\}, but received a .*",
     r"unknown patch type: .* in map: map\[.*",
     r"map: map\[.* does not contain declared merge key: .*",
-    r"cannot .* merge .*",
+    r"cannot merge lists without merge key for .*",
+    r"lists of lists are not supported",
+    r"unable to find api field in struct .*",
+    r"merging lists cannot yet be specified in the patch",
+    r"no elements in any of the given slices",
+    r"list element types are not identical: .*",
     # what these kinds say
     r"target\.(name: Required value|kind: Unsupported value: .*)",
     r"duplicate nodePort: .*",
@@ -27,6 +32,7 @@ _TEXTS = (
     r"This pod has more than one PodDisruptionBudget, .*",
     r"the spec replicas field .* does not exist",
     # nobody answers behind a proxy
+    r"no preferred addresses found; known addresses: .*",
     r"no endpoints available for service .*",
     r"error (trying to reach service|dialing backend): .*",
 )

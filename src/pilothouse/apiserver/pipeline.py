@@ -75,7 +75,7 @@ class Pipeline:
         except RecursionError:
             # Nested so deeply that even to say where is too much.
             log.info("refused %s %r: nested too deeply", request.method, request.target)
-            return answers.failure(bad_request("exceeded max depth"), _wanted_type(request), warnings)
+            return answers.failure(bad_request("exceeded max depth"), _wanted(request, parameters), warnings)
 
     async def _in_turn(self, context: Context, access: Access, trail: Trail | None) -> Answer:
         """Wait for the request's turn, authorize and handle it. Raises StatusError, TooMany."""
