@@ -153,12 +153,15 @@ def control_plane(nodes: int = 0) -> Iterator[ControlPlane]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PILOTHOUSE_HOME", str(home))
         patch.setenv("KUBECONFIG", str(home / "kubeconfig"))
-        clusters = Clusters()
+        clusters, plane = Clusters(), None
         clusters.up(UpRequest(name, nodes, "simulated"), Silent())
         try:
             found = specs.load(Paths.of(name))
             assert found is not None
-            yield ControlPlane(name, home, found.api_port, yaml.safe_load(clusters.kubeconfig(name)))
+            plane = ControlPlane(name, home, found.api_port, yaml.safe_load(clusters.kubeconfig(name)))
+            yield plane
         finally:
             clusters.down(name, Silent())
+            if plane is not None and plane.process is not None:
+                plane.process.wait()
             shutil.rmtree(home)

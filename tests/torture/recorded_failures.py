@@ -28,7 +28,7 @@ _TEXTS = (
     # what these kinds say
     r"target\.(name: Required value|kind: Unsupported value: .*)",
     r"duplicate nodePort: .*",
-    r"failed to allocate requested HealthCheck NodePort.*",
+    r"Internal error occurred: failed to allocate requested HealthCheck NodePort .*",
     r"This pod has more than one PodDisruptionBudget, .*",
     r"the spec replicas field .* does not exist",
     # nobody answers behind a proxy

@@ -13,9 +13,8 @@ X = TypeVar("X")
 LARGE = 32 * 1024
 """Bytes of input from which on work is done in a thread: less than that takes a few milliseconds, at the worst some
 twenty (ten thousand labels to be checked)."""
-_THREADS = 2
-"""Each of them that works takes the loop's turn at the interpreter; what waits for one is large, and can wait."""
-_executor = ThreadPoolExecutor(_THREADS, "aside")
+# One thread: the interpreter runs one at a time, and with two at work the loop would wait for both.
+_executor = ThreadPoolExecutor(1, "aside")
 
 
 async def aside(size: int, work: Callable[[], T]) -> T:

@@ -307,3 +307,27 @@ def test_bad_documents_have_other_words_where_nobody_looks_into_them(
 
 def test_null_is_an_operation_that_says_nothing() -> None:
     assert refused(JSON_PATCH, CONFIG, ConfigMap, "[null]")[0] == 422
+
+
+class TestBombs:
+    """Small patches that would make large things."""
+
+    def test_copies_make_no_more_than_a_few_megabytes(self) -> None:
+        doubling: list[Any] = [{"op": "add", "path": "/data", "value": {"a": "x" * 1000}}]
+        doubling += [{"op": "copy", "from": "/data", "path": f"/data/{n}"} for n in range(60)]
+        with pytest.raises(StatusError) as refused:
+            apply_patch(JSON_PATCH, json.dumps(doubling).encode(), encode(ConfigMap()), ConfigMap)
+        assert refused.value.code == 422
+
+    def test_what_is_nested_too_deeply_is_refused(self) -> None:
+        deepening = [{"op": "add", "path": "/data" + "/a" * n, "value": {}} for n in range(3000)]
+        with pytest.raises(StatusError) as refused:
+            apply_patch(JSON_PATCH, json.dumps(deepening).encode(), encode(ConfigMap()), ConfigMap)
+        assert refused.value.code == 422
+
+    @pytest.mark.parametrize("media_type", [JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH])
+    def test_numbers_that_are_none(self, media_type: str) -> None:
+        body = b'[{"op":"add","path":"/data","value":1e999}]' if media_type == JSON_PATCH else b'{"data":{"a":-1e999}}'
+        with pytest.raises(StatusError) as refused:
+            apply_patch(media_type, body, encode(ConfigMap()), ConfigMap)
+        assert refused.value.code == 400

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, NoReturn, cast
@@ -85,7 +86,8 @@ def _decoded(decoder: json.JSONDecoder, data: bytes) -> Any:
 
 
 def plain(node: Any) -> Any:
-    """The node as ordinary JSON values: of duplicate members the last, numbers as int or float."""
+    """The node as ordinary JSON values: of duplicate members the last, numbers as int or float. Raises
+    JSONSyntaxError for a number that is out of range."""
     if isinstance(node, Pairs):
         return {key: plain(value) for key, value in node}
     if isinstance(node, list):
@@ -111,8 +113,13 @@ def duplicates(node: Any, path: str = "") -> Iterator[str]:
 
 
 def number(literal: str) -> int | float:
-    """The value of a number literal."""
-    return int(literal) if literal.lstrip("-").isdigit() and len(literal) < 1000 else float(literal)
+    """The value of a number literal. Raises JSONSyntaxError if no number of 64 bits is near it."""
+    if literal.lstrip("-").isdigit() and len(literal) < 300:
+        return int(literal)
+    found = float(literal)
+    if math.isinf(found):
+        raise JSONSyntaxError(f"json: cannot unmarshal number {literal} into Go value of type float64")
+    return found
 
 
 def summary(data: bytes) -> str:

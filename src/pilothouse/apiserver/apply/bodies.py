@@ -27,7 +27,11 @@ def configuration(body: bytes, field_validation: str = "Warn") -> tuple[dict[str
         node, duplicates = yaml.load(body)
     except yaml.YAMLError as error:
         raise errors.bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from None
-    tree = go_json.plain(node)
+    try:
+        tree = go_json.plain(node)
+    except go_json.JSONSyntaxError as error:
+        told = f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {error}"
+        raise errors.bad_request(told) from None
     if tree is not None and not isinstance(tree, dict):
         raise errors.bad_request(
             "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "

@@ -19,7 +19,7 @@ def go_text(value: Any) -> str:
 
 
 def _float_text(value: float) -> str:
-    if value == int(value) and abs(value) < 1e21:
+    if abs(value) < 1e21 and value == int(value):
         return str(int(value))
     return repr(value)
 

@@ -1,0 +1,21 @@
+"""How deep JSON is nested."""
+
+import pytest
+
+from pilothouse.api.codec.depth import DEEPEST, too_deep
+
+
+@pytest.mark.parametrize(
+    ("data", "deep"),
+    [
+        (b"", False),
+        (b"[" * DEEPEST + b"]" * DEEPEST, False),
+        (b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1), True),
+        (b'{"a":' * (DEEPEST + 1) + b"1" + b"}" * (DEEPEST + 1), True),
+        (b"[" + b",".join([b"{}"] * 2000) + b"]", False),
+        (b'["' + b"[{" * 2000 + b'"]', False),
+        (b'["\\"' + b"[" * 2000 + b'\\\\"]', False),
+    ],
+)
+def test_depth(data: bytes, deep: bool) -> None:
+    assert too_deep(data) is deep
