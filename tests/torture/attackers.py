@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import re
 from collections import Counter
@@ -44,24 +43,31 @@ class Attacker:
 
     async def send(self, attempt: Attempt) -> None:
         self._findings.sent += 1
-        reader, writer = await self._connection(attempt.known)
         keep = False
         try:
-            for piece in attempt.pieces:
-                writer.write(piece)
-                await writer.drain()
-                if attempt.ending == "drip":
-                    await asyncio.sleep(PAUSE)
-            if attempt.ending in ("answer", "half"):
-                keep = await self._answers(attempt, reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(PATIENCE if attempt.ending != "half" else HOPE):
+                keep = await self._exchange(attempt)
+        except ConnectionError:
             pass  # refused on the way: what was answered counts
+        except TimeoutError:
+            if attempt.ending != "half":
+                self._findings.unanswered.append(attempt)
         if not keep or attempt.ending != "answer":
-            await self._leave(attempt.known)
+            self._leave(attempt.known)
 
-    async def close(self) -> None:
+    async def _exchange(self, attempt: Attempt) -> bool:
+        """Whether the connection can be used again."""
+        reader, writer = await self._connection(attempt.known)
+        for piece in attempt.pieces:
+            writer.write(piece)
+            await writer.drain()
+            if attempt.ending == "drip":
+                await CLOCK.sleep(PAUSE)
+        return attempt.ending in ("answer", "half") and await self._answers(attempt, reader)
+
+    def close(self) -> None:
         for known in list(self._open):
-            await self._leave(known)
+            self._leave(known)
 
     async def _connection(self, known: bool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if known not in self._open:
@@ -69,25 +75,18 @@ class Attacker:
             self._open[known] = await asyncio.open_connection("127.0.0.1", self._plane.port, ssl=context, limit=1 << 24)
         return self._open[known]
 
-    async def _leave(self, known: bool) -> None:
-        _, writer = self._open.pop(known)
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+    def _leave(self, known: bool) -> None:
+        if known in self._open:
+            self._open.pop(known)[1].transport.abort()
 
-    async def _answers(self, attempt: Attempt, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _answers(self, attempt: Attempt, reader: asyncio.StreamReader) -> bool:
         """Read what the attempt is owed; whether the connection can be used again."""
         headless = attempt.pieces[0].startswith(b"HEAD ")
         for number in range(attempt.answers):
             try:
-                async with asyncio.timeout(PATIENCE if attempt.ending == "answer" else HOPE):
-                    status, body, more = await _answer(reader, headless)
+                status, body, more = await _answer(reader, headless)
             except asyncio.IncompleteReadError:
                 if number == 0 and attempt.ending == "answer":
-                    self._findings.unanswered.append(attempt)
-                return False
-            except TimeoutError:
-                if attempt.ending == "answer":
                     self._findings.unanswered.append(attempt)
                 return False
             self._findings.statuses[status] += 1
@@ -132,7 +131,7 @@ async def attack(plane: ControlPlane, seed: int, count: int, clients: int = 8) -
         attacker = Attacker(plane, findings)
         for attempt in stream:
             await attacker.send(attempt)
-        await attacker.close()
+        attacker.close()
 
     share = -(-count // clients)
     streams = [itertools.islice(attempts(seed * 1000 + number), share) for number in range(clients)]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 import time
 from typing import Any
 
@@ -46,6 +47,26 @@ def _frame(handle: asyncio.Handle) -> Any:
 
 
 def _told(handle: asyncio.Handle, frame: Any) -> str:
+    return f"{_subject(handle, frame)}; threads: {_threads()}"
+
+
+def _threads() -> str:
+    """Where the other threads are: one of them may have kept the interpreter."""
+    own = threading.get_ident()
+    tops = [frame for number, frame in sys._current_frames().items() if number != own]
+    found = []
+    for top in tops:
+        names: list[str] = []
+        at: Any = top
+        while at is not None and len(names) < 4:
+            names.append(f"{at.f_code.co_name}:{at.f_lineno}")
+            at = at.f_back
+        if "_worker" not in names[0]:
+            found.append("<".join(names))
+    return " | ".join(found) or "idle"
+
+
+def _subject(handle: asyncio.Handle, frame: Any) -> str:
     request = frame.f_locals.get("request") if frame is not None else None
     if request is not None:
         return f"{request.method} {request.target!r} {request.length} {request.header(b'content-type')!r}"[:300]

@@ -11,6 +11,7 @@ from pilothouse.api.codec.json import encode
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.apps.v1 import Deployment
 from pilothouse.api.types.core.v1 import ConfigMap, PodTemplate, ServiceAccount
+from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.apiserver.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, apply_patch, members_named
 
 REJECTED = "the server rejected our request due to an error in our request"
@@ -331,3 +332,13 @@ class TestBombs:
         with pytest.raises(StatusError) as refused:
             apply_patch(media_type, body, encode(ConfigMap()), ConfigMap)
         assert refused.value.code == 400
+
+    def test_long_lists_merge_in_proportion_to_their_length(self) -> None:
+        live = encode(ConfigMap(metadata=ObjectMeta(finalizers=tuple(f"a/{n}" for n in range(30_000)))))
+        names = [f"a/{n}" for n in range(15_000, 45_000)]
+        body = {"metadata": {"$setElementOrder/finalizers": names, "finalizers": names}}
+        found = apply_patch(STRATEGIC_MERGE_PATCH, json.dumps(body).encode(), live, ConfigMap)
+        assert len(found.obj.metadata.finalizers) == 45_000
+        body = {"metadata": {"$deleteFromPrimitiveList/finalizers": names}}
+        found = apply_patch(STRATEGIC_MERGE_PATCH, json.dumps(body).encode(), live, ConfigMap)
+        assert len(found.obj.metadata.finalizers) == 15_000

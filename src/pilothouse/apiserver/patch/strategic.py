@@ -7,10 +7,12 @@ shows the patch shows what was left of it.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Hashable
 from typing import Any
 
 from pilothouse.api.shapes import FieldShape, Shape, shape_of
-from pilothouse.apiserver.patch.values import go_text, go_type, same
+from pilothouse.apiserver.patch.values import go_text, go_type, identity
 
 DIRECTIVE = "$patch"
 RETAIN = "$retainKeys"
@@ -149,21 +151,22 @@ def _check_order(wanted: list[Any], order: list[Any], merge_key: str) -> None:
     items = [i for i in wanted if not (merge_key and isinstance(i, dict) and i.get(DIRECTIVE) == "delete")]
     places = iter(order)
     for item in items:
-        if not any(_matches(item, place, merge_key) for place in places):
+        wanted_key = _key_of(item, merge_key)
+        if not any(_key_of(place, merge_key) == wanted_key for place in places):
             raise StrategicError(
                 f"The order in patch list:\n{go_text(wanted)}\n doesn't match {ORDER} list:\n{go_text(order)}\n"
             )
 
 
-def _matches(item: Any, other: Any, merge_key: str) -> bool:
+def _key_of(item: Any, merge_key: str) -> Hashable:
+    """What tells an item of a list from others. Raises StrategicError if it has nothing that does."""
     if not merge_key:
-        return same(item, other)
-    for one in (item, other):
-        if not isinstance(one, dict):
-            raise StrategicError(f"expected a map[string]interface {{}}, but received a {go_type(one)}")
-        if merge_key not in one:
-            raise _no_key(one, merge_key)
-    return same(item[merge_key], other[merge_key])
+        return identity(item)
+    if not isinstance(item, dict):
+        raise StrategicError(f"expected a map[string]interface {{}}, but received a {go_type(item)}")
+    if merge_key not in item:
+        raise _no_key(item, merge_key)
+    return identity(item[merge_key])
 
 
 def _no_key(item: dict[str, Any], merge_key: str) -> StrategicError:
@@ -185,21 +188,18 @@ def _merge_list(live: list[Any], wanted: list[Any], shape: Shape | None, merge_k
         return live
     if _element_type(live, wanted) != "map[string]interface {}":
         if deletes:
-            return [item for item in live if not any(same(item, gone) for gone in wanted)]
-        merged: list[Any] = []
-        for item in [*live, *wanted]:
-            if not any(same(item, other) for other in merged):
-                merged.append(item)
+            gone = {identity(item) for item in wanted}
+            return [item for item in live if identity(item) not in gone]
+        merged: list[Any] = list({identity(item): item for item in [*live, *wanted]}.values())
         return _in_order(merged, wanted, live, "")
     if not merge_key:
         raise StrategicError(f"cannot merge lists without merge key for {shape.go.rpartition('.')[2] if shape else ''}")
     live, wanted = _special_items(live, wanted, merge_key)
     merged = list(live)
+    places = _Places(merged, merge_key)
     for item in wanted:
-        if merge_key not in item:
-            raise _no_key(item, merge_key)
-        at = _place(merged, item, merge_key)
-        if at is None:
+        at = places.of(item)
+        if at < 0:
             merged.append(_plain(item))
         else:
             merged[at] = _merge_map(merged[at], dict(item), shape)
@@ -208,26 +208,40 @@ def _merge_list(live: list[Any], wanted: list[Any], shape: Shape | None, merge_k
 
 def _special_items(live: list[Any], wanted: list[Any], merge_key: str) -> tuple[list[Any], list[Any]]:
     """Do what items with `$patch` say; what is left of both lists."""
-    plain, replaces = [], False
+    plain, gone, replaces = [], set(), False
     for item in wanted:
         directive = item.get(DIRECTIVE)
         if DIRECTIVE not in item:
             plain.append(item)
         elif directive == "delete":
-            if merge_key not in item:
-                raise _no_key(item, merge_key)
-            live = [other for other in live if not _matches(item, other, merge_key)]
+            gone.add(_key_of(item, merge_key))
         elif directive == "replace":
             replaces = True
         elif directive == "merge":
             raise StrategicError("merging lists cannot yet be specified in the patch")
         else:
             raise _unknown(directive, item)
+    if gone:
+        live = [item for item in live if _key_of(item, merge_key) not in gone]
     return ([] if replaces else live), plain
 
 
-def _place(items: list[Any], wanted: dict[str, Any], merge_key: str) -> int | None:
-    return next((at for at, item in enumerate(items) if _matches(item, wanted, merge_key)), None)
+class _Places:
+    """Where items with a key stand in a list (to whose end others may be added), each looked at once at the most."""
+
+    def __init__(self, items: list[Any], merge_key: str) -> None:
+        self._items, self._merge_key = items, merge_key
+        self._known: dict[Hashable, int] = {}
+        self._looked = 0
+
+    def of(self, item: Any) -> int:
+        """The first place of an item with the key of `item`, -1 if there is none. Raises StrategicError for an item
+        without a key before that."""
+        wanted = _key_of(item, self._merge_key)
+        while wanted not in self._known and self._looked < len(self._items):
+            self._known.setdefault(_key_of(self._items[self._looked], self._merge_key), self._looked)
+            self._looked += 1
+        return self._known.get(wanted, -1)
 
 
 def _element_type(*lists: list[Any]) -> str:
@@ -244,16 +258,14 @@ def _element_type(*lists: list[Any]) -> str:
 def _in_order(merged: list[Any], order: list[Any], live: list[Any], merge_key: str) -> list[Any]:
     """Items of the patch in its order; those of the server alone are put between them where they stood."""
 
-    def rank(items: list[Any], item: Any) -> int:
-        return next((at for at, other in enumerate(items) if _matches(item, other, merge_key)), -1)
-
-    ranked = [(rank(order, item), rank(live, item), item) for item in merged]
-    patched = sorted((r for r in ranked if r[0] >= 0), key=lambda r: r[0])
-    servers = sorted((r for r in ranked if r[0] < 0), key=lambda r: r[1])
+    in_order, in_live = _Places(order, merge_key), _Places(live, merge_key)
+    ranked = [(in_order.of(item), in_live.of(item), item) for item in merged]
+    patched = deque(sorted((r for r in ranked if r[0] >= 0), key=lambda r: r[0]))
+    servers = deque(sorted((r for r in ranked if r[0] < 0), key=lambda r: r[1]))
     out: list[Any] = []
     while patched and servers:
         server_first = 0 <= servers[0][1] < patched[0][1]
-        out.append((servers if server_first else patched).pop(0)[2])
+        out.append((servers if server_first else patched).popleft()[2])
     return out + [r[2] for r in patched] + [r[2] for r in servers]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
+
+import msgspec
 
 
 def go_text(value: Any) -> str:
@@ -48,6 +51,13 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, list):
         return len(left) == len(right) and all(map(same, left, right))
     return bool(left == right)
+
+
+def identity(value: Any) -> Hashable:
+    """What two values have in common if they are the same, and only then."""
+    if isinstance(value, dict | list):
+        return msgspec.json.encode(value, order="sorted")
+    return type(value), value
 
 
 def copied(value: Any) -> Any:
