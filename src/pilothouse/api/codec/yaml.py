@@ -166,7 +166,8 @@ def _plain(text: str) -> Any:
         return text in _TRUE
     bare = text.replace("_", "")
     if (found := _INTEGER.match(bare)) is not None:
-        return _whole(found.group(1), found.group(2))
+        whole = _whole(found.group(1), found.group(2))
+        return text if whole is None else whole
     if _FLOAT.match(bare):
         return _fraction(float(bare))
     if bare.lstrip("+-").lower() in (".inf", ".nan") and bare[-3:] in ("inf", "Inf", "INF", "nan", "NaN", "NAN"):
@@ -174,10 +175,13 @@ def _plain(text: str) -> Any:
     return text
 
 
-def _whole(sign: str, digits: str) -> Number:
+def _whole(sign: str, digits: str) -> Number | None:
+    """None for one with a base that 64 bits don't hold: that is text."""
     if len(digits) > 1 and digits[0] == "0":
-        base = {"x": 16, "b": 2, "o": 8}.get(digits[1].lower(), 8)
-        value = int(digits.lstrip("0xXbBoO") or "0", base) if base == 8 else int(digits[2:], base)
+        base = {"x": 16, "b": 2, "o": 8}.get(digits[1].lower())
+        value = int(digits[2:], base) if base is not None else int(digits, 8)
+        if value > (2**63 if sign == "-" else 2**64 - 1):
+            return _fraction(float(sign + digits)) if base is None else None
     elif len(digits) > 20:
         return _fraction(float(sign + digits))
     else:
