@@ -3,10 +3,10 @@ does, none goes without an answer, crashes anything, or holds the loop; memory s
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
+import uvloop
 
 from tests.torture.attackers import Findings, attack
 from tests.torture.cluster import ControlPlane, control_plane
@@ -35,7 +35,7 @@ def plane() -> Iterator[ControlPlane]:
 
 def assault(plane: ControlPlane, seed: int, count: int) -> None:
     log = len(plane.log)
-    found = asyncio.run(attack(plane, seed, count))
+    found = uvloop.run(attack(plane, seed, count))
     _judge(found)
     assert "Traceback" not in plane.log[log:], plane.log[log:][-5000:]
     held = [line for line in plane.held.read_text().splitlines() if float(line.split()[0]) > HELD]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import uvloop
 
 from pilothouse.kit.clock import SystemClock
 from tests.torture.client import Client, Lost
@@ -218,12 +219,12 @@ async def torment(plane: ControlPlane, rounds: int, seed: int) -> Told:
 
 def test_ten_rounds() -> None:
     with control_plane() as plane:
-        told = asyncio.run(torment(plane, 10, 1))
+        told = uvloop.run(torment(plane, 10, 1))
     assert told.writes > 100
 
 
 @pytest.mark.torture
 def test_two_hundred_rounds() -> None:
     with control_plane() as plane:
-        told = asyncio.run(torment(plane, 200, 2))
+        told = uvloop.run(torment(plane, 200, 2))
     assert told.writes > 10_000
