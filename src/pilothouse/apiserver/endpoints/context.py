@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from pilothouse.apiserver.filters.request_info import RequestInfo
 from pilothouse.apiserver.generic.call import Call
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.messages import Answer, BodyTooLarge, Request
+from pilothouse.kit.texts import remembered
 
 BODY_LIMIT = 3 * 1024 * 1024
 
@@ -79,7 +79,7 @@ class Context:
         return manager_of(self.request.header(b"user-agent"))
 
 
-@functools.lru_cache(maxsize=256)
+@remembered(256)
 def manager_of(agent: bytes | None) -> str:
     """The field manager that a user agent stands for: its first part, at most 128 characters."""
     name = (agent or b"").decode("utf-8", "replace").partition("/")[0][:128]

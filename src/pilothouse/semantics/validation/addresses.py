@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import re
 from collections.abc import Collection, Iterator, Sequence
 
 from pilothouse.api.field_errors import FieldErrors, invalid
 from pilothouse.api.go_text import quote
+from pilothouse.kit.texts import remembered
 
 IP_FAULT = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 CIDR_FAULT = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
@@ -26,7 +26,7 @@ def _without_zeros(text: str) -> str:
     return _LEADING.sub("", text) if "." in text or "/" in text else text
 
 
-@functools.lru_cache(maxsize=4096)
+@remembered(4096)
 def parse(text: str) -> Address | None:
     """An address as the API has always read it, leading zeros of IPv4 parts included; None if it is none."""
     try:
