@@ -81,6 +81,10 @@ _ORDER = {
 """The fields of internal types that stand in an order of their own."""
 
 
+class Fields(dict[str, Any]):
+    """A struct that has no type here: its fields by their Go names, in order."""
+
+
 def quote(text: str) -> str:
     """`text` as `%q` prints it."""
     if _PLAIN.match(text):
@@ -126,7 +130,7 @@ def struct_tree(value: Any) -> Any:
     if isinstance(value, Quantity):
         return value.text
     if isinstance(value, Mapping):
-        return {k: struct_tree(value[k]) for k in sorted(value)}
+        return {k: struct_tree(value[k]) for k in (value if isinstance(value, Fields) else sorted(value))}
     if isinstance(value, tuple | list):
         return [struct_tree(v) for v in value]
     return value

@@ -170,7 +170,8 @@ def test_devices_tell_of_themselves_while_they_are_allocated() -> None:
     assert [e.path for e in allocations.validate(held, held)] == ["status.devices[0].networkData.ips[0]"]
     other = claim(exact(), status=given({**RESULT, "device": "e"}, devices=[device]))
     assert told(allocations.validate(other, claim(exact())))[0] == (
-        'status.devices[0]: Invalid value: "d.example.com/p/d": must be an allocated device in the claim'
+        'status.devices[0]: Invalid value: {"Driver":"d.example.com","Pool":"p","Device":"d","ShareID":""}: must be an '
+        "allocated device in the claim"
     )
     assert allocations.without_deallocated(other, held).status.devices == ()
     assert allocations.without_deallocated(held, held) is held

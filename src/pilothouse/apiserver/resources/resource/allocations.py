@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from pilothouse.api import go_text
 from pilothouse.api.field_errors import (
     FieldErrors,
     forbidden,
@@ -42,8 +43,8 @@ def _shared(of: DeviceRequestAllocationResult | AllocatedDeviceStatus) -> tuple[
     return (*_device(of), of.share_id or "")
 
 
-def _shown(of: AllocatedDeviceStatus) -> str:
-    return "/".join(part for part in _shared(of) if part)
+def _shown(of: AllocatedDeviceStatus) -> go_text.Fields:
+    return go_text.Fields(zip(("Driver", "Pool", "Device", "ShareID"), _shared(of), strict=True))
 
 
 def _results(status: ResourceClaimStatus) -> tuple[DeviceRequestAllocationResult, ...]:
