@@ -105,7 +105,8 @@ def live(obj: Service) -> Service:
     if obj.spec.type != "ExternalName":
         return obj
     for entry in obj.metadata.managed_fields:
-        if "f:internalTrafficPolicy" in (entry.fields_v_1 or {}).get("f:spec", {}):
+        fields = entry.fields_v_1.get("f:spec") if isinstance(entry.fields_v_1, dict) else None
+        if isinstance(fields, dict) and "f:internalTrafficPolicy" in fields:
             return replace(obj, spec=replace(obj.spec, internal_traffic_policy="Cluster"))
     return obj
 
