@@ -276,6 +276,18 @@ def test_hints_of_endpoints() -> None:
     ]
 
 
+def test_the_family_of_a_slice_stays_and_its_addresses_are_not_looked_at_again() -> None:
+    old = from_builtins({"addressType": "IPv4", "endpoints": [{"addresses": ["10.1.1.1"]}]}, EndpointSlice)
+    ports = ({"name": "a", "protocol": "TCP"},) * 2
+    new = from_builtins(
+        {"addressType": "IPv6", "endpoints": [{"addresses": ["10.1.1.1"]}], "ports": ports}, EndpointSlice
+    )
+    assert told(endpointslice.validate_update(new, old)) == [
+        'ports[1].name: Duplicate value: "a"',
+        'addressType: Invalid value: "IPv6": field is immutable',
+    ]
+
+
 @pytest.mark.parametrize(
     ("address", "texts"),
     [

@@ -141,7 +141,9 @@ def _address(address: str, kind: str, path: str, index: int, held: Collection[st
         return _full_name(at, address)
     if kind not in ("IPv4", "IPv6"):
         return []
-    found = addresses.ip(at, address, held)
+    if address in held:
+        return []
+    found = addresses.ip(at, address)
     parsed = addresses.parse(address)
     if found or parsed is None:
         return found
@@ -189,9 +191,11 @@ def _port_errors(obj: EndpointSlice) -> FieldErrors:
 
 
 def validate_update(new: EndpointSlice, old: EndpointSlice) -> FieldErrors:
+    """Addresses that the slice has already are not looked at again."""
+    found = _validate(new, {ip for endpoint in old.endpoints or () for ip in endpoint.addresses or ()})
     if new.address_type != old.address_type:
-        return [invalid("addressType", new.address_type, IMMUTABLE)]
-    return _validate(new, {ip for endpoint in old.endpoints or () for ip in endpoint.addresses or ()})
+        found.append(invalid("addressType", new.address_type, IMMUTABLE))
+    return found
 
 
 def warnings(obj: EndpointSlice) -> Sequence[str]:
