@@ -40,25 +40,25 @@ def run(command: Sequence[str], inside: Inside, stdin: bytes = b"") -> ExecResul
     otherwise."""
     if not command:
         return ExecResult(b"", b"", 0)
-    name, arguments = _name(command), command[1:]
-    if name in SHELLS:
-        return _script(_text(arguments) or stdin.decode(errors="replace"), inside, stdin)
-    if name == "exit":
-        return ExecResult(b"", b"", _exit_code(arguments, 0))
-    if name in _ANSWERS:
-        return ExecResult(_ANSWERS[name](arguments, inside, stdin), b"", int(name == "false"))
+    called, arguments = name(command), command[1:]
+    if called in SHELLS:
+        return _script(text(arguments) or stdin.decode(errors="replace"), inside, stdin)
+    if called == "exit":
+        return ExecResult(b"", b"", exit_code(arguments, 0))
+    if called in _ANSWERS:
+        return ExecResult(_ANSWERS[called](arguments, inside, stdin), b"", int(called == "false"))
     if "/" in command[0]:
         return ExecResult(b"", b"", 0)
-    return ExecResult(b"", f"{name}: not found\n".encode(), NOT_FOUND)
+    return ExecResult(b"", f"{called}: not found\n".encode(), NOT_FOUND)
 
 
 def foresee(command: Sequence[str], inside: Inside) -> Course | None:
     """How a container's own command will go; None for what goes on by itself, or that this shell doesn't know: a
     server, a shell that waits for input, `sleep infinity`. Of an endless loop it tells how the way there goes."""
     steps = [shell.Simple(tuple(command), "")] if command else []
-    if command and _name(command) in SHELLS:
+    if command and name(command) in SHELLS:
         try:
-            steps = shell.parse(_text(command[1:]) or "", inside.environment)
+            steps = shell.parse(text(command[1:]) or "", inside.environment)
         except shell.ScriptError:
             return None
     parts = shell.endless(steps)
@@ -73,19 +73,19 @@ def foresee(command: Sequence[str], inside: Inside) -> Course | None:
 
 def play(steps: Sequence[shell.Simple], inside: Inside) -> Course | None:
     """What comes of these commands; None if one of them is not known, or never ends."""
-    if any(s.joined in ("|", "&") or _name(s.words) not in _FORESEEN for s in steps):
+    if any(s.joined in ("|", "&") or name(s.words) not in _FORESEEN for s in steps):
         return None
     seconds, output, code = 0.0, b"", 0
     for step in steps:
         if _skipped(step, code):
             continue
-        if _name(step.words) == "sleep":
+        if name(step.words) == "sleep":
             pause = _seconds(step.words[1:])
             if pause is None:
                 return None
             seconds += pause
         result = run(step.words, inside)
-        code = _exit_code(step.words[1:], code) if step.words[0] == "exit" else result.exit_code
+        code = exit_code(step.words[1:], code) if step.words[0] == "exit" else result.exit_code
         output += result.stdout if step.kept else b""
         if step.words[0] == "exit":
             break
@@ -103,7 +103,7 @@ def _script(text: str, inside: Inside, stdin: bytes) -> ExecResult:
         if _skipped(step, code):
             continue
         if step.words[0] == "exit":
-            return ExecResult(out, error, _exit_code(step.words[1:], code))
+            return ExecResult(out, error, exit_code(step.words[1:], code))
         result = run(step.words, inside, stdin)
         out, error, code = out + (result.stdout if step.kept else b""), error + result.stderr, result.exit_code
     return ExecResult(out, error, code)
@@ -113,16 +113,18 @@ def _skipped(step: shell.Simple, code: int) -> bool:
     return (step.joined == "&&" and code != 0) or (step.joined == "||" and code == 0)
 
 
-def _name(command: Sequence[str]) -> str:
+def name(command: Sequence[str]) -> str:
+    """What a command is called, without its folder."""
     return command[0].rpartition("/")[2]
 
 
-def _text(arguments: Sequence[str]) -> str | None:
+def text(arguments: Sequence[str]) -> str | None:
     """The script of `sh -c script`."""
     return arguments[1] if arguments[:1] and arguments[0] == "-c" and len(arguments) > 1 else None
 
 
-def _exit_code(arguments: Sequence[str], last: int) -> int:
+def exit_code(arguments: Sequence[str], last: int) -> int:
+    """What `exit` with these arguments ends with, after a command that ended with `last`."""
     if not arguments:
         return last
     return int(arguments[0]) & 255 if arguments[0].isdigit() else 2

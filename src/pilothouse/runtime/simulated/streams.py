@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from pilothouse.runtime.simulated.commands import Inside, run
+from pilothouse.runtime.simulated import process
+from pilothouse.runtime.simulated.commands import Inside
 from pilothouse.seams.streams import ByteReader, ByteWriter, ExitStatus, StreamClosed
 
 
@@ -34,38 +36,43 @@ class MemoryReader:
         return self._parts.pop(0)
 
 
-class MemoryWriter:
-    """Collects what is written until its end."""
+class SessionInput:
+    """Standard input of a session, which is given each piece as it comes."""
 
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._closed = asyncio.Event()
+    def __init__(self, take: Callable[[bytes], None], ended: Callable[[], None]) -> None:
+        self._take = take
+        self._ended = ended
+        self._closed = False
 
     async def write(self, data: bytes) -> None:
-        if self._closed.is_set():
+        if self._closed:
             raise StreamClosed("standard input is closed")
-        self._parts.append(data)
+        self._take(data)
 
     async def close(self) -> None:
-        self._closed.set()
-
-    async def everything(self) -> bytes:
-        await self._closed.wait()
-        return b"".join(self._parts)
+        if not self._closed:
+            self._closed = True
+            self._ended()
 
 
 class SimulatedSession:
-    """An exec: it takes its whole input, then answers. An attach has no command: it stays until closed or ended."""
+    """An exec: its process takes its input piece by piece. An attach has no command: it stays until closed or ended."""
 
     def __init__(self, command: list[str] | None, inside: Inside, *, stdin: bool, tty: bool) -> None:
-        self._command = command
-        self._inside = inside
-        self._stdin = MemoryWriter() if stdin else None
+        self._stdin = SessionInput(self._typed if tty else self._given, self._end_of_input) if stdin else None
         self._stdout = MemoryReader()
         self._stderr = None if tty else MemoryReader()
+        self._tty = tty
         self._status: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
-        if command is not None and not stdin:
-            self._finish(b"")
+        self._process: process.Process | None = None
+        if command is not None:
+            begun = process.start(command, inside)
+            if isinstance(begun, process.Output):
+                self._write(begun)
+            else:
+                self._process = begun
+                if not stdin:
+                    self._end_of_input()
 
     @property
     def stdin(self) -> ByteWriter | None:
@@ -82,14 +89,34 @@ class SimulatedSession:
     async def resize(self, width: int, height: int) -> None:
         """There is no terminal to resize."""
 
-    def _finish(self, data: bytes) -> None:
-        result = run(self._command or (), self._inside, data)
-        self._stdout.feed(result.stdout)
-        (self._stderr or self._stdout).feed(result.stderr)
-        self.end(ExitStatus(result.exit_code))
+    def _typed(self, data: bytes) -> None:
+        """A terminal shows what is typed, ends lines as programs know it, and ends the input at ^D."""
+        line, ends, _ = data.partition(b"\x04")
+        self._stdout.feed(line.replace(b"\r", b"\r\n"))
+        self._given(line.replace(b"\r", b"\n"))
+        if ends:
+            self._end_of_input()
+
+    def _given(self, data: bytes) -> None:
+        if self._process is not None:
+            self._write(self._process.take(data))
+
+    def _end_of_input(self) -> None:
+        if self._process is not None:
+            self._write(self._process.end())
+
+    def _write(self, output: process.Output) -> None:
+        stdout, stderr = output.stdout, output.stderr
+        if self._tty:
+            stdout, stderr = stdout.replace(b"\n", b"\r\n"), stderr.replace(b"\n", b"\r\n")
+        self._stdout.feed(stdout)
+        (self._stderr or self._stdout).feed(stderr)
+        if output.exit_code is not None:
+            self.end(ExitStatus(output.exit_code))
 
     def end(self, status: ExitStatus) -> None:
         """The process is over."""
+        self._process = None
         if not self._status.done():
             self._status.set_result(status)
         self._stdout.end()
@@ -97,10 +124,6 @@ class SimulatedSession:
             self._stderr.end()
 
     async def wait(self) -> ExitStatus:
-        if not self._status.done() and self._command is not None and self._stdin is not None:
-            data = await self._stdin.everything()
-            if not self._status.done():
-                self._finish(data)
         return await asyncio.shield(self._status)
 
     async def close(self) -> None:
