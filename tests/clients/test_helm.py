@@ -51,6 +51,17 @@ spec:
         pilothouse.io/simulate-exit-code: "{{ .Values.hookCode }}"
     spec: {restartPolicy: Never, containers: [{name: main, image: busybox}]}
 """,
+    "check": """
+apiVersion: v1
+kind: Pod
+metadata:
+  name: "{{ .Release.Name }}-check"
+  annotations:
+    helm.sh/hook: test
+    pilothouse.io/simulate-exit-after: "0"
+    pilothouse.io/simulate-exit-code: "{{ .Values.checkCode }}"
+spec: {restartPolicy: Never, containers: [{name: main, image: busybox}]}
+""",
 }
 
 
@@ -58,7 +69,7 @@ spec:
 def chart(tmp_path: pathlib.Path) -> str:
     (tmp_path / "templates").mkdir()
     (tmp_path / "Chart.yaml").write_text("{apiVersion: v2, name: web, version: 1.0.0}")
-    (tmp_path / "values.yaml").write_text("{replicas: 1, colour: blue, hookCode: 0}")
+    (tmp_path / "values.yaml").write_text("{replicas: 1, colour: blue, hookCode: 0, checkCode: 0}")
     for name, text in TEMPLATES.items():
         (tmp_path / "templates" / f"{name}.yaml").write_text(text)
     return str(tmp_path)
@@ -103,6 +114,26 @@ def test_a_release_from_install_to_uninstall(
     helm.uninstall("shop", **waiting)
     assert not apps.list_namespaced_deployment(namespace).items
     assert not core.list_namespaced_secret(namespace).items, "the release's records are secrets"
+
+
+def test_reads_renders_and_tests_a_release(helm: helm_python.Config, chart: str) -> None:
+    with helm_python.Chart.load(chart) as loaded:
+        rendered = helm.render(loaded, {"colour": "green"}, name="shop")
+    assert any("green" in text for text in rendered.values())
+    helm.install(chart, "shop", values={"colour": "green"}, timeout=SECONDS, wait="watcher")
+    assert helm.get_values("shop") == {"colour": "green"}
+    assert helm.get_values("shop", all_values=True)["replicas"] == 1
+    assert [one["name"] for one in helm.list()] == ["shop"]
+    assert helm.status("shop")["status"] == "deployed"
+    helm.test("shop", timeout=SECONDS)
+    helm.upgrade(chart, "shop", values={"checkCode": 3}, timeout=SECONDS, wait="watcher")
+    with pytest.raises(helm_python.HelmError, match="check"):
+        helm.test("shop", timeout=SECONDS)
+    with pytest.raises(helm_python.HelmError):
+        helm.install(chart, "shop", timeout=SECONDS)
+    helm.uninstall("shop", timeout=SECONDS, wait="watcher")
+    with pytest.raises(helm_python.HelmNotFoundError):
+        helm.status("shop")
 
 
 def test_a_failing_hook_fails_the_install(helm: helm_python.Config, chart: str) -> None:

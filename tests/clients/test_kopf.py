@@ -13,7 +13,7 @@ import pytest
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from tests.clients.objects import config_map, eventually
+from tests.clients.objects import config_map, eventually, pod
 
 pytestmark = pytest.mark.clients
 OPERATOR = pathlib.Path(__file__).with_name("operator_of_config_maps.py")
@@ -57,3 +57,35 @@ def test_an_operator_runs(kubeconfig: pathlib.Path, namespace: str, output: path
         eventually(missing)
         assert "gone: mine" in output.read_text()
         connection.rest_client.pool_manager.clear()
+
+
+@pytest.fixture
+def core(kubeconfig: pathlib.Path) -> Iterator[client.CoreV1Api]:
+    with config.new_client_from_config(str(kubeconfig)) as connection:
+        yield client.CoreV1Api(connection)
+        connection.rest_client.pool_manager.clear()
+
+
+def test_timers_daemons_retries_and_children(core: client.CoreV1Api, namespace: str, output: pathlib.Path) -> None:
+    def make(name: str) -> None:
+        metadata = {"name": name, "labels": {name: "yes"}}
+        core.create_namespaced_config_map(namespace, config_map(name, a="1") | {"metadata": metadata})
+
+    def data(name: str) -> dict[str, str]:
+        return dict(core.read_namespaced_config_map(name, namespace).data)
+
+    for name in ("ticked", "watched", "retried", "parent"):
+        make(name)
+    core.create_namespaced_pod(namespace, pod("seen"))
+    eventually(lambda: data("retried").get("tries") == "2")
+    eventually(lambda: int(data("ticked").get("ticks", "0")) >= 3)
+    eventually(lambda: "watching: watched" in output.read_text())
+    assert core.read_namespaced_config_map("watched", namespace).metadata.finalizers
+    core.delete_namespaced_config_map("watched", namespace)
+    eventually(lambda: "no longer watching: watched" in output.read_text())
+    eventually(lambda: "pod seen: " in output.read_text())
+    eventually(lambda: "child" in {one.metadata.name for one in core.list_namespaced_config_map(namespace).items})
+    core.delete_namespaced_config_map("parent", namespace)
+    eventually(lambda: "child" not in {one.metadata.name for one in core.list_namespaced_config_map(namespace).items})
+    told = core.list_namespaced_event(namespace, field_selector="reason=Adopted").items
+    assert [one.message for one in told] == ["the child is here"]
