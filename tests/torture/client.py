@@ -17,8 +17,9 @@ LARGEST = 1 << 26
 class Client:
     """One connection, opened when it is needed and again after it was lost."""
 
-    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+    def __init__(self, port: int, context: ssl.SSLContext, token: str = "") -> None:
         self._port, self._context = port, context
+        self._credentials = f"Authorization: Bearer {token}\r\n" if token else ""
         self._open: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def send(self, verb: str, path: str, body: Any = None) -> tuple[int, dict[str, str], Any]:
@@ -37,6 +38,18 @@ class Client:
             return status, headers, json.loads(data)
         except ValueError:
             return status, headers, data.decode(errors="replace")
+
+    async def skim(self, path: str) -> tuple[int, dict[str, str]]:
+        """GET, with the body read and dropped: the status and headers. Raises one of Lost."""
+        try:
+            reader, writer = await self._connection()
+            await self._write(writer, "GET", path, None)
+            status, headers = await _head(reader)
+            await _body(reader, headers)
+        except BaseException:
+            self.close()
+            raise
+        return status, headers
 
     async def watch(self, path: str) -> AsyncIterator[dict[str, Any]]:
         """The events of a watch, until it ends. Raises one of Lost."""
@@ -65,10 +78,9 @@ class Client:
             self._open = await asyncio.open_connection("127.0.0.1", self._port, ssl=self._context, limit=LARGEST)
         return self._open
 
-    @staticmethod
-    async def _write(writer: asyncio.StreamWriter, verb: str, path: str, body: Any) -> None:
+    async def _write(self, writer: asyncio.StreamWriter, verb: str, path: str, body: Any) -> None:
         data = b"" if body is None else json.dumps(body).encode()
-        head = f"{verb} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(data)}\r\n"
+        head = f"{verb} {path} HTTP/1.1\r\nHost: a\r\n{self._credentials}Content-Length: {len(data)}\r\n"
         kind = "application/merge-patch+json" if verb == "PATCH" else "application/json"
         writer.write(f"{head}Content-Type: {kind}\r\n\r\n".encode() + data)
         await writer.drain()

@@ -78,6 +78,12 @@ class ControlPlane:
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU that it has taken."""
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def kill(self) -> None:
         """-9, and gone when this returns."""
         process, pid = self.process, self.pid

@@ -180,9 +180,8 @@ async def _stream(
             body, told, initial = _written(frames, changes, told, initial)
             if body:
                 yield body
-    except Compacted as error:
-        yield frames.error(errors.expired(f"too old resource version: {told} ({error.compacted_revision})"))
-    except StoreUnavailable:
+    except (Compacted, StoreUnavailable):
+        # Who has fallen too far behind is let go of, as upstream does it: coming back, it hears what it has missed.
         return
     finally:
         stream.close()
