@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pilothouse.api.codec import json as codec
-from pilothouse.api.codec import strict
+from pilothouse.api.codec import protobuf, strict
 from pilothouse.api.codec.walk import DecodeError
 from pilothouse.api.types.core.v1 import Pod
 
@@ -48,6 +48,17 @@ def test_a_known_spec_hides_no_problem_beside_it() -> None:
         strict.decode(body("a", metadata={"generation": 1.5}), Pod)
     with pytest.raises(DecodeError):
         strict.decode(body("a", status=3), Pod)
+
+
+def test_messages_share_it_too() -> None:
+    first, second = (codec.from_builtins({**POD, "metadata": {"name": name}}, Pod) for name in "ab")
+    messages = [protobuf.encode(pod) for pod in (first, second)]
+    assert messages == [protobuf.encode(codec.from_builtins(codec.to_builtins(pod), Pod)) for pod in (first, second)]
+    read = [protobuf.decode(message, Pod) for message in messages]
+    assert read[0].spec is read[1].spec
+    assert read == [first, second]
+    asked = [strict.decode_request(message, Pod, media_type=protobuf.CONTENT_TYPE) for message in messages]
+    assert [found.obj for found in asked] == [first, second]
 
 
 def test_an_empty_list_of_managers_is_still_seen() -> None:

@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw
 
-# By the full name of a type, as this module must not load all types there are.
+# By the full names of types, as this module must not load all types there are.
 _SHARED = {"pilothouse.api.types.core.v1.Pod": "spec"}
+_PARTS = frozenset({"pilothouse.api.types.core.v1.PodSpec"})
 # How many are remembered, and how many bytes one may have.
 _LIMIT, _LARGEST = 256, 16 * 1024
 Hook = Callable[[type, Any], Any]
@@ -29,7 +30,12 @@ shared_part: Callable[[Any], str] = functools.cache(_shared_part)
 """The attribute of a kind that many objects share; empty if there is none."""
 
 
-class _Known:
+def is_shared_part(kind: Any) -> bool:
+    """Whether objects have values of this type in common."""
+    return f"{kind.__module__}.{kind.__qualname__}" in _PARTS
+
+
+class Known:
     """The Structs of bytes that were met before."""
 
     __slots__ = ("_held",)
@@ -54,7 +60,7 @@ class SharingDecoder:
     def __init__(self, kind: type[Any], hook: Hook) -> None:
         self._kind = kind
         self._part = shared_part(kind)
-        self._known = _Known()
+        self._known = Known()
         fields = msgspec.structs.fields(kind)
         self._part_decoder = msgspec.json.Decoder(_type_of(kind, self._part), dec_hook=hook)
         self._whole_decoder = msgspec.json.Decoder(kind, dec_hook=hook)
@@ -85,7 +91,7 @@ class SharingStrictDecoder:
         self._kind = kind
         self._part = shared_part(kind)
         self._hook = hook
-        self._known = _Known()
+        self._known = Known()
         fields = msgspec.structs.fields(kind)
         self._types = {f.name: f.type for f in fields if f.name != self._part}
         listed = [_open_field(f, Raw if f.name == self._part else Any) for f in fields]

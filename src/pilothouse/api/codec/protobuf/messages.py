@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pilothouse.api import scheme
+from pilothouse.api.codec.parts import Known, is_shared_part
 from pilothouse.api.codec.protobuf import schemas
 from pilothouse.api.codec.protobuf.scalars import BODIES, READERS, WIRE_TYPES, double_body, read_double
 from pilothouse.api.codec.protobuf.wire import (
@@ -27,6 +28,7 @@ from pilothouse.api.codec.protobuf.wire import (
     varint,
 )
 from pilothouse.api.shapes import Shape, fields_of_struct
+from pilothouse.kit.memo import Memo
 
 Append = Callable[[bytes], None]
 Write = Callable[[Any, Append], None]
@@ -168,7 +170,8 @@ def _lazy_encode(kind: Any) -> Callable[[Any], bytes]:
 
     def encode(value: Any) -> bytes:
         if not found:
-            found.append(message_of(kind).encode)
+            own = message_of(kind).encode
+            found.append(Memo(own) if is_shared_part(kind) else own)
         return found[0](value if value is not None else kind())
 
     return encode
@@ -258,6 +261,21 @@ def _map_writer(number: int, shape: Shape) -> Write:
     return write
 
 
+def _sharing(decode: Callable[[bytes, int, int], Any]) -> Callable[[bytes, int, int], Any]:
+    """`decode`, called once for bytes that are met again and again."""
+    known = Known()
+
+    def read(data: bytes, at: int, end: int) -> Any:
+        raw = data[at:end]
+        part = known.get(raw)
+        if part is None:
+            part = decode(raw, 0, len(raw))
+            known.put(raw, part)
+        return part
+
+    return read
+
+
 def _value_of(shape: Shape) -> Callable[[bytes, int, int], Any]:
     """Reads the content of a length-delimited value."""
     if shape.kind == "struct":
@@ -265,7 +283,8 @@ def _value_of(shape: Shape) -> Callable[[bytes, int, int], Any]:
 
         def decode(data: bytes, at: int, end: int) -> Any:
             if not found:
-                found.append(message_of(shape.struct).decode)
+                own = message_of(shape.struct).decode
+                found.append(_sharing(own) if is_shared_part(shape.struct) else own)
             return found[0](data, at, end)
 
         return decode
