@@ -13,6 +13,7 @@ from pilothouse.apiserver.apply.fieldset import (
     checked,
     difference,
     intersection,
+    ordered,
     paths,
     union,
     without_trees,
@@ -20,6 +21,7 @@ from pilothouse.apiserver.apply.fieldset import (
 
 ELEMENTS = st.sampled_from(["f:a", "f:b", "f:c", 'k:{"name":"x"}', 'v:"y"'])
 PATHS = st.lists(ELEMENTS, min_size=1, max_size=3).map(tuple)
+SETS = st.sets(PATHS, max_size=8)
 
 
 def of(members: set[tuple[str, ...]]) -> FieldSet:
@@ -42,7 +44,7 @@ def members(node: FieldSet, prefix: tuple[str, ...] = ()) -> set[tuple[str, ...]
     return found
 
 
-@given(st.sets(PATHS, max_size=8), st.sets(PATHS, max_size=8))
+@given(SETS, SETS)
 def test_algebra(left: set[tuple[str, ...]], right: set[tuple[str, ...]]) -> None:
     a, b = of(left), of(right)
     before: Any = (repr(a), repr(b))
@@ -73,3 +75,30 @@ def test_paths_as_upstream_prints_them() -> None:
         '.spec.ports[containerPort=80,protocol="TCP"]',
         '.spec.ports[containerPort=80,protocol="TCP"].name',
     ]
+
+
+def in_order(node: FieldSet) -> bool:
+    return not node or (list(node) == list(ordered(node)) and all(map(in_order, node.values())))
+
+
+@given(SETS, SETS)
+def test_elements_stay_in_upstreams_order(left: set[tuple[str, ...]], right: set[tuple[str, ...]]) -> None:
+    for operation in (union, intersection, difference, without_trees):
+        assert in_order(operation(of(left), of(right)))
+
+
+def test_upstreams_order_of_elements() -> None:
+    wanted = [
+        ".", "f:a", "f:ab", "f:b", 'k:{"containerPort":81,"protocol":"UDP"}',
+        'k:{"containerPort":443,"protocol":"TCP"}',
+        'k:{"containerPort":443,"protocol":"UDP"}', 'k:{"name":"a"}', 'k:{"name":"a b"}', 'k:{"name":"ab"}', "v:9",
+        "v:10", 'v:"1"', "v:true", "i:2", "i:10",
+    ]  # fmt: skip
+    assert list(ordered({key: {} for key in sorted(wanted, reverse=True)})) == wanted
+
+
+def test_what_a_client_sends_is_put_in_order() -> None:
+    sent = {"f:spec": {"f:b": {}, "f:a": {"f:y": {}, ".": {}, "f:x": {}}}, "f:metadata": {}}
+    found = checked(sent)
+    assert found == sent
+    assert in_order(found)

@@ -104,3 +104,13 @@ def test_entries_of_another_group_are_lost(tracker: FieldTracker) -> None:
     assert owners(tracker.applied(live, ours, CoreEvent, call("two"), False)) == {
         ("two", "Apply", ""): {"f:message": {}}
     }
+
+
+def test_owned_fields_are_told_in_upstreams_order(tracker: FieldTracker) -> None:
+    obj = ConfigMap(metadata=ObjectMeta(name="a", labels={"z": "1", "b": "2"}), data={"y": "1", "k": "1"})
+    held = tracker.created(obj, call("one"))
+    held = tracker.updated(replace(held, data={"y": "1", "k": "1", "m": "1"}), held, call("one"))
+    fields = held.metadata.managed_fields[0].fields_v_1
+    assert list(fields) == ["f:data", "f:metadata"]
+    assert list(fields["f:data"]) == [".", "f:k", "f:m", "f:y"]
+    assert list(fields["f:metadata"]["f:labels"]) == [".", "f:b", "f:z"]

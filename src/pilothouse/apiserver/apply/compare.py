@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from pilothouse.apiserver.apply.fieldset import LEAF, SELF, FieldSet, Node, union, without_trees
+from pilothouse.apiserver.apply.fieldset import LEAF, SELF, FieldSet, Node, ordered, union, without_trees
 from pilothouse.apiserver.apply.schema import ElementError, TypeNode
 
 
@@ -40,7 +40,7 @@ def compare(node: TypeNode, old: Any, new: Any) -> Comparison:
     else:
         _compare_lists(node, old or [], new or [], found)
     added, modified, removed = found
-    return Comparison(added or None, modified or None, removed or None)
+    return Comparison(ordered(added) or None, ordered(modified) or None, ordered(removed) or None)
 
 
 def _mergeable(old: Any, new: Any) -> bool:
@@ -125,7 +125,7 @@ def everything(node: TypeNode, value: Any) -> Node:
             out[element_name] = everything(node.element, items[0]) if len(items) == 1 else LEAF
     else:
         return LEAF
-    return out
+    return ordered(out)
 
 
 def fields_of(node: TypeNode, value: Any) -> FieldSet:
@@ -158,14 +158,14 @@ def _stated(node: TypeNode, value: Any) -> FieldSet:
         assert node.element is not None
         for element, items in indexed(node, value).items():
             out[element] = with_self(_stated(node.element, items[0])) if len(items) == 1 else LEAF
-    return out or None
+    return ordered(out) or None
 
 
 def with_self(node: FieldSet) -> Node:
     """The node with its own path in the set."""
     if not node:
         return LEAF
-    return node if SELF in node else {**node, SELF: LEAF}
+    return node if SELF in node else {SELF: LEAF, **node}
 
 
 def named_members(node: TypeNode | None, held: FieldSet) -> FieldSet:

@@ -3,10 +3,13 @@
 A node says whether its own path is in the set, and holds the nodes below it by path element (`f:name`,
 `k:{"name":"a"}`, `v:"x"`, `i:0`): `{}` is a path without others below, `{".": {}, ...}` a path with others, a node
 without "." only leads to others. An empty set is None.
+
+Elements stand in upstream's order, since clients see the bytes; every function here keeps it.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -23,6 +26,16 @@ class FieldSetError(ValueError):
     """Text that is no FieldsV1."""
 
 
+def ordered(node: Node) -> Node:
+    """The node with its elements in upstream's order; what is below is in order already."""
+    if len(node) < 2:
+        return node
+    keys = sorted(node)
+    if keys[-1] > "g":  # not field names alone, whose order is that of their text
+        keys.sort(key=_order)
+    return {key: node[key] for key in keys}
+
+
 def has_self(node: Node) -> bool:
     return not node or SELF in node
 
@@ -31,9 +44,7 @@ def _made(member: bool, below: Node) -> FieldSet:
     """A node of its own membership and what is below."""
     if not below:
         return LEAF if member else None
-    if member:
-        below[SELF] = LEAF
-    return below
+    return {SELF: LEAF, **below} if member else below
 
 
 def union(left: FieldSet, right: FieldSet) -> FieldSet:
@@ -45,14 +56,14 @@ def union(left: FieldSet, right: FieldSet) -> FieldSet:
 
 def _union(left: Node, right: Node) -> Node:
     if not left:
-        return right if has_self(right) else {**right, SELF: LEAF}
+        return right if has_self(right) else {SELF: LEAF, **right}
     if not right:
-        return left if SELF in left else {**left, SELF: LEAF}
+        return left if SELF in left else {SELF: LEAF, **left}
     out = dict(left)
     for key, node in right.items():
         held = out.get(key)
         out[key] = node if held is None else _union(held, node)
-    return out
+    return out if len(out) == len(left) else ordered(out)
 
 
 def intersection(left: FieldSet, right: FieldSet) -> FieldSet:
@@ -148,8 +159,27 @@ def paths(node: FieldSet, prefix: str = "") -> Iterator[str]:
         yield from paths(node[key] or None if node is not None else None, prefix + element_text(key))
 
 
-def _order(key: str) -> tuple[int, str]:
-    return _RANKS.get(key[:1], 4), key
+@functools.lru_cache(4096)
+def _order(key: str) -> tuple[Any, ...]:
+    """What path elements are sorted by: their kind, then names as text and values as values."""
+    kind, _, rest = key.partition(":")
+    if kind == "i":
+        return _RANKS[kind], int(rest)
+    if kind == "v":
+        return _RANKS[kind], _value_order(json.loads(rest))
+    if kind == "k":
+        held = json.loads(rest)
+        return _RANKS[kind], tuple((name, _value_order(held[name])) for name in sorted(held))
+    return _RANKS.get(kind, -1), rest
+
+
+def _value_order(value: Any) -> tuple[int, Any]:
+    """Numbers before texts before truth values before all else."""
+    if isinstance(value, bool):
+        return 2, value
+    if isinstance(value, int | float):
+        return 0, value
+    return (1, value) if isinstance(value, str) else (3, json.dumps(value))
 
 
 def element_text(element: str) -> str:
@@ -174,7 +204,11 @@ def checked(fields: Any) -> FieldSet:
     if fields is None:
         return None
     _check(fields)
-    return {k: v for k, v in fields.items() if k != SELF} or None
+    return _all_ordered({k: v for k, v in fields.items() if k != SELF}) or None
+
+
+def _all_ordered(node: Node) -> Node:
+    return ordered({key: _all_ordered(inner) if inner else inner for key, inner in node.items()})
 
 
 def _check(node: Any) -> None:
