@@ -244,3 +244,50 @@ def test_updates_warn_only_of_a_new_generation() -> None:
     new = made(statefulset.STRATEGY, merged(WORKLOAD, {"spec": {"revisionHistoryLimit": -1}}))
     assert len(statefulset.STRATEGY.warnings_update(new, old)) == 1
     assert statefulset.STRATEGY.warnings_update(new, new) == []
+
+
+NOT_EPHEMERAL = "Forbidden: cannot be set for an Ephemeral Container"
+
+
+def test_what_an_ephemeral_container_cannot_have() -> None:
+    probe = {"exec": {"command": ["a"]}}
+    wrong = {"ports": [{"containerPort": 1}], "lifecycle": {"preStop": probe}, "livenessProbe": probe}
+    limited = {"resources": {"limits": {"cpu": "1"}}, **wrong}
+    assert refused(pod.STRATEGY, with_spec(ephemeralContainers=[{"name": "e", "image": "i", **limited}])) == [
+        f"spec.ephemeralContainers[0].{name}: {NOT_EPHEMERAL}"
+        for name in ("ports", "resources", "livenessProbe", "lifecycle")
+    ] + ["spec.ephemeralContainers: Forbidden: cannot be set on create"]
+
+
+@pytest.mark.parametrize(
+    ("shared", "name", "fine"),
+    [
+        ("hostNetwork", "net.ipv4.a", False),
+        ("hostNetwork", "net/ipv4/a", False),
+        ("hostNetwork", "kernel.sem", True),
+        ("hostIPC", "kernel.shm_rmid_forced", False),
+        ("hostIPC", "kernel.msgmax", False),
+        ("hostIPC", "fs.mqueue.msg_max", False),
+        ("hostIPC", "kernel.sem", False),
+        ("hostIPC", "kernel.semaphores", True),
+        ("hostIPC", "net.ipv4.a", True),
+    ],
+)
+def test_sysctls_of_namespaces_that_are_the_nodes(shared: str, name: str, fine: bool) -> None:
+    body = with_spec(**{shared: True}, securityContext={"sysctls": [{"name": name, "value": "1"}]})
+    wanted = f"may not be specified when '{shared}' is true"
+    found = [error for error in refused(pod.STRATEGY, body) if "sysctls" in error]
+    at = "spec.securityContext.sysctls[0].name"
+    assert found == ([] if fine else [f'{at}: Invalid value: "{name}": {wanted}'])
+
+
+def test_what_a_gated_pod_gives_up_is_told_as_null() -> None:
+    terms = [{"matchExpressions": [{"key": "k", "operator": "In", "values": ["v"]}]}]
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+    old = with_spec(schedulingGates=[{"name": "a"}], nodeSelector={"a": "b"}, affinity=affinity)
+    new = merged(old, {"spec": {"nodeSelector": None, "affinity": None}})
+    assert [error.partition(": only")[0].partition(": no ")[0] for error in refused_change(pod.STRATEGY, new, old)] == [
+        "spec.nodeSelector: Invalid value: null",
+        "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms: "
+        "Invalid value: null",
+    ]

@@ -76,7 +76,7 @@ class Creator:
             current = await desk.cache.get(key)
             if current is not None:
                 raise self._exists(current.obj)
-            return Stored(kind, key, 0, value[len(kind.head) :])
+            return kind.of_value(key, value, 0)
         try:
             return await desk.cache.create(key, value, obj)
         except KeyExists as found:

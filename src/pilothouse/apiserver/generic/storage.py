@@ -55,9 +55,14 @@ class KindBytes:
         return codec.encode(obj)
 
     def of_value(self, key: str, value: bytes, revision: int, obj: Any = None) -> Stored:
-        """The item of stored bytes; `obj` is its typed form, if it is at hand, with or without a resourceVersion."""
+        """The item of stored bytes; `obj` is its typed form, if it is at hand, with or without a resourceVersion.
+
+        Revision 0 is that of what is not stored (a dry run's object): it has no resourceVersion.
+        """
         if not value.startswith(self._start):
             raise MalformedValue(f"the value of {key} begins with {value[:80]!r}, not with {self._start!r}")
+        if not revision:
+            return Stored(self, key, 0, value[len(self.head) :])
         rest = memoryview(value)[len(self._start) :]
         comma = b"" if value.startswith(b"}", len(self._start)) else b","
         tail = b"".join((_VERSION, b'%d"' % revision, comma, rest))

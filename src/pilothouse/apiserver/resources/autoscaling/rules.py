@@ -41,7 +41,11 @@ def _reference(path: str, found: CrossVersionObjectReference) -> FieldErrors:
 
 def _target_version(path: str, found: CrossVersionObjectReference) -> FieldErrors:
     """Only the core group's ReplicationController may come without a group."""
-    if "/" in found.api_version or found.kind == "ReplicationController":
+    if found.api_version.count("/") > 1:
+        detail = f"unexpected GroupVersion string: {found.api_version}"
+        return [invalid(f"{path}.apiVersion", found.api_version, detail)]
+    group = found.api_version.rpartition("/")[0]
+    if group or found.kind == "ReplicationController":
         return []
     return [invalid(f"{path}.apiVersion", found.api_version, "apiVersion must specify API group")]
 

@@ -304,15 +304,16 @@ def ephemeral(path: str, spec: core.PodSpec, around: Around) -> FieldErrors:
         target = container.target_container_name
         if target and target not in others:
             errors.append(not_found(f"{at}.targetContainerName", target))
-        for name, attribute in (("ports", "ports"), *_EPHEMERAL_FORBIDDEN):
-            if getattr(container, attribute):
-                errors.append(forbidden(f"{at}.{name}", "cannot be set for an Ephemeral Container"))
-        if container.resources != core.ResourceRequirements():
-            errors.append(forbidden(f"{at}.resources", "cannot be set for an Ephemeral Container"))
         for name, value in (
+            ("ports", container.ports),
+            ("resources", container.resources != core.ResourceRequirements()),
+            ("resizePolicy", container.resize_policy),
             ("restartPolicy", container.restart_policy),
             ("restartPolicyRules", container.restart_policy_rules),
-            ("resizePolicy", container.resize_policy),
+            ("livenessProbe", container.liveness_probe),
+            ("readinessProbe", container.readiness_probe),
+            ("startupProbe", container.startup_probe),
+            ("lifecycle", container.lifecycle),
         ):
             if value:
                 errors.append(forbidden(f"{at}.{name}", "cannot be set for an Ephemeral Container"))

@@ -77,7 +77,7 @@ def _narrowed(new: core.PodSpec, old: core.PodSpec) -> tuple[core.PodSpec, Field
     errors: FieldErrors = []
     if any(new.node_selector.get(key) != value for key, value in old.node_selector.items()):
         detail = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
-        errors.append(invalid("spec.nodeSelector", dict(new.node_selector), detail))
+        errors.append(invalid("spec.nodeSelector", dict(new.node_selector) or None, detail))
     fresh, former = _nodes(new.affinity), _nodes(old.affinity)
     affinity = new.affinity
     if fresh != former:
@@ -102,7 +102,8 @@ def _narrowed_affinity(new: core.NodeAffinity | None, old: core.NodeAffinity | N
     if not old_terms:
         return []
     if len(terms) != len(old_terms):
-        return [invalid(path, terms, "no additions/deletions to non-empty NodeSelectorTerms list are allowed")]
+        detail = "no additions/deletions to non-empty NodeSelectorTerms list are allowed"
+        return [invalid(path, terms or None, detail)]
     detail = "only additions are allowed (no mutations or deletions)"
     pairs = enumerate(zip(terms, old_terms, strict=True))
     return [invalid(f"{path}[{i}]", term, detail) for i, (term, old_term) in pairs if not _only_more(term, old_term)]
