@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pilothouse.api.field_errors import FieldErrors, invalid
 from pilothouse.api.types.resource.v1 import ResourceClaim
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, Status, Strategy, Write
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, MetaUpdate, Status, Strategy, Write
 from pilothouse.apiserver.resources.declare import with_kept_meta
 from pilothouse.apiserver.resources.resource import allocations, requests
 from pilothouse.apiserver.table.cells import age
@@ -54,6 +54,7 @@ def row(obj: ResourceClaim, now: float) -> Sequence[Cell]:
 STRATEGY = Strategy(
     type=ResourceClaim,
     prefix="resourceclaims",
+    meta_update=MetaUpdate(whole=1),
     status=Status(
         prepare=prepare_status,
         validate=validate_status,

@@ -13,7 +13,7 @@ from pilothouse.api.field_errors import (
     required,
 )
 from pilothouse.api.types.storage.v1 import CSINode
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, MetaUpdate, Strategy
 from pilothouse.apiserver.resources.core.disks import driver_name
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation import names
@@ -55,19 +55,20 @@ def validate(obj: CSINode) -> FieldErrors:
 
 
 def validate_update(new: CSINode, old: CSINode) -> FieldErrors:
-    """A driver may come and go, but not change."""
+    """A driver may come and go, but not change. What makes a new object bad comes twice."""
     found: FieldErrors = []
     held = {driver.name: driver for driver in old.spec.drivers or ()}
     for driver in new.spec.drivers or ():
         before = held.get(driver.name)
         if before is not None and replace(before, allocatable=None) != replace(driver, allocatable=None):
             found.append(invalid("spec.drivers", driver, IMMUTABLE))
-    return [*found, *validate(new)]
+    return found + list(validate(new)) * 2
 
 
 STRATEGY = Strategy(
     type=CSINode,
     prefix="csinodes",
+    meta_update=MetaUpdate(whole=2, change=0),
     allow_unconditional_update=False,
     deletion=Deletion(returns_object=True),
     row=row,
