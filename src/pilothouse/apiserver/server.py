@@ -133,6 +133,7 @@ class ApiServer:
         for registry in registries.values():
             self.serve(registry)
         self.customs = CustomRoster(self._caches, surroundings, tracker, self)
+        self.documents.publish(self.customs.published)
         self.reader.observe(CustomResourceDefinition, self.customs.definition_changed)
         for resource in SERVED:
             if self.router.route(resource.group, resource.version, resource.resource) is None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pilothouse.api.custom import CustomObject
@@ -21,6 +21,7 @@ from pilothouse.apiserver.generic.desk import Surroundings
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import Cache
 from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.apiserver.openapi.custom import Custom
 from pilothouse.apiserver.resources.apiextensions.validation import validate
 from pilothouse.semantics import conditions
 
@@ -51,6 +52,8 @@ class Served:
     cache: WatchCache
     registries: dict[str, Registry]
     storage: str
+    schemas: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The schemas as they were declared, by version."""
 
     @property
     def stored(self) -> Registry:
@@ -86,6 +89,18 @@ class CustomRoster:
             return
         self._serve(new)
 
+    def published(self) -> dict[tuple[str, str], list[Custom]]:
+        """What OpenAPI tells of: the served versions by group and version."""
+        found: dict[tuple[str, str], list[Custom]] = {}
+        for served in self.served.values():
+            for declared in served.crd.spec.versions or ():
+                if declared.served:
+                    registry = served.registries[declared.name]
+                    schema = served.schemas[declared.name]
+                    told = Custom(registry.resource, registry.strategy.list_kind, schema)
+                    found.setdefault((registry.resource.group, declared.name), []).append(told)
+        return found
+
     def _drop(self, held: Served) -> None:
         del self.served[held.crd.metadata.name]
         for version, registry in held.registries.items():
@@ -110,6 +125,7 @@ class CustomRoster:
             self._tracker.add(strategy)
             registry = Registry(strategy, seen, self._surroundings, form=own)
             served.registries[version.declared.name] = registry
+            served.schemas[version.declared.name] = version.schema.raw
             if version.declared.served:
                 self._mount.serve(registry)
         self.served[crd.metadata.name] = served

@@ -12,7 +12,7 @@ from pilothouse.apiserver.discovery import documents as discovery
 from pilothouse.apiserver.discovery.documents import GROUP_ORDER
 from pilothouse.apiserver.endpoints import answers, negotiation
 from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.endpoints.openapi import OpenApi
+from pilothouse.apiserver.endpoints.openapi import Customs, OpenApi
 from pilothouse.apiserver.endpoints.router import Router, missing, not_allowed
 from pilothouse.kit.http.messages import Answer, Response
 from pilothouse.kit.texts import remembered
@@ -55,6 +55,10 @@ class Documents:
             "/version": self._version,
             "/version/": self._version,
         }
+
+    def publish(self, customs: Callable[[], Customs]) -> None:
+        """Let OpenAPI tell of the custom resources that `customs` answers."""
+        self._openapi.customs = customs
 
     def changed(self) -> None:
         """The routes are others than before."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -15,14 +15,17 @@ from pilothouse.api.facts import Resource
 from pilothouse.apiserver.endpoints import negotiation, query
 from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.filters.compression import accepts
-from pilothouse.apiserver.openapi import descriptions, plain, state
+from pilothouse.apiserver.openapi import custom, descriptions, plain, state
 from pilothouse.apiserver.openapi import documents as openapi
+from pilothouse.apiserver.openapi.custom import Custom
 from pilothouse.kit.http.messages import Answer, Header, Response
 
 JSON = "application/json"
 _PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _V2 = (JSON, _PROTOBUF, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
 Groups = Mapping[str, Mapping[str, list[Resource]]]
+Customs = Mapping[tuple[str, str], Sequence[Custom]]
+"""Custom resources by group and version."""
 
 
 class Document(NamedTuple):
@@ -34,10 +37,12 @@ class Document(NamedTuple):
 
 
 class OpenApi:
-    """Answers below /openapi; `groups` tells what is served, group to version to resources."""
+    """Answers below /openapi; `groups` tells what is served of the API's own kinds, group to version to resources."""
 
     def __init__(self, groups: Callable[[], Groups], server_version: str) -> None:
         self._groups = groups
+        self.customs: Callable[[], Customs] = dict
+        """The custom resources that are served."""
         self._server_version = server_version
         self._made: dict[str, Document] = {}
         self._tags: dict[str, str] = {}
@@ -45,7 +50,9 @@ class OpenApi:
 
     def changed(self) -> None:
         """What is served is not what it was. A document that is being made now goes to those who wait for it alone."""
-        self._made, self._tags = {}, {}
+        own = self._own()
+        self._made = {name: made for name, made in self._made.items() if name in own}
+        self._tags = {name: tag for name, tag in self._tags.items() if name in own}
 
     async def answer(self, context: Context, rest: list[str]) -> Answer | None:
         """None for a document that does not exist."""
@@ -70,18 +77,23 @@ class OpenApi:
         """Names of the documents of v3 to what makes them."""
         groups = self._groups()
         found: dict[str, Callable[[], Document]] = {}
-        for name, kind in plain.answers(groups).items():
+        customs = self.customs()
+        for name, kind in plain.answers([*groups, *dict.fromkeys(group for group, _ in customs)]).items():
             found[name] = functools.partial(self._plain, name, kind)
         for group, versions in groups.items():
             for version in versions:
                 found[_name(group, version)] = functools.partial(self._v3, group, version)
+        for (group, version), resources in customs.items():
+            found[_name(group, version)] = functools.partial(self._custom, resources)
         return found
+
+    def _own(self) -> dict[str, Any]:
+        """What is spoken in each group version of the API's own kinds, by the name of its document."""
+        return {_name(g, v): resources for g, versions in self._groups().items() for v, resources in versions.items()}
 
     def _tag(self, name: str) -> str:
         if name not in self._tags:
-            spoken = {
-                _name(g, v): resources for g, versions in self._groups().items() for v, resources in versions.items()
-            }
+            spoken = self._own() | {_name(*place): customs for place, customs in self.customs().items()}
             made_from = (name, self._server_version, state.stamp(), spoken.get(name, sorted(spoken.items())))
             self._tags[name] = openapi.document_hash(repr(made_from).encode())
         return self._tags[name]
@@ -126,6 +138,9 @@ class OpenApi:
         tree = openapi.v3(self._groups()[group][version], self._server_version, descriptions.read())
         return Document(_packed(msgspec.json.encode(tree)), JSON.encode())
 
+    def _custom(self, resources: Sequence[Custom]) -> Document:
+        return Document(_packed(msgspec.json.encode(custom.document(resources, descriptions.read()))), JSON.encode())
+
     def _plain(self, name: str, kind: str) -> Document:
         tree = plain.v3(name, kind, self._server_version, descriptions.read())
         return Document(_packed(msgspec.json.encode(tree)), JSON.encode())
@@ -141,7 +156,7 @@ class OpenApi:
     def _v2_tree(self) -> dict[str, Any]:
         from pilothouse.apiserver.openapi import v2
 
-        return v2.document(self._groups(), self._server_version, descriptions.read())
+        return v2.document(self._groups(), self._server_version, descriptions.read(), self.customs())
 
 
 def _name(group: str, version: str) -> str:

@@ -52,7 +52,7 @@ class Gathered:
         for name, kind in _meta_types().items():
             if name in used or name.endswith("APIResourceList"):
                 self.roots[name] = kind
-        self._name_meta_kinds()
+        self.kinds |= meta_kinds(self.resources)
 
     def _known(self, group: str, version: str, kind: str) -> str:
         found = scheme.type_of(group, version, kind)
@@ -63,16 +63,22 @@ class Gathered:
             self.kinds[name].append(gvk)
         return name
 
-    def _name_meta_kinds(self) -> None:
-        versions = sorted({(r.group, r.version) for r in self.resources} | {("", "v1")})
-        for kind in _EVERYWHERE:
-            gvks = [{"group": group, "kind": kind, "version": version} for group, version in versions]
-            self.kinds[f"{META}.{kind}"] = gvks
-        for kind in ("Status", "APIResourceList"):
-            self.kinds[f"{META}.{kind}"] = [{"group": "", "kind": kind, "version": "v1"}]
+
+def meta_kinds(resources: Iterable[Resource]) -> dict[str, list[dict[str, str]]]:
+    """The kinds of those definitions that every group version speaks."""
+    versions = sorted({(r.group, r.version) for r in resources} | {("", "v1")})
+    kinds: dict[str, list[dict[str, str]]] = {}
+    for kind in _EVERYWHERE:
+        gvks = [{"group": group, "kind": kind, "version": version} for group, version in versions]
+        kinds[f"{META}.{kind}"] = gvks
+    for kind in ("Status", "APIResourceList"):
+        kinds[f"{META}.{kind}"] = [{"group": "", "kind": kind, "version": "v1"}]
+    return kinds
 
 
-def _operation_v3(path: Path, operation: Operation) -> dict[str, Any]:
+def operation_v3(path: Path, operation: Operation) -> dict[str, Any]:
+    """An operation as v3 writes it."""
+
     def content(types: tuple[str, ...], name: str) -> dict[str, Any]:
         return {kind: {"schema": {"$ref": REFERENCE + name} if name else {"type": "string"}} for kind in types}
 
@@ -109,7 +115,8 @@ def operation_id(path: Path, operation: Operation) -> str:
     return operation.verb + "".join(w.replace(".", "_").title().replace("_", "") for w in words)
 
 
-def _path_parameters(path: Path) -> list[dict[str, Any]]:
+def path_parameters(path: Path) -> list[dict[str, Any]]:
+    """The parameters of all operations of a path."""
     required = [{"name": v, "in": "path", "required": True, "schema": {"type": "string"}} for v in path.variables]
     return [*required, PRETTY]
 
@@ -126,8 +133,8 @@ def v3(resources: Iterable[Resource], server_version: str, told: Mapping[str, De
     base = base_of(gathered.resources[0])
     paths: dict[str, Any] = {f"{base}/": _index_path(base)}
     for path in gathered.paths:
-        item: dict[str, Any] = {op.method: _operation_v3(path, op) for op in path.operations}
-        paths[path.path] = {**item, "parameters": _path_parameters(path)}
+        item: dict[str, Any] = {op.method: operation_v3(path, op) for op in path.operations}
+        paths[path.path] = {**item, "parameters": path_parameters(path)}
     return {
         "openapi": "3.0.0",
         "info": _info(server_version),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pilothouse.api.facts import Resource
-from pilothouse.apiserver.openapi import documents, plain, schemas
+from pilothouse.apiserver.openapi import custom, documents, plain, schemas
 from pilothouse.apiserver.openapi.descriptions import Described
 
 DEFINITIONS = "#/definitions/"
@@ -74,10 +75,14 @@ def _plain(name: str) -> dict[str, Any]:
 
 
 def document(
-    groups: Mapping[str, Mapping[str, Iterable[Resource]]], server_version: str, told: Mapping[str, Described]
+    groups: Mapping[str, Mapping[str, Iterable[Resource]]],
+    server_version: str,
+    told: Mapping[str, Described],
+    customs: Mapping[tuple[str, str], Sequence[custom.Custom]] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """The document for group to version to resources, in discovery's order; `told` describes types and fields."""
-    plainly = plain.answers(groups)
+    """The document for group to version to resources, in discovery's order, and for custom resources by group and
+    version; `told` describes types and fields."""
+    plainly = plain.answers([*groups, *dict.fromkeys(group for group, _ in customs)])
     paths: dict[str, Any] = {f"/{name}/": _plain(answer) for name, answer in plainly.items()}
     definitions: dict[str, Any] = {}
     for versions in groups.values():
@@ -85,6 +90,10 @@ def document(
             one = documents.v3(resources, server_version, told)
             _merge_definitions(definitions, one["components"]["schemas"])
             paths |= {path: _item(item) for path, item in one["paths"].items()}
+    for found in customs.values():
+        one = custom.document(found, told, v2=True)
+        _merge_definitions(definitions, one["components"]["schemas"])
+        paths |= {path: _item(item) for path, item in one["paths"].items()}
     _merge_definitions(definitions, plain.definitions(plainly.values(), told))
     return {
         "swagger": "2.0",
