@@ -18,6 +18,7 @@ from pilothouse.api.codec.protobuf.wire import varint
 from pilothouse.api.shapes import Shape, fields_of_struct, generated_structs, shape_of
 from pilothouse.api.types.coordination.v1 import Lease
 from pilothouse.api.types.core.v1 import ConfigMap, Pod, PodList
+from pilothouse.api.types.meta import v1 as meta
 from pilothouse.api.types.meta.v1 import DeleteOptions, ListMeta, ObjectMeta, Status
 
 from .objects import trees
@@ -147,3 +148,10 @@ def test_any_bytes_give_an_object_or_the_error(data: bytes, kind: type[Any]) -> 
         protobuf.decode_message(data, kind)
     except protobuf.ProtobufError:
         return
+
+
+def test_a_list_with_a_name_of_its_own_is_a_message() -> None:
+    listed = meta.APIResourceList(resources=(meta.APIResource(name="pods", verbs=("get", "list")),))
+    wire = protobuf.encode(listed)
+    assert b'"\x0b\n\x03get\n\x04list' in wire
+    assert protobuf.decode(wire, meta.APIResourceList) == listed

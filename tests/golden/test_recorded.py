@@ -21,9 +21,12 @@ from pilothouse.seams.house import UpRequest
 from tests.golden.playing import Server, play
 
 HERE = pathlib.Path(__file__).parent
-AREAS: dict[str, list[dict[str, Any]]] = json.loads(
-    gzip.decompress((HERE.parent / "data/golden/cases.json.gz").read_bytes())
-)
+DATA = HERE.parent / "data/golden"
+AREAS: dict[str, list[dict[str, Any]]] = {
+    area: cases
+    for name in ("cases", "custom")
+    for area, cases in json.loads(gzip.decompress((DATA / f"{name}.json.gz").read_bytes())).items()
+}
 CASES = {f"{area}/{case['name']}": case for area, cases in AREAS.items() for case in cases}
 NOT_YET = {line.split("#")[0].strip() for line in (HERE / "not_yet.txt").read_text().splitlines()} - {""}
 

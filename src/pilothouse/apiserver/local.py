@@ -21,6 +21,7 @@ from pilothouse.apiserver.authz.access import fields_of_text
 from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint, too_large
 from pilothouse.apiserver.generic.call import Call
+from pilothouse.apiserver.generic.desk import unavailable
 from pilothouse.apiserver.generic.patching import PatchKind
 from pilothouse.apiserver.generic.scaling import scale_of
 from pilothouse.apiserver.generic.storage import Change, Interest, Stored
@@ -32,7 +33,7 @@ from pilothouse.machinery.client import (
     Patch,
     WatchEvent,
 )
-from pilothouse.seams.store import Compacted, FutureRevision
+from pilothouse.seams.store import Compacted, FutureRevision, StoreUnavailable
 
 if TYPE_CHECKING:
     from pilothouse.apiserver.server import ApiServer
@@ -144,6 +145,8 @@ class LocalClient:
             raise _expired(revision, error) from None
         except FutureRevision as error:
             raise too_large(revision, error.current_revision) from None
+        except StoreUnavailable as error:
+            raise unavailable(error) from None
         end = clock.monotonic() + (seconds or 1800)
         try:
             while (left := end - clock.monotonic()) > 0:
@@ -156,6 +159,8 @@ class LocalClient:
                     yield self._event(endpoint, change)
         except Compacted as error:
             raise _expired(stream.revision, error) from None
+        except StoreUnavailable:
+            return  # the watch has ended: that of a custom resource does when its definition changes
         finally:
             stream.close()
 

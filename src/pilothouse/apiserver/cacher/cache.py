@@ -83,6 +83,8 @@ class WatchCache:
         await self._reach(after if initial else 0)
         wanted = self._plan(interest)
         replica = self._replica
+        if replica.retired is not None:
+            raise replica.retired
         if initial:
             return replica.fanout.add(wanted, _initial(replica, self._page(wanted, "", 0).items), self.revision)
         if after < replica.ring.floor:

@@ -59,6 +59,8 @@ class Replica:
         self.ring = Ring(0, source.ring_records, source.ring_bytes)
         self.fanout = Fanout(source.prefix, self.ring, lambda: self.revision)
         self._watch: Watch | None = None
+        self.retired: StoreUnavailable | None = None
+        """Why there are no new watchers any more."""
         self._seen = 0
         self._trouble: StoreUnavailable | None = None
         self._filling: asyncio.Task[None] | None = None
@@ -108,7 +110,8 @@ class Replica:
 
     def retire(self) -> None:
         """End the watchers now and the watch of the store a while later, for requests that are under way."""
-        self.fanout.end(StoreUnavailable(f"{self._source.prefix} is not served as before"))
+        self.retired = StoreUnavailable(f"{self._source.prefix} is not served as before")
+        self.fanout.end(self.retired)
         if not self._scope.closing:
             self._scope.spawn(self._close_later(), f"close {self._source.prefix}")
 

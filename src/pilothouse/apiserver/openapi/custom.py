@@ -95,12 +95,12 @@ def _definitions(custom: Custom, told: Mapping[str, Described], v2: bool) -> dic
     own, listed = (name_of(r.group, r.version, kind) for kind in (r.kind, custom.list_kind))
     raw = custom.schema
     if raw is None or (v2 and raw.get("x-kubernetes-preserve-unknown-fields")):
-        kept = ("description", "x-kubernetes-preserve-unknown-fields")
-        raw = {key: value for key, value in (raw or {}).items() if key in kept}
-    said = told.get(_STATED, Described()).properties
-    schema = _schema(raw, told, v2)
-    schema["type"] = "object"
-    schema["properties"] = {**schema.get("properties", {}), **_identity(said), **_metadata("ObjectMeta", said)}
+        # Not even metadata: clients of v2 would take every other member for unknown.
+        schema: dict[str, Any] = {"type": "object"}
+    else:
+        said = told.get(_STATED, Described()).properties
+        schema = _schema(raw, told, v2)
+        schema["properties"] = {**schema.get("properties", {}), **_identity(said), **_metadata("ObjectMeta", said)}
     return {
         own: schema | _marked(r, r.kind),
         listed: _list(custom, own, told) | _marked(r, custom.list_kind),

@@ -76,16 +76,18 @@ class Message:
         self.names[number] = (base.__name__, BYTES)
 
     def _field(self, number: int, attribute: str, name: str, shape: Shape) -> None:
-        single = shape.element if shape.kind == "list" else shape
+        # A list with a name of its own (Verbs) is a message with the items.
+        named = shape.kind == "list" and not shape.go.startswith("[]")
+        single = shape.element if shape.kind == "list" and not named else shape
         assert single is not None
         wire_type = WIRE_TYPES.get(single.kind, BYTES)
         if not shape.nullable and shape.kind in ("time", "micro_time"):
             self.moments.append((len(self.attributes), tag(number, BYTES) + b"\0"))
         self.attributes.append(attribute)
-        self.writers.append(_writer(number, shape))
-        if shape.kind == "list":
+        self.writers.append(_single_writer(number, shape, True) if named else _writer(number, shape))
+        if shape.kind == "list" and not named:
             self.repeated.append(attribute)
-        self.readers[number << 3 | wire_type] = _reader(attribute, shape)
+        self.readers[number << 3 | wire_type] = _reader(attribute, shape, in_map=named)
         self.names[number] = (name[:1].upper() + name[1:], wire_type)
 
     def encode(self, obj: Any) -> bytes:
