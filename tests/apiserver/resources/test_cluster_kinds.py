@@ -38,6 +38,13 @@ def taints(*found: tuple[str, str, str]) -> Body:
         ),
         ({"spec": {"podCIDRs": ["10.0.0.0/24", "2001:db8::/64"]}}, []),
         (
+            {"spec": {"podCIDRs": ["010.0.0.0/24", "2001:db8::1/64"]}},
+            [
+                'spec.podCIDRs[0]: Invalid value: "010.0.0.0/24": must not have leading 0s in IP or prefix length',
+                'spec.podCIDRs[1]: Invalid value: "2001:db8::1/64": must not have bits set beyond the prefix length',
+            ],
+        ),
+        (
             {"spec": {"podCIDRs": ["10.0.0.0/24", "10.0.0.0/24"]}},
             [
                 'spec.podCIDRs: Invalid value: ["10.0.0.0/24","10.0.0.0/24"]: '

@@ -291,3 +291,14 @@ def test_what_a_gated_pod_gives_up_is_told_as_null() -> None:
         "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms: "
         "Invalid value: null",
     ]
+
+
+def test_addresses_in_another_form_than_tools_agree_on() -> None:
+    body = with_spec(
+        dnsConfig={"nameservers": ["1.1.1.1", "2001:DB8::1"]}, hostAliases=[{"ip": "2001:db8::01", "hostnames": ["a"]}]
+    )
+    assert list(pod.STRATEGY.warnings(made(pod.STRATEGY, body))) == [
+        'spec.dnsConfig.nameservers[1]: IPv6 address "2001:DB8::1" should be in RFC 5952 canonical format '
+        '("2001:db8::1")',
+        'spec.hostAliases[0].ip: IPv6 address "2001:db8::01" should be in RFC 5952 canonical format ("2001:db8::1")',
+    ]

@@ -11,6 +11,7 @@ from pilothouse.api.types.core.v1 import Node
 from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Strategy, Write
 from pilothouse.apiserver.resources.core import node_rules
 from pilothouse.apiserver.table.cells import NONE, UNKNOWN, age, joined
+from pilothouse.semantics.validation.addresses import cidr_warnings
 
 
 def defaults(node: Node) -> Node:
@@ -53,6 +54,8 @@ def warnings(node: Node) -> Sequence[str]:
         found.append("spec.configSource: the feature is no longer available")
     if node.spec.external_id:
         found.append("spec.externalID: this field is deprecated, and is unused by Kubernetes")
+    for index, text in enumerate(node.spec.pod_cidrs):
+        found += cidr_warnings(f"spec.podCIDRs[{index}]", text)
     return found
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -23,15 +21,13 @@ from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec import checks
 from pilothouse.apiserver.resources.core.podspec.resources import amount
-from pilothouse.semantics.validation import selectors
+from pilothouse.semantics.validation import addresses, selectors
 from pilothouse.semantics.validation.names import dns_label, dns_subdomain, label_value
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
-CIDR_FAULT = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 PREFER_AVOID_PODS = "scheduler.alpha.kubernetes.io/preferAvoidPods"
 _UNIQUE = "taints must be unique by key and effect pair"
 _ONE_SOURCE = "exactly one reference subfield must be non-nil"
-_LEADING_ZEROS = re.compile(r"(?<![0-9a-fA-F:])0+(?=\d)")
 
 
 def taints(path: str, found: Sequence[core.Taint]) -> FieldErrors:
@@ -72,22 +68,9 @@ def _annotations(path: str, found: Mapping[str, str]) -> FieldErrors:
     return errors
 
 
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    """A range as the API has always read it: IPv4 parts may have leading zeros."""
-    plain = _LEADING_ZEROS.sub("", text) if ":" not in text else text
-    try:
-        return ipaddress.ip_network(plain, strict=False) if "/" in text and "%" not in text else None
-    except ValueError:
-        return None
-
-
 def pod_ranges(path: str, found: Sequence[str]) -> FieldErrors:
-    networks = [_network(text) for text in found]
-    errors: FieldErrors = [
-        invalid(f"{path}[{index}]", text, CIDR_FAULT)
-        for index, (text, network) in enumerate(zip(found, networks, strict=True))
-        if network is None
-    ]
+    networks = [addresses.parse_network(text) for text in found]
+    errors = [error for index, text in enumerate(found) for error in addresses.cidr(f"{path}[{index}]", text)]
     if len(found) < 2:
         return errors
     bad = next((text for text, network in zip(found, networks, strict=True) if network is None), None)

@@ -13,6 +13,7 @@ from pilothouse.apiserver.resources.core import claims
 from pilothouse.apiserver.resources.core.podspec.annotated import APPARMOR_PREFIX, SECCOMP_POD, SECCOMP_PREFIX
 from pilothouse.apiserver.resources.core.podspec.groups import AnyContainer, containers_of
 from pilothouse.kit.memo import Memo
+from pilothouse.semantics.validation.addresses import ip_warnings
 from pilothouse.semantics.validation.names import dns_label, label_value
 
 Groups = Sequence[tuple[str, AnyContainer]]
@@ -243,6 +244,11 @@ def _rest(path: str, spec: core.PodSpec, before: Callable[[AnyContainer], Iterab
         yield f"{path}.terminationGracePeriodSeconds: {text}"
     if spec.affinity is not None:
         yield from _pod_affinity(f"{path}.affinity", spec.affinity)
+    if spec.dns_config is not None:
+        for index, server in enumerate(spec.dns_config.nameservers):
+            yield from ip_warnings(f"{path}.dnsConfig.nameservers[{index}]", server)
+    for index, alias in enumerate(spec.host_aliases):
+        yield from ip_warnings(f"{path}.hostAliases[{index}].ip", alias.ip)
 
 
 def _parts(spec: core.PodSpec, path: str) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
