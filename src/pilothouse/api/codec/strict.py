@@ -55,11 +55,9 @@ _PROBE = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind str
 
 
 class Decoded(msgspec.Struct, Generic[T], frozen=True, eq=False):
-    """A client's object, its JSON tree (not to be changed), and what strict validation has against it: texts like
-    `unknown field "spec.x"`, in the order of the document. `Warn` sends each as a warning.
-
-    The tree lacks a part that was met before, and that of a message is empty: it shows nothing that the object hides.
-    """
+    """A client's object, its JSON tree (not to be changed; without a part that was met before), and what strict
+    validation has against it: texts like `unknown field "spec.x"`, in the order of the document. `Warn` sends each as a
+    warning."""
 
     obj: T
     tree: dict[str, Any]
@@ -260,7 +258,7 @@ def _of_protobuf(data: bytes, kind: type[T]) -> Decoded[T]:
         obj = trusted.decode(wire, kind)
     except (protobuf.ProtobufError, DecodeError, msgspec.ValidationError) as error:
         raise cannot(said_kind, said_version, name, str(error)) from None
-    return Decoded(obj, {})
+    return Decoded(obj, trusted.decode_any(wire))
 
 
 def mismatch(said: str, expected: str) -> errors.StatusError:
