@@ -247,3 +247,33 @@ async def test_a_volume_shows_new_labels_at_once(clock: VirtualClock, source: di
         await one.client.update(msgspec.structs.replace(found, metadata=labelled))
         await clock.sleep(1)
         assert place.files == {"labels": b'colour="blue"'}
+
+
+def with_port(name: str, ip: str, node_selector: dict[str, str] | None = None) -> Pod:
+    ports = [{"containerPort": 80, "hostPort": 8080, "hostIP": ip, "protocol": "TCP"}]
+    one = {"name": "c", "image": "app:1", "imagePullPolicy": "IfNotPresent", "ports": ports}
+    return simulated_pod(name, containers=[one], nodeSelector=node_selector or {})
+
+
+async def test_a_port_of_the_node_is_given_once(clock: VirtualClock) -> None:
+    async with world(clock) as one:
+        await one.client.create(with_port("first", "192.0.2.1"))
+        await one.client.create(with_port("beside", "192.0.2.7"))
+        for name in ("first", "beside"):
+            await one.until(is_ready, name)
+        await one.client.create(with_port("late", "0.0.0.0"))
+        found = await one.until(lambda p: p.status.phase == "Failed", "late")
+        assert (found.status.reason, found.status.message) == (
+            "NodePorts",
+            "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+        )
+
+
+async def test_a_pod_for_other_nodes_is_refused(clock: VirtualClock) -> None:
+    async with world(clock) as one:
+        await one.client.create(with_port("web", "", {"disk": "fast"}))
+        found = await one.until(lambda p: p.status.phase == "Failed")
+        assert (found.status.reason, found.status.message) == (
+            "NodeAffinity",
+            "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+        )

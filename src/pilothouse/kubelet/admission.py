@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core.v1 import Node, Pod
+from pilothouse.semantics.host_ports import NO_FREE_PORTS, host_ports
 from pilothouse.semantics.node_affinity import required_matches
 from pilothouse.semantics.requests import pod_requests
 
@@ -41,9 +42,24 @@ def refusal(pod: Pod, others: Iterable[Pod], node: Node, allocatable: Mapping[st
     for sysctl in context.sysctls if context is not None else ():
         if sysctl.name not in SAFE_SYSCTLS:
             return Refusal("SysctlForbidden", f'forbidden sysctl: "{sysctl.name}" not allowlisted')
-    if not required_matches(pod.spec, node):
-        return Refusal("NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match")
     others = list(others)
+    return _no_room(pod, others, allocatable) or _no_match(pod, others, node)
+
+
+def _no_match(pod: Pod, others: Iterable[Pod], node: Node) -> Refusal | None:
+    if not required_matches(pod.spec, node):
+        return _failed("NodeAffinity", "node(s) didn't match Pod's node affinity/selector")
+    wanted = host_ports(pod.spec)
+    if wanted and any(port.clashes(held) for other in others for held in host_ports(other.spec) for port in wanted):
+        return _failed("NodePorts", NO_FREE_PORTS)
+    return None
+
+
+def _failed(predicate: str, why: str) -> Refusal:
+    return Refusal(predicate, f"Pod was rejected: Predicate {predicate} failed: {why}")
+
+
+def _no_room(pod: Pod, others: Sequence[Pod], allocatable: Mapping[str, Quantity]) -> Refusal | None:
     room = allocatable.get("pods")
     if room is not None and len(others) + 1 > room.value:
         return _too_much("pods", Decimal(1), Decimal(len(others)), room.value)

@@ -27,7 +27,7 @@ from pilothouse.apiserver.server import MASTER, ApiServer, Parts
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.http.client import ClientRequest, ClientResponse, dial, exchange
 from pilothouse.kit.http.messages import Answer, RawStream, Request, Response, Upgrade
-from pilothouse.kit.http.websocket import client_headers
+from pilothouse.kit.http.websocket import Message, WebSocket, client_headers
 from pilothouse.kit.random import Chance
 from pilothouse.machinery.client import Client
 from pilothouse.store.memory import MemoryStore
@@ -145,6 +145,42 @@ async def test_logs_come_from_the_kubelet() -> None:
         assert (code, "there is no log" in text, '"reason":"BadRequest"' in text) == (400, True, True)
         code, text = await one.get(f"{PODS}/nope/log")
         assert (code, 'pods \\"nope\\" not found' in text) == (404, True)
+
+
+@pytest.mark.parametrize(
+    ("protocols", "chosen", "first", "rest"),
+    [
+        ([], None, Message(b"", text=False), b"line 1\nline 2\n"),
+        (
+            ["base64.binary.k8s.io", "binary.k8s.io"],
+            b"base64.binary.k8s.io",
+            Message(b"", text=True),
+            b"bGluZSAxCmxpbmUgMgo=",
+        ),
+        (["other", "binary.k8s.io"], b"binary.k8s.io", Message(b"", text=False), b"line 1\nline 2\n"),
+    ],
+)
+async def test_a_log_comes_over_a_websocket(
+    protocols: list[str], chosen: bytes | None, first: Message, rest: bytes
+) -> None:
+    headers, _ = client_headers(protocols)
+    async with world() as one, one.ask(f"{PODS}/p/log?container=c", *headers) as answer:
+        assert (answer.status, answer.header(b"sec-websocket-protocol")) == (101, chosen)
+        assert answer.upgraded is not None
+        socket = WebSocket(answer.upgraded, server=False)
+        assert await socket.receive() == first
+        found = b""
+        while (message := await socket.receive()) is not None:
+            found += message.data
+        assert (found, socket.close_code) == (rest, 1000)
+
+
+async def test_a_websocket_of_another_kind_gets_no_log() -> None:
+    headers, _ = client_headers(["v5.channel.k8s.io"])
+    async with world() as one:
+        status, text = await one.get(f"{PODS}/p/log?container=c", *headers)
+    assert status == 400
+    assert "unable to negotiate protocol" in text
 
 
 async def test_an_upgrade_is_a_tunnel_to_the_kubelet() -> None:

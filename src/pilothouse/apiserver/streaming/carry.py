@@ -153,7 +153,7 @@ async def upgraded(answer: Answer) -> Answer:
 
 async def splice(one: RawStream, other: RawStream) -> None:
     """Carry bytes both ways until either side has ended."""
-    async with TaskScope("splice", on_failure=_told) as scope:
+    async with TaskScope("splice", on_failure=told) as scope:
         there = scope.spawn(_copy(one, other), "there")
         back = scope.spawn(_copy(other, one), "back")
         await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
@@ -167,5 +167,5 @@ async def _copy(source: RawStream, sink: RawStream) -> None:
         return
 
 
-def _told(name: str, failure: BaseException) -> None:
+def told(name: str, failure: BaseException) -> None:
     """The task log has it; both sides are closed."""

@@ -15,6 +15,7 @@ from pilothouse.apiserver.endpoints.query import Query
 from pilothouse.apiserver.reader import Reader
 from pilothouse.apiserver.streaming import locate
 from pilothouse.apiserver.streaming.carry import CarriedBody, carry, is_upgrade, request_headers, unreachable, upgraded
+from pilothouse.apiserver.streaming.log_socket import log_socket, negotiate
 from pilothouse.apiserver.streaming.nodes import Kubelets
 from pilothouse.kit.http.client import BadAnswer, ClientRequest, exchange
 from pilothouse.kit.http.messages import Answer, ConnectionClosed, RawStream, Response
@@ -44,6 +45,7 @@ class PodStreams:
 
     async def log(self, context: Context) -> Answer:
         """GET of a container's log: what the kubelet sends, as it comes."""
+        socket = negotiate(context.request) if wants_websocket(context.request) else None
         pod = await self._pod(context)
         target = locate.log_target(pod, context.query)
         if not target:
@@ -58,7 +60,8 @@ class PodStreams:
                 text = (await response.read(MAX_TEXT)).decode("utf-8", "replace")
                 raise refusal(context.info.name, response.status, text)
             handed_over = True
-            return Response(200, CarriedBody(response, stack), b"text/plain")
+            body = CarriedBody(response, stack)
+            return Response(200, body, b"text/plain") if socket is None else log_socket(*socket, body)
         except (ConnectionClosed, BadAnswer) as error:
             raise unreachable(error) from None
         finally:

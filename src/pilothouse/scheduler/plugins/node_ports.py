@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from pilothouse.scheduler.framework import Change, ClusterEvent, Cycle, Hint, Rejection, reject_each
 from pilothouse.scheduler.snapshot import NodeRecord, PodInfo, View
-from pilothouse.scheduler.snapshot.pods import host_ports
-
-REASON = "node(s) didn't have free ports for the requested pod ports"
+from pilothouse.semantics.host_ports import NO_FREE_PORTS, host_ports
 
 
 def _frees_a_port(pod: PodInfo, event: ClusterEvent) -> bool:
@@ -27,6 +25,6 @@ class NodePorts:
             return ()
 
         def check(record: NodeRecord) -> str:
-            return REASON if any(w.clashes(held) for held in record.ports for w in wanted) else ""
+            return NO_FREE_PORTS if any(w.clashes(held) for held in record.ports for w in wanted) else ""
 
         return reject_each(view, check)

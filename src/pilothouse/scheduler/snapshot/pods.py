@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from pilothouse.api.codec.json import encode
 from pilothouse.api.types.core.v1 import Container, Pod, PodSpec
+from pilothouse.semantics.host_ports import host_ports
 from pilothouse.semantics.ownership import controller_of
 from pilothouse.semantics.pod_affinity import (
     Term,
@@ -23,20 +24,6 @@ DEFAULT_CPU = 100  # millicores: what a container without a request counts for w
 DEFAULT_MEMORY = 200 * 1024 * 1024
 KEPT_PROFILES = 4096
 _MAX = 2**63 - 1
-
-
-class Port(NamedTuple):
-    """A port of the node that a pod takes."""
-
-    ip: str
-    protocol: str
-    number: int
-
-    def clashes(self, other: Port) -> bool:
-        """Whether both cannot be on one node: same port, and one of them on all addresses or both on the same."""
-        if self[1:] != other[1:]:
-            return False
-        return self.ip == other.ip or "0.0.0.0" in (self.ip, other.ip)
 
 
 def amount(name: str, value: Decimal) -> int:
@@ -82,17 +69,6 @@ def _rated(spec: PodSpec, requests: Mapping[str, int]) -> tuple[int, int]:
         if "memory" not in container.resources.requests:
             memory += DEFAULT_MEMORY
     return cpu, memory
-
-
-def host_ports(spec: PodSpec) -> tuple[Port, ...]:
-    """Ports of the node that the pod's containers take."""
-    containers = (*(spec.containers or ()), *(c for c in spec.init_containers if c.restart_policy == "Always"))
-    found = [
-        Port(p.host_ip or "0.0.0.0", p.protocol or "TCP", p.host_port or (p.container_port if spec.host_network else 0))
-        for c in containers
-        for p in c.ports
-    ]
-    return tuple(p for p in dict.fromkeys(found) if p.number > 0)
 
 
 def claim_names(spec: PodSpec) -> list[str]:

@@ -10,9 +10,10 @@ import numpy as np
 from pilothouse.api.types.core.v1 import Node, Taint
 from pilothouse.scheduler.snapshot.columns import Columns
 from pilothouse.scheduler.snapshot.labels import Images, Labels
-from pilothouse.scheduler.snapshot.pods import PodInfo, Port, amount
+from pilothouse.scheduler.snapshot.pods import PodInfo, amount
 from pilothouse.scheduler.snapshot.terms import Terms
 from pilothouse.scheduler.snapshot.view import IntColumn, View
+from pilothouse.semantics.host_ports import Port
 
 KEPT_COUNTERS = 512
 PodMatcher = Callable[[PodInfo], bool]
