@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from pilothouse.api.types.core.v1 import PodTemplate
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, MetaUpdate, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy
 from pilothouse.apiserver.resources.core.podspec import spec, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.table.cells import joined, labels
@@ -33,8 +33,8 @@ STRATEGY = Strategy(
     defaults=defaults,
     generation=("template",),
     validate=lambda o: spec.template("template", o.template),
-    meta_update=MetaUpdate(whole=1),
     warnings=lambda o: warnings.template("template", o.template),
+    warnings_update=lambda new, old: warnings.changed_template("template", new, old, new.template),
     deletion=Deletion(returns_object=True),
     row=row,
 )
