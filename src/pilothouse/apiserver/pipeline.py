@@ -44,9 +44,10 @@ class Pipeline:
         answer: Answer | None = None
         try:
             answer = await self._answer(request, info, parameters)
-            return answer
         finally:
-            observation.ended(request, info, begun, answer)
+            answer = observation.ended(request, info, parameters, begun, answer)
+        assert answer is not None
+        return answer
 
     async def _answer(self, request: Request, info: RequestInfo, parameters: query.Query) -> Answer:
         server = self._server

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilothouse.api.errors import qualified
 from pilothouse.api.facts import Resource
 from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition
 from pilothouse.api.types.authentication.v1 import UserInfo
@@ -44,6 +43,7 @@ from pilothouse.apiserver.endpoints.issuer import issuer_documents
 from pilothouse.apiserver.endpoints.patcher import ObjectPatcher
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
 from pilothouse.apiserver.endpoints.router import Route, Router, missing
+from pilothouse.apiserver.filters import about
 from pilothouse.apiserver.filters.audit.log import Audit, Trail
 from pilothouse.apiserver.filters.audit.policy import Policy
 from pilothouse.apiserver.filters.audit.sink import Sink
@@ -65,7 +65,7 @@ from pilothouse.apiserver.questions import action_of
 from pilothouse.apiserver.resources.roster import strategies
 from pilothouse.apiserver.streaming.mount import mount
 from pilothouse.apiserver.streaming.nodes import Kubelets, NoKubelets
-from pilothouse.kit import jwt
+from pilothouse.kit import jwt, process
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.metrics import Registry as Metrics
 from pilothouse.kit.random import Chance
@@ -113,12 +113,28 @@ class ApiServer:
         self.reader = CachedReader(kinds)
         self.authz = authz.build(self.reader)
         self.authn = authn.build(parts.authn, self.reader, parts.clock)
-        self.gate = Gate(self.reader, parts.clock)
-        self.audit = Audit(*parts.audit, parts.clock, parts.chance) if parts.audit is not None else None
-        self.observation = Observation(parts.metrics, parts.clock)
+        self.gate = Gate(self.reader, parts.clock, metrics=parts.metrics)
+        self.audit = Audit(*parts.audit, parts.clock, parts.chance, parts.metrics) if parts.audit is not None else None
+        self.observation = Observation(parts.metrics, parts.clock, self.router)
         self.documents.exact.update(issuer_documents(parts.authn.issuer, parts.authn.keys, parts.address))
         self.documents.exact["/metrics"] = lambda context: exposition(parts.metrics)
-        self.observation.caches(lambda: {_full_name(s): (len(cache), cache.watchers) for s, cache in kinds.values()})
+        self.observation.caches(
+            lambda: {
+                (s.resource.group, s.resource.resource): (len(cache), cache.watchers) for s, cache in kinds.values()
+            }
+        )
+        parts.metrics.read(
+            "apiserver_watch_events_total",
+            "Events sent to watches.",
+            lambda: {
+                (e.resource.group, e.resource.version, e.resource.resource): float(e.watch_events)
+                for e in self.endpoints.values()
+            },
+            ("group", "version", "resource"),
+            kind="counter",
+        )
+        process.expose(parts.metrics)
+        about.expose(parts.metrics)
         self._expiries = [
             Expiry(cache, strategy.ttl_seconds, parts.clock)
             for strategy, cache in kinds.values()
@@ -255,11 +271,6 @@ class ApiServer:
 async def _well() -> str:
     """The health of a component that runs in this process: as it answers at all, it is well."""
     return ""
-
-
-def _full_name(strategy: Strategy[Any]) -> str:
-    r = strategy.resource
-    return qualified(r.group, r.resource)
 
 
 __all__ = ["MASTER", "ApiServer", "Parts"]

@@ -124,6 +124,10 @@ class Family(Generic[S]):
             child = self._children[values] = self._make()
         return child
 
+    def adopt(self, child: S, *values: str) -> None:
+        """Show a child that is kept elsewhere."""
+        self._children[values] = child
+
     def remove(self, *values: str) -> None:
         """Forget a combination that means nothing any more."""
         self._children.pop(values, None)
@@ -171,16 +175,21 @@ class Registry:
         self._require_new(name)
         self._read[name] = (kind, told, labels, read)
 
+    def names(self) -> Sequence[str]:
+        """All metrics, in the order of the exposition."""
+        return sorted((*self._families, *self._read))
+
     def text(self) -> str:
         """The exposition, families by name."""
-        parts: list[str] = []
-        for name in sorted((*self._families, *self._read)):
-            if name in self._families:
-                parts += self._families[name].text()
-                continue
-            kind, told, labels, read = self._read[name]
-            parts += [f"# HELP {name} {_told(told)}\n", f"# TYPE {name} {kind}\n"]
-            parts += [_line(name, _label_text(labels, values), value) for values, value in read().items()]
+        return "".join(map(self.text_of, self.names()))
+
+    def text_of(self, name: str) -> str:
+        """The exposition of one metric."""
+        if name in self._families:
+            return "".join(self._families[name].text())
+        kind, told, labels, read = self._read[name]
+        parts = [f"# HELP {name} {_told(told)}\n", f"# TYPE {name} {kind}\n"]
+        parts += [_line(name, _label_text(labels, values), value) for values, value in read().items()]
         return "".join(parts)
 
     def _require_new(self, name: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pilothouse.kit.metrics import Registry
 from pilothouse.machinery.controller import Controller
+from pilothouse.machinery.workqueue import SECONDS
 
 Figures = Mapping[tuple[str, ...], float]
 
@@ -30,5 +31,15 @@ def expose(registry: Registry, controllers: Sequence[Controller[Any]]) -> None:
     registry.read("controller_reconciles_total", told, each(lambda c: c.reconciled), label, kind="counter")
     told = "Rounds that failed."
     registry.read("controller_failures_total", told, each(lambda c: c.failed), label, kind="counter")
-    told = "Seconds spent in rounds, waiting for answers included."
-    registry.read("workqueue_work_duration_seconds_total", told, each(lambda c: c.seconds), label, kind="counter")
+    told = "How many seconds of work are in progress and have not been observed yet."
+    registry.read("workqueue_unfinished_work_seconds", told, each(lambda c: sum(c.queue.unfinished())), label)
+    told = "For how many seconds the longest running worker has been running."
+    longest = each(lambda c: max(c.queue.unfinished(), default=0.0))
+    registry.read("workqueue_longest_running_processor_seconds", told, longest, label)
+    told = "How long in seconds an item stays in the queue before it is taken."
+    waits = registry.histogram("workqueue_queue_duration_seconds", told, label, SECONDS)
+    told = "How long in seconds processing an item takes."
+    works = registry.histogram("workqueue_work_duration_seconds", told, label, SECONDS)
+    for controller in controllers:
+        waits.adopt(controller.queue.waits, controller.name)
+        works.adopt(controller.queue.works, controller.name)

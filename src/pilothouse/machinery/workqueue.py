@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
 from pilothouse.kit.clock import Clock
+from pilothouse.kit.metrics import Histogram
 
 T = TypeVar("T", bound=Hashable)
+# Bounds of the histograms: those of the real controllers.
+SECONDS = tuple(10.0**n for n in range(-8, 2))
 
 
 class WorkQueue(Generic[T]):
@@ -35,6 +38,10 @@ class WorkQueue(Generic[T]):
         self._rearm = asyncio.Event()
         self.added = 0
         """Keys that were let in, each time they were."""
+        self.waits, self.works = Histogram(SECONDS), Histogram(SECONDS)
+        """How long keys waited until a worker took them, and how long workers had them."""
+        self._since: dict[T, float] = {}
+        self._begun: dict[T, float] = {}
         self.retried = 0
         """Keys that were added again after a failure."""
 
@@ -48,6 +55,11 @@ class WorkQueue(Generic[T]):
         """Keys that workers have."""
         return len(self._working)
 
+    def unfinished(self) -> Sequence[float]:
+        """The seconds for which workers have had what they have."""
+        now = self._clock.monotonic()
+        return [now - begun for begun in self._begun.values()]
+
     def __len__(self) -> int:
         """Keys ready to be taken."""
         return len(self._ready)
@@ -58,6 +70,7 @@ class WorkQueue(Generic[T]):
             return
         self._dirty.add(key)
         self.added += 1
+        self._since[key] = self._clock.monotonic()
         if key not in self._working:
             self._push(key)
 
@@ -103,10 +116,14 @@ class WorkQueue(Generic[T]):
         key = self._ready.popleft()
         self._dirty.discard(key)
         self._working.add(key)
+        now = self._begun[key] = self._clock.monotonic()
+        self.waits.observe(now - self._since.pop(key, now))
         return key
 
     def done(self, key: T) -> None:
         self._working.discard(key)
+        if (begun := self._begun.pop(key, None)) is not None:
+            self.works.observe(self._clock.monotonic() - begun)
         if key in self._dirty:
             self._push(key)
 

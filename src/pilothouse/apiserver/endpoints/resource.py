@@ -50,6 +50,8 @@ class ResourceEndpoint:
         strategy = registry.strategy
         self.list_kind = strategy.list_kind or f"{own.kind}List"
         self.reading = strategy.reading
+        self.watch_events = 0
+        """Events sent to watches, ever."""
         self.printer = strategy.printer or KindPrinter(strategy, api_version)
 
     # Reading.

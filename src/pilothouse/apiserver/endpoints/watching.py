@@ -177,6 +177,7 @@ async def _stream(
                         yield frames.bookmark(told)
                     bookmark_at = _next_bookmark(now, end, bookmark_at)
                 continue
+            frames.endpoint.watch_events += len(changes)
             body, told, initial = _written(frames, changes, told, initial)
             if body:
                 yield body

@@ -25,6 +25,7 @@ from pilothouse.apiserver.filters.audit.policy import (
 from pilothouse.apiserver.filters.audit.sink import Sink
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.messages import Answer, Header, Request, Response
+from pilothouse.kit.metrics import Registry
 from pilothouse.kit.random import Chance
 
 log = logging.getLogger(__name__)
@@ -122,13 +123,24 @@ class Trail:
 class Audit:
     """The log of one server: a policy, a sink, and what is waiting to be written at the end of this turn."""
 
-    def __init__(self, policy: Policy, sink: Sink, clock: Clock, chance: Chance) -> None:
+    def __init__(
+        self, policy: Policy, sink: Sink, clock: Clock, chance: Chance, metrics: Registry | None = None
+    ) -> None:
         self._policy, self._sink, self._clock, self._chance = policy, sink, clock, chance
         self._waiting: list[bytes] = []
+        metrics = metrics or Registry()
+        told = "Counter of audit events generated and sent to the audit backend."
+        self._events = metrics.counter("apiserver_audit_event_total", told).labels()
+        told = "Counter of policy levels for audit events (1 per request)."
+        levels = metrics.counter("apiserver_audit_level_total", told, ("level",))
+        self._levels = {level: levels.labels(name) for level, name in LEVEL_NAMES.items()}
+        told = "Counter of audit events that failed to be audited properly."
+        self._errors = metrics.counter("apiserver_audit_error_total", told, ("plugin",)).labels("log")
 
     def begin(self, request: Request, access: Access) -> Trail | None:
         """Follow a request; None if the policy asks for nothing."""
         coverage = self._policy.coverage(access)
+        self._levels[coverage.level].inc()
         return None if coverage.level is Level.NONE else Trail(self, request, access, coverage)
 
     def now(self) -> str:
@@ -160,6 +172,7 @@ class Audit:
         """Write before the loop's next turn, together with what else happens in this one."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self.flush)
+        self._events.inc()
         self._waiting.append(msgspec.json.encode(event))
 
     def flush(self) -> None:
@@ -169,6 +182,7 @@ class Audit:
         try:
             self._sink.write(lines)
         except OSError as error:
+            self._errors.inc(len(lines))
             log.error("%d audit events were lost: %s", len(lines), error)
 
     def close(self) -> None:

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pilothouse.api.types.flowcontrol.v1 import FlowSchema, PriorityLevelConfiguration
 from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.filters.priority.classify import Classifier, Flow
+from pilothouse.apiserver.filters.priority.figures import EXEMPT, Figures, Series
 from pilothouse.apiserver.filters.priority.queues import Full, Level, Seats
 from pilothouse.apiserver.reader import Reader
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.messages import Answer, Header, Response
+from pilothouse.kit.metrics import Registry
 
 TOTAL_SEATS = 240
 """What all levels share. One loop serves all requests, so more at once would only make each of them slower; the
@@ -25,6 +27,7 @@ LONG_LIST_SLOTS = 3
 LONGEST_SENDING = 0.1
 """Seconds that a long list keeps its seats while it is sent; longer than that only its reader is slow."""
 RETRY_AFTER = 1
+CATCH_ALL = "catch-all"
 _UNSEATED = frozenset({"watch", "proxy", "connect"})
 _STREAMS = frozenset({"exec", "attach", "portforward", "proxy", "log"})
 
@@ -54,16 +57,27 @@ class Ticket:
     """A request that has been let through. `done` gives its seats back, the first time it is called; `done_with` does
     so once an answer has been sent, if that takes work, and not too long."""
 
-    __slots__ = ("_gate", "_level", "_open", "_slot", "_width", "headers")
+    __slots__ = ("_gate", "_level", "_open", "_series", "_slot", "_width", "headers")
 
-    def __init__(self, gate: Gate, level: Level | None, width: int, slot: bool, headers: tuple[Header, ...]) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        level: Level | None,
+        width: int,
+        slot: bool,
+        headers: tuple[Header, ...],
+        series: Series | None = None,
+    ) -> None:
         self._gate, self._level, self._width, self._slot = gate, level, width, slot
-        self.headers = headers
+        self.headers, self._series = headers, series
         self._open = True
 
     def done(self) -> None:
         if self._open:
             self._open = False
+            if (series := self._series) is not None:
+                series.ended += 1
+                series.seats -= self._width
             self._gate.leave(self._level, self._width, self._slot)
 
     def done_with(self, answer: Answer) -> Answer:
@@ -93,12 +107,13 @@ class Ticket:
 class Gate:
     """Follows the flow schemas and priority levels that `reader` tells of."""
 
-    def __init__(self, reader: Reader, clock: Clock, total: int = TOTAL_SEATS) -> None:
+    def __init__(self, reader: Reader, clock: Clock, total: int = TOTAL_SEATS, metrics: Registry | None = None) -> None:
         self._clock = clock
         self._schemas: dict[str, FlowSchema] = {}
         self._levels: dict[str, PriorityLevelConfiguration] = {}
         self._classifier = Classifier(())
         self._seats = Seats(total)
+        self._figures = Figures(metrics or Registry(), self._seats)
         self._slots = asyncio.Semaphore(LONG_LIST_SLOTS)
         self._headers: dict[tuple[str, str], tuple[Header, ...]] = {}
         reader.observe(FlowSchema, self._schema_changed)
@@ -117,16 +132,22 @@ class Gate:
             return Ticket(self, None, 0, False, headers)
         width = min(LIST_SEATS, max(1, objects // 100))
         level = self._level_of(flow)
-        if level is not None:
-            await self._seat(level, flow, width, headers)
+        schema = flow.schema.metadata.name if flow is not None else CATCH_ALL
+        series = self._figures.series(level.name if level is not None else EXEMPT, schema)
+        if level is not None and (waited := await self._seat(level, flow, width, headers)):
+            series.waits.observe(waited)
+        series.begun += 1
+        series.seats += width
         slot = width > 1
         if slot:
             try:
                 await self._slots.acquire()
             except asyncio.CancelledError:
+                series.ended += 1
+                series.seats -= width
                 self.leave(level, width, False)
                 raise
-        return Ticket(self, level, width, slot, headers)
+        return Ticket(self, level, width, slot, headers, series)
 
     def leave(self, level: Level | None, width: int, slot: bool) -> None:
         if slot:
@@ -142,12 +163,14 @@ class Gate:
                 return None
             if flow.level in self._seats.levels:
                 return self._seats.levels[flow.level]
-        return self._seats.levels.get("catch-all")
+        return self._seats.levels.get(CATCH_ALL)
 
-    async def _seat(self, level: Level, flow: Flow | None, width: int, headers: tuple[Header, ...]) -> None:
+    async def _seat(self, level: Level, flow: Flow | None, width: int, headers: tuple[Header, ...]) -> float:
+        """Wait for seats; the seconds that took. Raises TooMany."""
         if not level.waiting and self._seats.has_room(level, width):
             self._seats.start(level, width)
-            return
+            return 0.0
+        schema, begun = flow.schema.metadata.name if flow is not None else CATCH_ALL, self._clock.monotonic()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def start() -> bool:
@@ -160,22 +183,29 @@ class Gate:
         try:
             waiting = level.enqueue(name, width, start)
         except Full:
+            self._figures.rejected(level.name, schema, "queue-full" if level.queues else "concurrency-limit", 0.0)
             raise TooMany(headers) from None
+        queued = self._figures.queued(level.name, schema)
+        queued.inc()
         self._seats.dispatch(level)
         try:
             async with self._clock.timeout(LONGEST_WAIT):
                 await turn
         except TimeoutError:
-            if turn.done() and not turn.cancelled():
-                return
-            level.forget(waiting)
-            raise TooMany(headers) from None
+            if not turn.done() or turn.cancelled():
+                level.forget(waiting)
+                self._figures.rejected(level.name, schema, "time-out", LONGEST_WAIT)
+                raise TooMany(headers) from None
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._seats.finish(level, width)
             else:
                 level.forget(waiting)
+            self._figures.rejected(level.name, schema, "cancelled", self._clock.monotonic() - begun)
             raise
+        finally:
+            queued.dec()
+        return self._clock.monotonic() - begun
 
     def _headers_of(self, flow: Flow | None) -> tuple[Header, ...]:
         if flow is None:

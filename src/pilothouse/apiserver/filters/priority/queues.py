@@ -74,6 +74,16 @@ class Level:
     def borrowing_limit(self) -> float:
         return math.inf if self._borrowing_percent is None else self.nominal * self._borrowing_percent / 100
 
+    @property
+    def queues(self) -> int:
+        """How many there are; without any, who finds no seat is refused."""
+        return len(self._queues)
+
+    @property
+    def upper(self) -> float:
+        """The most seats that its requests may take, their own and borrowed ones."""
+        return self.nominal + self.borrowing_limit
+
     def enqueue(self, flow: str, width: int, start: Start) -> Waiting:
         """Wait in the shortest queue of the flow's hand. Raises Full."""
         if not self._queues:
@@ -119,7 +129,7 @@ class Seats:
     """All limited levels of a server, and the seats they share."""
 
     def __init__(self, total: int) -> None:
-        self._total = total
+        self.total = total
         self.levels: dict[str, Level] = {}
 
     def configure(self, levels: Iterable[PriorityLevelConfiguration]) -> None:
@@ -134,7 +144,7 @@ class Seats:
                 self.levels[name] = Level(name, limited)
         shares = sum(level.shares for level in self.levels.values()) or 1
         for level in self.levels.values():
-            level.nominal = max(1, math.ceil(self._total * level.shares / shares)) if level.shares else 0
+            level.nominal = max(1, math.ceil(self.total * level.shares / shares)) if level.shares else 0
 
     def has_room(self, level: Level, width: int) -> bool:
         """Whether `level` may start a request now, with seats of its own or lent by idle levels."""
