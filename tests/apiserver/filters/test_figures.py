@@ -54,7 +54,8 @@ NAMES = {
     "apiserver_flowcontrol_current_executing_seats": "priority_level flow_schema",
     "apiserver_flowcontrol_request_wait_duration_seconds_bucket": "priority_level flow_schema execute le",
     "apiserver_flowcontrol_nominal_limit_seats": "priority_level",
-    "kubernetes_build_info": "major minor git_version git_commit git_tree_state build_date go_version compiler platform",
+    "kubernetes_build_info": "major minor git_version git_commit git_tree_state build_date go_version compiler "
+    "platform",
     "process_cpu_seconds_total": "",
     "process_resident_memory_bytes": "",
 }
