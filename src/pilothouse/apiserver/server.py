@@ -93,6 +93,10 @@ class Parts:
     """What the audit log holds, and where it goes; none is kept without."""
 
 
+# The revision of a store that was never written to, in etcd and here.
+_UNWRITTEN = 1
+
+
 class ApiServer:
     """Answers requests of the Kubernetes API."""
 
@@ -237,6 +241,7 @@ class ApiServer:
         self._scope.spawn(self._caches.forget_for_ever(), "forget")
         for expiry in self._expiries:
             self._scope.spawn(expiry.run(), "expiry")
+        new = await self.parts.store.revision() <= _UNWRITTEN
         client = self.client(MASTER)
         await bootstrap.namespaces(client)
         await bootstrap.priorities(client)
@@ -247,12 +252,22 @@ class ApiServer:
         own = KubernetesService(self.reader, client, self.parts.service_range)
         host, port = split_address(self.parts.address())
         await own.publish(host, port)
+        if new:
+            await self._begin_history()
         lifecycle = Lifecycle(self.customs, self.reader, client, Call(user=MASTER, api_version=""), self.parts.clock)
         self.reader.observe(CustomResourceDefinition, lifecycle.definition_changed)
         self._scope.spawn(lifecycle.run(), "custom-resources")
         self._scope.spawn(Upkeep(self.reader, client, self.parts.clock).run(), "flow-schemas")
         self._scope.spawn(own.publish_for_ever(host, port, self.parts.clock), "kubernetes-service")
         self._scope.spawn(repair.Repairs(self.reader, client, self.parts.clock).run(), "repair")
+
+    async def _begin_history(self) -> None:
+        """Let the history of a new cluster begin here. Nobody saw how its first objects came to be, so the revisions
+        before are expired, as they are for a server that finds its objects in the store."""
+        revision = await self.parts.store.revision()
+        for cache in self._caches:
+            cache.begin_at(revision)
+        await self.parts.store.compact(revision)
 
     async def close(self) -> None:
         await self._scope.close()

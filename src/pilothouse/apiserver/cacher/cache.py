@@ -54,6 +54,10 @@ class WatchCache:
         """Drop changes up to `revision`, as the store does when it is compacted."""
         self._replica.ring.forget(revision)
 
+    def begin_at(self, revision: int) -> None:
+        """Have no history before `revision`, at which nothing changes: the past of what is there is nobody's."""
+        self._replica.ring.reset(revision)
+
     def peek(self, key: str) -> Stored | None:
         return self._replica.contents.items.get(key)
 

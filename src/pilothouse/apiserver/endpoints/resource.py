@@ -243,8 +243,7 @@ def too_large(asked: int, current: int) -> StatusError:
 def expired(options: ListOptions, interest: Interest, scope: str, start: str, error: Compacted) -> StatusError:
     """410; a continued list is told how to go on without consistency."""
     if not options.continue_:
-        asked = options.resource_version
-        return errors.expired(f"too old resource version: {asked} ({error.compacted_revision})")
+        return errors.expired("The resourceVersion for the provided list is too old.")
     token = tokens.make_token(start.removeprefix(scope), tokens.ANY_REVISION)
     told = (
         "The provided continue parameter is too old to display a consistent list result. You can start a new list "
