@@ -266,7 +266,7 @@ class ApiServer:
         before are expired, as they are for a server that finds its objects in the store."""
         revision = await self.parts.store.revision()
         for cache in self._caches:
-            cache.begin_at(revision)
+            cache.forget(revision, expire=True)
         await self.parts.store.compact(revision)
 
     async def close(self) -> None:

@@ -50,13 +50,13 @@ class WatchCache:
         """End the watches now, and follow the store no longer than requests under way need it."""
         self._replica.retire()
 
-    def forget(self, revision: int) -> None:
-        """Drop changes up to `revision`, as the store does when it is compacted."""
-        self._replica.ring.forget(revision)
-
-    def begin_at(self, revision: int) -> None:
-        """Have no history before `revision`, at which nothing changes: the past of what is there is nobody's."""
-        self._replica.ring.reset(revision)
+    def forget(self, revision: int, *, expire: bool = False) -> None:
+        """Drop changes up to `revision`, as the store does when it is compacted. `expire`: what was before it is not to
+        be had even where nothing changed since; nothing may have changed after it."""
+        if expire:
+            self._replica.ring.reset(revision)
+        else:
+            self._replica.ring.forget(revision)
 
     def peek(self, key: str) -> Stored | None:
         return self._replica.contents.items.get(key)
