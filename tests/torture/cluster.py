@@ -152,15 +152,15 @@ def _dead(pid: int) -> bool:
 
 
 @contextlib.contextmanager
-def control_plane(nodes: int = 0) -> Iterator[ControlPlane]:
-    """A cluster that is there as long as the context."""
+def control_plane(nodes: int = 0, **more: Any) -> Iterator[ControlPlane]:
+    """A cluster that is there as long as the context; `more` is asked of `up`."""
     home = pathlib.Path(tempfile.mkdtemp(prefix="pht-", dir="/tmp"))
     name = f"torture-{os.getpid()}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PILOTHOUSE_HOME", str(home))
         patch.setenv("KUBECONFIG", str(home / "kubeconfig"))
         clusters, plane = Clusters(), None
-        clusters.up(UpRequest(name, nodes, "simulated"), Silent())
+        clusters.up(UpRequest(name, nodes, "simulated", **more), Silent())
         try:
             found = specs.load(Paths.of(name))
             assert found is not None

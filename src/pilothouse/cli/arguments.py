@@ -74,6 +74,9 @@ def parser() -> Parser:
         default=None,
         help="real containers, or simulated pods in one process (new cluster: containerd)",
     )
+    up.add_argument("--audit-policy", metavar="FILE", help="keep an audit log, as this policy (audit.k8s.io/v1) says")
+    up.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="debug logs every request")
+    up.add_argument("--log-format", choices=("text", "json"), help="how the processes write their logs")
     up.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     _with_output(up)
 

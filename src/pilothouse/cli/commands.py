@@ -30,7 +30,9 @@ def _print_status(status: ClusterStatus) -> None:
 
 def _up(house: House, args: argparse.Namespace) -> int:
     progress = LineProgress(sys.stderr, quiet=args.quiet)
-    status = house.up(UpRequest(args.name, args.nodes, args.runtime), progress)
+    policy = pathlib.Path(args.audit_policy) if args.audit_policy is not None else None
+    request = UpRequest(args.name, args.nodes, args.runtime, policy, args.log_level, args.log_format)
+    status = house.up(request, progress)
     if args.output == "json":
         print(json.dumps(_as_json(status)))
     elif not args.quiet:

@@ -12,6 +12,7 @@ import msgspec
 from pilothouse.house import kubeconfig, members
 from pilothouse.house import spec as specs
 from pilothouse.house.daemon import Daemon, stop_all, wait_all_ready
+from pilothouse.house.logging import same_logging
 from pilothouse.house.paths import Paths
 from pilothouse.house.pki import PKI
 from pilothouse.house.spec import ClusterSpec, KubeconfigMark, NodeSpec
@@ -131,9 +132,12 @@ class BringUp:
         return bool(self.started)
 
     def _must_restart(self, first: Daemon) -> bool:
-        """A simulated cluster has its nodes in the control plane's process, which reads them at start."""
-        changed = self.existing is not None and self.existing.nodes != self.wanted.nodes
-        return changed and self.wanted.runtime == "simulated" and first.pid() is not None
+        """The control plane reads at start what it logs, and, of a simulated cluster, the nodes in its process."""
+        if self.existing is None or first.pid() is None:
+            return False
+        if not same_logging(self.existing, self.wanted):
+            return True
+        return self.existing.nodes != self.wanted.nodes and self.wanted.runtime == "simulated"
 
     def _stop_started(self) -> None:
         stop_all(list(reversed(self.started)))

@@ -15,6 +15,7 @@ from pilothouse.house import doctor, kubeconfig, observe
 from pilothouse.house import spec as specs
 from pilothouse.house.addresses import FIRST_PORT, choose_networks, free_port, own_address
 from pilothouse.house.bring_up import BringUp
+from pilothouse.house.logging import logging_as_asked
 from pilothouse.house.members import daemons
 from pilothouse.house.paths import Paths
 from pilothouse.house.pki import PKI
@@ -63,7 +64,7 @@ class Clusters:
                     f"take it down first (pilothouse down --name {request.name}), or use another --name",
                 )
             count = len(existing.nodes) if request.nodes is None else request.nodes
-            return msgspec.structs.replace(existing, nodes=_nodes(count))
+            return logging_as_asked(msgspec.structs.replace(existing, nodes=_nodes(count)), request)
         others = [found for name in self.names() if (found := specs.load(Paths.of(name)))]
         runtime: RuntimeKind = request.runtime or "containerd"
         if runtime == "containerd":
@@ -81,7 +82,7 @@ class Clusters:
             nodes=_nodes(1 if request.nodes is None else request.nodes),
         )
         address = spec.gateway if runtime == "containerd" else own_address()
-        return msgspec.structs.replace(spec, advertise_address=address)
+        return logging_as_asked(msgspec.structs.replace(spec, advertise_address=address), request)
 
     def down(self, name: str, progress: Progress) -> bool:
         paths = Paths.of(name)

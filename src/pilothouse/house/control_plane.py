@@ -17,6 +17,7 @@ from pilothouse.controllers import account_tokens, roster
 from pilothouse.controllers.environment import Environment, Settings
 from pilothouse.house.bootstrap import cluster_objects
 from pilothouse.house.heart import AUTHENTICATED, CONTROLLER_MANAGER, MASTER, SCHEDULER, Heart
+from pilothouse.house.logging import audit_of
 from pilothouse.house.paths import Paths
 from pilothouse.house.pki import KUBELET_CLIENT, PKI
 from pilothouse.house.spec import ClusterSpec
@@ -64,6 +65,7 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
             signer=signer,
             kubelets=_kubelets(pki, spec, clock),
             address=lambda: f"{spec.advertise_address}:{spec.api_port}",
+            audit=audit_of(paths, spec),
         )
     )
     await server.start()

@@ -29,11 +29,11 @@ def run(arguments: Sequence[str]) -> int:
     if len(arguments) < 2:
         raise HouseError(f"there is no process {' '.join(arguments)!r}")
     kind, name, *rest = arguments
-    logs.set_up()
     paths = Paths.of(name)
     spec = specs.load(paths)
     if spec is None:
         raise HouseError(f"there is no cluster {name}")
+    logs.set_up(spec.log_level, spec.log_format)
     component = rest[0] if rest else CONTROL_PLANE
     herald = Herald(paths.lock(component))
     try:

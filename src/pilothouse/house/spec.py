@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import pathlib
+from typing import Literal
 
 import msgspec
 
@@ -40,6 +41,10 @@ class ClusterSpec(msgspec.Struct, frozen=True):
     service_cidr: str = "10.96.0.0/16"
     cluster_domain: str = "cluster.local"
     kubeconfig: KubeconfigMark | None = None
+    audit_policy: str = ""
+    """The text of a policy; no audit log is kept without."""
+    log_level: str = "info"
+    log_format: Literal["text", "json"] = "text"
 
     @property
     def dns_address(self) -> str:

@@ -24,6 +24,10 @@ class UpRequest(NamedTuple):
     name: str
     nodes: int | None
     runtime: RuntimeKind | None
+    audit_policy: pathlib.Path | None = None
+    """A file with an audit policy (`audit.k8s.io/v1`); None keeps what the cluster has, which may be none."""
+    log_level: str | None = None
+    log_format: Literal["text", "json"] | None = None
 
 
 class NodeStatus(NamedTuple):

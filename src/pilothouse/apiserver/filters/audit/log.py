@@ -9,6 +9,9 @@ from typing import Any
 
 import msgspec
 
+from pilothouse.api import scheme
+from pilothouse.api.codec import json as codec
+from pilothouse.api.codec import protobuf
 from pilothouse.api.errors import StatusError
 from pilothouse.api.time import format_micro_time
 from pilothouse.api.types.authentication.v1 import UserInfo
@@ -58,7 +61,9 @@ class Trail:
 
     def __init__(self, audit: Audit, request: Request, access: Access, coverage: Coverage) -> None:
         self._audit, self._coverage = audit, coverage
-        self.request: Request = AuditedRequest(request) if coverage.level >= Level.REQUEST else request
+        # What is created is often named in its body alone.
+        remembered = coverage.level >= Level.REQUEST or access.verb == "create"
+        self.request: Request = AuditedRequest(request) if remembered else request
         self._event = audit.skeleton(request, access, coverage)
         self._write(RECEIVED, {})
 
@@ -76,7 +81,11 @@ class Trail:
 
     def refused(self, error: StatusError) -> None:
         """The request ended in an error."""
-        self._write(COMPLETE, {"responseStatus": _status(msgspec.to_builtins(error.status), error.code)})
+        status = msgspec.to_builtins(error.status)
+        told = {"responseStatus": _status(status, error.code)}
+        if self._coverage.level >= Level.REQUEST_RESPONSE:
+            told["responseObject"] = status
+        self._write(COMPLETE, told)
 
     def answered(self, answer: Answer) -> Answer:
         """The answer to send, with the id of its events."""
@@ -115,7 +124,9 @@ class Trail:
         event = {**self._event, "stage": stage, **more, "stageTimestamp": self._audit.now()}
         if isinstance(self.request, AuditedRequest) and stage != RECEIVED:
             tree = _tree(self.request.seen, self._coverage)
-            if tree is not None:
+            if isinstance(tree, dict) and "objectRef" in event:
+                event["objectRef"] = _completed(event["objectRef"], tree.get("metadata"))
+            if tree is not None and self._coverage.level >= Level.REQUEST:
                 event["requestObject"] = tree
         self._audit.write(event)
 
@@ -207,6 +218,22 @@ def _reference(access: Access) -> dict[str, str]:
     return {key: value for key, value in told.items() if value}
 
 
+def _of_protobuf(body: bytes) -> Any:
+    """The JSON tree of what most clients send. Raises ProtobufError, KeyError."""
+    envelope = protobuf.open_envelope(body)
+    group, _, version = envelope.api_version.rpartition("/")
+    obj = protobuf.decode_message(envelope.raw, scheme.type_of(group, version, envelope.kind))
+    return codec.to_builtins(obj)
+
+
+def _completed(reference: dict[str, str], metadata: Any) -> dict[str, str]:
+    """The reference with what the object in the body says of itself and the URL does not."""
+    if not isinstance(metadata, dict):
+        return reference
+    own = {key: metadata.get(key) for key in ("namespace", "name", "uid", "resourceVersion")}
+    return {**{key: value for key, value in own.items() if value and isinstance(value, str)}, **reference}
+
+
 def _status(status: dict[str, Any], code: int) -> dict[str, Any]:
     kept = {key: status[key] for key in ("status", "message", "reason", "details") if status.get(key)}
     return {"metadata": {}, **kept, "code": code}
@@ -216,8 +243,8 @@ def _tree(body: bytes, coverage: Coverage) -> Any:
     if not body or len(body) > _LARGEST_BODY:
         return None
     try:
-        tree = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+        tree = _of_protobuf(body) if body.startswith(protobuf.MAGIC) else msgspec.json.decode(body)
+    except (msgspec.DecodeError, protobuf.ProtobufError, KeyError, RecursionError):
         return None
     if coverage.omit_managed_fields and isinstance(tree, dict):
         for obj in (tree, *(tree.get("items") or ())):
