@@ -19,6 +19,10 @@ class JSONSyntaxError(ValueError):
     """What Go says of bytes that are no JSON."""
 
 
+class NumberRangeError(JSONSyntaxError):
+    """A number that no number of 64 bits is near."""
+
+
 class Number(str):
     """The literal of a number, as it was written."""
 
@@ -118,7 +122,7 @@ def number(literal: str) -> int | float:
         return int(literal)
     found = float(literal)
     if math.isinf(found):
-        raise JSONSyntaxError(f"json: cannot unmarshal number {literal} into Go value of type float64")
+        raise NumberRangeError(f"json: cannot unmarshal number {literal} into Go value of type float64")
     return found
 
 

@@ -16,7 +16,7 @@ from pilothouse.api.types.autoscaling.v1 import Scale
 from pilothouse.api.types.meta.v1 import ManagedFieldsEntry
 from pilothouse.apiserver.apply import FieldManager, Kind, conflict_error, managers, scale, typed
 from pilothouse.apiserver.apply.bodies import check_kind, check_type
-from pilothouse.apiserver.apply.differing import differing
+from pilothouse.apiserver.apply.differing import differing, differing_custom
 from pilothouse.apiserver.apply.fieldset import FieldSet, of_paths
 from pilothouse.apiserver.apply.schema import node_of
 from pilothouse.apiserver.apply.updater import ConflictError, MissingVersionError, Tree
@@ -101,10 +101,12 @@ class FieldTracker:
         if sent is None or sent == held:
             sent = None
         endpoint = self._endpoint(type(new), call.subresource)
-        if len(endpoint.kind.types) > 1 or isinstance(new, CustomObject):
-            before, after = _tree(old), _tree(new)
-            if isinstance(new, CustomObject) and not fits(endpoint.kind.type_of(endpoint.api_version), after):
+        if isinstance(new, CustomObject):
+            before, after = differing_custom(_with_entries(old, ()), _with_entries(new, ()))
+            if not fits(endpoint.kind.type_of(endpoint.api_version), after):
                 return _with_entries(new, ())  # no owner can be told of what is not of its type
+        elif len(endpoint.kind.types) > 1:
+            before, after = _tree(old), _tree(new)
         else:
             before, after = differing(_with_entries(old, ()), _with_entries(new, ()))
         return _with_entries(new, endpoint.update(before, after, held, sent, call.manager, self._now()))

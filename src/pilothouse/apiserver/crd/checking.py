@@ -6,6 +6,7 @@ of twice, and a factor that is no integer counts as 0 for integers.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from pilothouse.apiserver.crd.numbers import is_integer, number_step
 
 Check = Callable[[Any], Faults]
 Raw = Mapping[str, Any]
+_SHORT = 64
 _JSON_TYPES: dict[type, tuple[str, str]] = {
     str: ("string", ""),
     bool: ("boolean", ""),
@@ -61,7 +63,7 @@ def _steps(raw: Raw, kind: type) -> tuple[Check, ...]:
         if kind is str:
             steps += [_string_step(raw), _format_step(raw)]
         if kind in (int, float):
-            steps.append(number_step(raw, types_of(raw)))
+            steps.append(number_step(raw, types_of(raw), kind))
         if kind is list:
             steps.append(_list_step(raw))
         steps.append(_enum_step(raw))
@@ -99,7 +101,7 @@ def _string_step(raw: Raw) -> Check | None:
     longest, shortest, pattern = raw.get("maxLength"), raw.get("minLength"), raw.get("pattern", "")
     if longest is None and not shortest and not pattern:
         return None
-    match = regexps.compiled(pattern).search if pattern else None
+    match = _matcher(pattern) if pattern else None
 
     def step(value: str) -> Faults:
         if longest is not None and len(value) > longest:
@@ -111,6 +113,17 @@ def _string_step(raw: Raw) -> Check | None:
         return ()
 
     return step
+
+
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    """Whether a text matches; short ones are remembered, as objects of one template hold the same."""
+    search = regexps.compiled(pattern).search
+
+    def matches(text: str) -> bool:
+        return bool(search(text))
+
+    known = functools.lru_cache(maxsize=256)(matches)
+    return lambda text: known(text) if len(text) <= _SHORT else matches(text)
 
 
 def _format_step(raw: Raw) -> Check | None:

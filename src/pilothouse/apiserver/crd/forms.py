@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from pilothouse.api.codec import json as codec
 from pilothouse.api.custom import CustomObject, of_tree
 from pilothouse.apiserver.crd.version import Version
-from pilothouse.apiserver.generic.storage import KindBytes, Stored
+from pilothouse.apiserver.generic.storage import KindBytes, MalformedValue, Stored
 
 _FLOATS = b".0"
 
@@ -45,9 +46,12 @@ class CustomBytes(KindBytes):
     def current(self, value: bytes) -> CustomObject:
         """The object of stored bytes: with the defaults of the version that it is stored in, then as the storage
         version shows it."""
-        tree = codec.decode_any(value)
-        stored = self._versions.get(tree.get("apiVersion", ""), self._own)
-        return self._own.of(stored.defaults(of_tree(tree, stored.type)))
+        try:
+            tree = codec.decode_any(value)
+            stored = self._versions.get(tree.get("apiVersion", ""), self._own)
+            return self._own.of(stored.defaults(of_tree(tree, stored.type)))
+        except (msgspec.DecodeError, AttributeError) as error:
+            raise MalformedValue(f"{value[:80]!r} is no {self._own.kind}: {error}") from None
 
 
 def _whole(obj: CustomObject) -> CustomObject:

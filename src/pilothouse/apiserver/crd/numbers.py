@@ -33,9 +33,10 @@ def go_number(value: float) -> str:
     return f"{mantissa}e{'-' if exponent.startswith('-') else '+'}{digits.zfill(2)}"
 
 
-def number_step(raw: Mapping[str, Any], types: tuple[str, ...]) -> Callable[[Any], Faults] | None:
-    """The check of numbers; None if there is nothing to check."""
-    parts = [_range(raw, types), _multiple(raw), _maximum(raw), _minimum(raw)]
+def number_step(raw: Mapping[str, Any], types: tuple[str, ...], kind: type) -> Callable[[Any], Faults] | None:
+    """The check of numbers of one Python type; None if there is nothing to check."""
+    fits = kind is int and raw.get("format", "") in ("", "int64")  # an integer is of 64 bits when it gets here
+    parts = [None if fits else _range(raw, types), _multiple(raw), _maximum(raw), _minimum(raw)]
     steps = [part for part in parts if part is not None]
     if not steps:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
@@ -10,7 +9,7 @@ import msgspec
 
 from pilothouse.api import errors
 from pilothouse.api.codec import go_json, strict, walk, yaml
-from pilothouse.api.codec.go_json import JSONSyntaxError
+from pilothouse.api.codec.go_json import JSONSyntaxError, NumberRangeError
 from pilothouse.api.codec.strict import Decoded
 from pilothouse.api.codec.walk import DecodeError
 from pilothouse.api.custom import CustomObject
@@ -20,9 +19,8 @@ from pilothouse.apiserver.crd.embedded import MalformedObject
 from pilothouse.apiserver.crd.pruning import prune
 from pilothouse.apiserver.crd.version import Version
 
-# Where there may be numbers that Go does not have as Python has them.
-_LARGE = re.compile(rb"\d{19}|[eE]\+?\d{3}")
-_EXPONENT = re.compile(rb"-?\d+(?:\.\d+)?[eE]\+?\d{3,}")
+# Where there may be integers that Go does not have as Python has them.
+_LARGE = re.compile(rb"\d{19}")
 _INT64 = 2**63
 _IDENTITY = ("apiVersion", "kind", "metadata")
 
@@ -84,6 +82,8 @@ class CustomReading:
                 told = "the body of the request was in an unknown format - accepted media types include: "
                 raise errors.make(415, "UnsupportedMediaType", f"{told}{strict.JSON}, {strict.YAML}")
             strict.probe(tree)
+        except NumberRangeError as error:
+            raise strict.cannot(kind, self._version.api_version, kind, str(error)) from None
         except (JSONSyntaxError, DecodeError) as error:
             raise strict.unrecognized(kind, f"couldn't get version/kind; json parse error: {error}", data) from None
         except yaml.YAMLError as error:
@@ -94,10 +94,7 @@ class CustomReading:
         """Raises DecodeError, MalformedObject."""
         v = self._version
         if _LARGE.search(data):
-            try:
-                tree = _sized(tree)
-            except OverflowError:
-                raise DecodeError(_overflow(data)) from None
+            tree = _sized(tree)
         metadata, problems = _metadata(tree.get("metadata"))
         unknown: list[str] = []
         nested: list[str] = []
@@ -123,19 +120,12 @@ def _metadata(node: Any) -> tuple[ObjectMeta, list[str]]:
         return msgspec.convert(tree, ObjectMeta), told
 
 
-def _overflow(data: bytes) -> str:
-    literal = next(m for m in _EXPONENT.findall(data) if float(m) in (math.inf, -math.inf)).decode()
-    return f"json: cannot unmarshal number {literal} into Go value of type float64"
-
-
 def _sized(value: Any) -> Any:
-    """A tree whose integers fit into 64 bits: others are floats to Go. Raises OverflowError."""
+    """A tree whose integers fit into 64 bits: others are floats to Go."""
     if isinstance(value, dict):
         return {key: _sized(member) for key, member in value.items()}
     if isinstance(value, list):
         return [_sized(item) for item in value]
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         return float(value)
-    if isinstance(value, float) and math.isinf(value):
-        raise OverflowError
     return value

@@ -129,10 +129,9 @@ class Desk:
         """Store `new` in place of `existing`; without a change nothing is written. Raises Stale, StatusError."""
         kind = self.stored_bytes
         value = await aside(call.size, partial(self.value, new))
-        same = kind.of_value(existing.key, value, existing.revision)
         if call.dry_run:
-            return same
-        if same.tail == existing.tail:
+            return kind.of_value(existing.key, value, existing.revision, new)
+        if kind.tail(value, existing.revision) == existing.tail:
             return existing
         try:
             return await self.cache.replace(existing.key, value, existing.revision, new)

@@ -63,13 +63,16 @@ class KindBytes:
             raise MalformedValue(f"the value of {key} begins with {value[:80]!r}, not with {self._start!r}")
         if not revision:
             return Stored(self, key, 0, value[len(self.head) :])
-        rest = memoryview(value)[len(self._start) :]
-        comma = b"" if value.startswith(b"}", len(self._start)) else b","
-        tail = b"".join((_VERSION, b'%d"' % revision, comma, rest))
-        item = Stored(self, key, revision, tail)
+        item = Stored(self, key, revision, self.tail(value, revision))
         if obj is not None:
             item.remember(self.stamped(obj, revision))
         return item
+
+    def tail(self, value: bytes, revision: int) -> bytes:
+        """The tail of the item of bytes that this form wrote."""
+        rest = memoryview(value)[len(self._start) :]
+        comma = b"" if value.startswith(b"}", len(self._start)) else b","
+        return b"".join((_VERSION, b'%d"' % revision, comma, rest))
 
     def stamped(self, obj: Any, revision: int) -> Any:
         """`obj` with that resourceVersion."""

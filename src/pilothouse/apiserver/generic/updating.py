@@ -131,7 +131,7 @@ class Updater:
             if deleting.removable(desk.strategy, new, old):
                 await desk.remove(existing, call)
                 kind = desk.stored_bytes
-                return kind.of_value(existing.key, kind.value(new), existing.revision)
+                return kind.of_value(existing.key, kind.value(new), existing.revision, new)
             return await desk.swap(existing, new, call)
 
     def _expected(self, new: Any, old: Any) -> Any:
