@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -13,13 +12,13 @@ import pytest
 
 from tests.e2e import web
 from tests.e2e.cluster import Cluster, eventually, fetch
+from tests.programs import kubectl_name, kubectls
 
 pytestmark = pytest.mark.e2e
-# The environment's own (1.36.4) and, where there is one, the machine's older one.
-PROGRAMS = [p for p in (shutil.which("kubectl"), "/usr/bin/kubectl") if p and pathlib.Path(p).exists()]
+PROGRAMS = [program for program in kubectls() if kubectl_name(program) != "1.37.1"]
 
 
-@pytest.fixture(scope="module", params=list(dict.fromkeys(PROGRAMS)))
+@pytest.fixture(scope="module", params=PROGRAMS, ids=kubectl_name)
 def shop(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """The cluster through one kubectl, in a namespace of its own, with the web application."""
     one = Cluster(cluster.name, cluster.home, request.param)
