@@ -16,7 +16,12 @@ from pilothouse.apiserver.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_
 
 REJECTED = "the server rejected our request due to an error in our request"
 CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"one": "1", "two": "2"}}
-ACCOUNT = {"kind": "ServiceAccount", "metadata": {"name": "a"}, "imagePullSecrets": [{"name": "x"}, {"name": "y"}]}
+ACCOUNT = {
+    "kind": "ServiceAccount",
+    "apiVersion": "v1",
+    "metadata": {"name": "a"},
+    "imagePullSecrets": [{"name": "x"}, {"name": "y"}],
+}
 TEMPLATE = {
     "metadata": {"name": "t"},
     "template": {
@@ -342,3 +347,22 @@ class TestBombs:
         body = {"metadata": {"$deleteFromPrimitiveList/finalizers": names}}
         found = apply_patch(STRATEGIC_MERGE_PATCH, json.dumps(body).encode(), live, ConfigMap)
         assert len(found.obj.metadata.finalizers) == 15_000
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body"),
+    [
+        (MERGE_PATCH, {"kind": None, "apiVersion": None}),
+        (MERGE_PATCH, {"apiVersion": None}),
+        (JSON_PATCH, [{"op": "remove", "path": "/apiVersion"}]),
+    ],
+)
+def test_an_object_that_lost_its_version_is_unknown_as_a_whole(media_type: str, body: Any) -> None:
+    found = apply_patch(media_type, json.dumps(body).encode(), json.dumps(CONFIG).encode(), ConfigMap)
+    assert found.problems == tuple(
+        f'unknown field "{key}"' for key in sorted(CONFIG) if key not in ("apiVersion", "kind")
+    )
+    assert found.obj == ConfigMap()
+    code, message = refused(media_type, CONFIG, ConfigMap, body, "Strict")
+    assert code == 422
+    assert 'strict decoding error: unknown field "data"' in message

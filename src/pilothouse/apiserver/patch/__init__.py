@@ -69,12 +69,14 @@ def patch_tree(
 def _by_tree(media_type: str) -> Callable[[bytes, dict[str, Any], Any, str], Decoded[Any]]:
     def patcher(body: bytes, live: dict[str, Any], kind: Any, field_validation: str) -> Decoded[Any]:
         tree, problems = patch_tree(media_type, body, live, field_validation)
+        if isinstance(tree, dict) and not tree.get("apiVersion"):
+            return _judged(_of_no_version(tree, kind), problems, lambda: text(tree), field_validation)
         try:
             found = strict.decode_tree(tree, kind)
             _same_kind(tree, kind)
         except walk.DecodeError as error:
             raise invalid(text(tree), str(error)) from None
-        return _judged(found, (*problems, *found.problems), lambda: text(tree), field_validation)
+        return _judged(found, problems, lambda: text(tree), field_validation)
 
     return patcher
 
@@ -92,7 +94,7 @@ def _by_strategy(body: bytes, live: dict[str, Any], kind: Any, field_validation:
         raise errors.make(error.code, "BadRequest" if error.code == 400 else "", str(error)) from None
     except walk.DecodeError as error:
         raise invalid(go_text(patch), str(error)) from None
-    return _judged(Decoded(obj, normal), (*problems, *unknown), lambda: go_text(patch), field_validation)
+    return _judged(Decoded(obj, normal, unknown), problems, lambda: go_text(patch), field_validation)
 
 
 def _converted(tree: dict[str, Any], kind: Any) -> tuple[Any, dict[str, Any], tuple[str, ...]]:
@@ -114,9 +116,17 @@ _PATCHERS: dict[str, Callable[[bytes, dict[str, Any], Any, str], Decoded[Any]]] 
 }
 
 
+def _of_no_version(tree: dict[str, Any], kind: Any) -> Decoded[Any]:
+    """A patched object without an apiVersion: upstream reads it as its internal type, which knows none of the names."""
+    unknown = tuple(f'unknown field "{key}"' for key in sorted(tree) if key not in ("apiVersion", "kind"))
+    return Decoded(kind(), {}, unknown)
+
+
 def _judged(
     found: Decoded[Any], problems: tuple[str, ...], shown: Callable[[], str], field_validation: str
 ) -> Decoded[Any]:
+    """`found`, with the problems of the patch before its own."""
+    problems = (*problems, *found.problems)
     if problems and field_validation == "Strict":
         raise invalid(shown(), walk.told(problems))
     return Decoded(found.obj, found.tree, problems)
