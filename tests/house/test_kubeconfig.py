@@ -21,7 +21,6 @@ def own(name: str = "dev") -> dict[str, Any]:
 def test_a_missing_file_is_created_and_removed_again(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "deep/config"
     mark = kubeconfig.merge(own(), file)
-    assert mark.created
     assert yaml.safe_load(file.read_text())["current-context"] == "pilothouse-dev"
     assert file.stat().st_mode & 0o777 == 0o600
     kubeconfig.remove("dev", mark)
@@ -48,12 +47,31 @@ def test_what_others_have_stays_and_their_context_comes_back(tmp_path: pathlib.P
     assert yaml.safe_load(file.read_text()) == theirs
 
 
-def test_merging_twice_replaces_and_keeps_no_stale_previous_context(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("order", ["ab", "ba"])
+@pytest.mark.parametrize("existed", [True, False])
+def test_the_last_of_several_clusters_restores_what_was(tmp_path: pathlib.Path, order: str, existed: bool) -> None:
     file = tmp_path / "config"
-    kubeconfig.merge(own(), file)
-    mark = kubeconfig.merge(own(), file)
-    assert mark.previous_context == ""
+    theirs = {"contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}], "current-context": "x"}
+    if existed:
+        file.write_text(yaml.safe_dump(theirs))
+    marks = {name: kubeconfig.merge(own(name), file) for name in "ab"}
+    kubeconfig.merge(own("a"), file)  # a repair
+    for name in order:
+        kubeconfig.remove(name, marks[name])
+    assert file.exists() is existed
+    if existed:
+        assert yaml.safe_load(file.read_text()) == theirs | {"clusters": [], "users": []} | {
+            "apiVersion": "v1", "kind": "Config",
+        }  # fmt: skip
+
+
+def test_merging_twice_replaces(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "config"
+    for _ in range(2):
+        mark = kubeconfig.merge(own(), file)
     assert len(yaml.safe_load(file.read_text())["clusters"]) == 1
+    kubeconfig.remove("dev", mark)
+    assert not file.exists()
 
 
 def test_a_context_chosen_meanwhile_is_left_alone(tmp_path: pathlib.Path) -> None:
@@ -63,7 +81,7 @@ def test_a_context_chosen_meanwhile_is_left_alone(tmp_path: pathlib.Path) -> Non
     kubeconfig.remove("a", first)
     assert yaml.safe_load(file.read_text())["current-context"] == "pilothouse-b"
     kubeconfig.remove("b", second)
-    assert yaml.safe_load(file.read_text())["current-context"] == ""
+    assert not file.exists()
 
 
 def test_a_broken_file_is_refused_by_name(tmp_path: pathlib.Path) -> None:

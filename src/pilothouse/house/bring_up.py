@@ -51,16 +51,14 @@ class BringUp:
             Step("make certificates", self._make_certificates, self._nothing_if_kept(self.paths.pki)),
         ]
         if self._surplus():
-            steps.append(Step(f"remove {len(self._surplus())} nodes", self._remove_surplus))
+            steps.append(Step(f"remove {_nodes(len(self._surplus()))}", self._remove_surplus))
         if real:
             steps.append(Step("connect the nodes' network", self._make_network, self._remove_network))
-        steps.append(Step(self._start_name(), self._start, self._stop_started))
+        steps.append(
+            Step(f"start the control plane and {_nodes(len(self.wanted.nodes))}", self._start, self._stop_started)
+        )
         steps.append(Step("switch kubectl to it", self._switch_kubectl, self._switch_back))
         return steps
-
-    def _start_name(self) -> str:
-        count = len(self.wanted.nodes)
-        return f"start the control plane and {count} node{'' if count == 1 else 's'}"
 
     # The spec: written first, so that `down` knows what there may be, whatever happens next.
 
@@ -196,3 +194,7 @@ class BringUp:
         if spec.runtime == "containerd":
             steps.append(Step("remove containers and network", network))
         run(steps, self.progress)
+
+
+def _nodes(count: int) -> str:
+    return f"{count} node{'' if count == 1 else 's'}"

@@ -34,6 +34,8 @@ def names_in(archive: pathlib.Path) -> list[str]:
                 index = _json(tar, "index.json")
                 notes = [entry.get("annotations") or {} for entry in index["manifests"]]
                 return [n.get(_OCI_NAME) or n[_OCI_REFERENCE] for n in notes if _OCI_NAME in n or _OCI_REFERENCE in n]
+    except tarfile.ReadError:
+        raise HouseError(f"{archive} is no image archive: it is no tar file", advice) from None
     except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise HouseError(f"{archive} is no image archive: {error}", advice) from None
     raise HouseError(f"{archive} is no image archive: it has neither manifest.json nor index.json", advice)

@@ -1,4 +1,8 @@
-"""The user's kubeconfig: a cluster's entries go in, and out again, and everything else stays as it was."""
+"""The user's kubeconfig: a cluster's entries go in, and out again, and everything else stays as it was.
+
+What was there before stands in an extension of the cluster's context. So it is in the file that it speaks of, and a
+cluster that goes hands it on to the one that came after it: in whichever order they go, the last one restores it.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from pilothouse.house.spec import ClusterSpec, KubeconfigMark, write_atomically
 from pilothouse.seams.house import HouseError
 
 _SECTIONS = ("clusters", "users", "contexts")
+_EXTENSION = "pilothouse"
 
 
 def context_name(cluster: str) -> str:
@@ -84,19 +89,33 @@ def _write(file: pathlib.Path, config: dict[str, Any]) -> None:
     write_atomically(target, yaml.safe_dump(config, sort_keys=False).encode())
 
 
+def _before(context: dict[str, Any]) -> dict[str, Any] | None:
+    """What the file was before this context of ours came into it: {created, previous}; None for others' contexts."""
+    for extension in context["context"].get("extensions") or []:
+        if extension.get("name") == _EXTENSION:
+            found: dict[str, Any] = extension["extension"]
+            return found
+    return None
+
+
 def merge(own: dict[str, Any], file: pathlib.Path) -> KubeconfigMark:
     """Add the cluster's entries (replacing older ones of the same name) and switch to its context."""
     name = own["current-context"]
     with _locked(file):
-        created = not file.exists()
+        before: dict[str, Any] = {"created": not file.exists()}
         config = _read(file)
-        previous = str(config.get("current-context") or "")
+        before["previous"] = str(config.get("current-context") or "")
+        for context in config.get("contexts") or []:
+            if context.get("name") == name:
+                before = _before(context) or before
         merged = _without({"apiVersion": "v1", "kind": "Config", **config}, name)
         for section in _SECTIONS:
             merged[section] = [*merged[section], *own[section]]
+        marked = {**own["contexts"][0]["context"], "extensions": [{"name": _EXTENSION, "extension": before}]}
+        merged["contexts"][-1] = {"name": name, "context": marked}
         merged["current-context"] = name
         _write(file, merged)
-    return KubeconfigMark(str(file), created, "" if previous == name else previous)
+    return KubeconfigMark(str(file))
 
 
 def remove(name: str, mark: KubeconfigMark) -> None:
@@ -105,11 +124,22 @@ def remove(name: str, mark: KubeconfigMark) -> None:
     if not file.exists():
         return
     with _locked(file):
-        config = _without(_read(file), own)
+        config = _read(file)
+        before = next((_before(c) for c in config.get("contexts") or [] if c.get("name") == own), None) or {}
+        config = _without(config, own)
         if config.get("current-context") == own:
             known = {entry.get("name") for entry in config["contexts"]}
-            config["current-context"] = mark.previous_context if mark.previous_context in known else ""
-        if mark.created and not any(config[section] for section in _SECTIONS):
+            config["current-context"] = before.get("previous") if before.get("previous") in known else ""
+        _hand_on(before, own, config)
+        if before.get("created") and not any(config[section] for section in _SECTIONS):
             file.unlink()
         else:
             _write(file, config)
+
+
+def _hand_on(before: dict[str, Any], own: str, config: dict[str, Any]) -> None:
+    """Let the clusters that stay know what was before `own`, which goes."""
+    for heir in filter(None, map(_before, config["contexts"])):
+        heir["created"] = heir["created"] or before.get("created", False)
+        if heir["previous"] == own:
+            heir["previous"] = before.get("previous", "")

@@ -21,11 +21,9 @@ class NodeSpec(msgspec.Struct, frozen=True):
 
 
 class KubeconfigMark(msgspec.Struct, frozen=True):
-    """What `up` found in the user's kubeconfig, so that `down` can restore it."""
+    """Where `up` put the cluster into a kubeconfig, so that `down` can take it out again."""
 
     path: str
-    created: bool
-    previous_context: str
 
 
 class ClusterSpec(msgspec.Struct, frozen=True):
