@@ -13,9 +13,11 @@ from pilothouse.api.types.apiextensions.v1 import (
     CustomResourceDefinitionNames,
     CustomResourceDefinitionStatus,
 )
+from pilothouse.apiserver.crd.approval import approval
 from pilothouse.semantics import conditions
 
 Condition = CustomResourceDefinitionCondition
+_CONFORMANT = "KubernetesAPIApprovalPolicyConformant"
 Crd = CustomResourceDefinition
 
 
@@ -39,6 +41,10 @@ def decided(crd: Crd, others: Iterable[Crd], now: float) -> CustomResourceDefini
             message = "the initial names have been accepted"
             established = Condition(type="Established", status="True", reason="InitialNamesAccepted", message=message)
         found = with_condition(found, established, now)
+    if (judged := approval(crd)) is not None:
+        status = "True" if judged.reason == "ApprovedAnnotation" else "False"
+        told = Condition(type=_CONFORMANT, status=status, reason=judged.reason, message=judged.message)
+        found = with_condition(found, told, now)
     return replace(crd.status, accepted_names=accepted, conditions=found)
 
 

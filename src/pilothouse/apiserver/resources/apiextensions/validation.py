@@ -5,7 +5,6 @@ What all versions share is told of as upstream's internal type has it: once, at 
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from pilothouse.api.types.apiextensions.v1 import (
     CustomResourceDefinitionStatus,
     CustomResourceDefinitionVersion,
 )
+from pilothouse.apiserver.crd.approval import ANNOTATION, approval
 from pilothouse.apiserver.resources.apiextensions.conversion_rules import conversion_errors
 from pilothouse.apiserver.resources.apiextensions.version_rules import (
     column_errors,
@@ -32,8 +32,6 @@ from pilothouse.semantics.validation.names import dns1035_label, dns_subdomain
 
 Crd = CustomResourceDefinition
 Version = CustomResourceDefinitionVersion
-APPROVAL = "api-approved.kubernetes.io"
-_SEE = "see https://github.com/kubernetes/enhancements/pull/1111"
 _SCOPES = ("Cluster", "Namespaced")
 _IMMUTABLE = "field is immutable"
 
@@ -43,7 +41,7 @@ def validate(crd: Crd) -> FieldErrors:
     found = list(_name(crd)) + list(_spec(crd.spec))
     found += status_errors(crd.status)
     found += _stored(crd)
-    return found + list(_approval(crd))
+    return found + _approval(crd)
 
 
 def validate_update(new: Crd, old: Crd) -> FieldErrors:
@@ -55,7 +53,7 @@ def validate_update(new: Crd, old: Crd) -> FieldErrors:
     found += _same(new.spec.names.plural, old.spec.names.plural, "spec.names.plural")
     found += status_errors(new.status)
     found += _stored(new)
-    return found + (list(_approval(new)) if approval_state(new) != approval_state(old) else [])
+    return found + (_approval(new) if approval(new) != approval(old) else [])
 
 
 def status_errors(status: CustomResourceDefinitionStatus) -> FieldErrors:
@@ -186,24 +184,9 @@ def _stored(crd: Crd) -> FieldErrors:
     return found
 
 
-def approval_state(crd: Crd) -> str:
-    """missing, invalid, bypassed or approved; empty for a group that needs no approval."""
-    if not crd.spec.group.endswith(("k8s.io", "kubernetes.io")):
-        return ""
-    said = crd.metadata.annotations.get(APPROVAL, "")
-    if not said:
-        return "missing"
-    if said.startswith("unapproved"):
-        return "bypassed"
-    url = urllib.parse.urlsplit(said)
-    return "approved" if url.scheme and url.netloc else "invalid"
-
-
-def _approval(crd: Crd) -> Iterator[Any]:
-    path, state = f"metadata.annotations[{APPROVAL}]", approval_state(crd)
-    told = f'protected groups must have approval annotation "{APPROVAL}"'
-    if state == "missing":
-        yield required(path, f"{told}, {_SEE}")
-    if state == "invalid":
-        more = 'with either a URL or a reason starting with "unapproved"'
-        yield invalid(path, crd.metadata.annotations[APPROVAL], f"{told} {more}, {_SEE}")
+def _approval(crd: Crd) -> FieldErrors:
+    found = approval(crd)
+    if found is None or not found.refused:
+        return []
+    path, said = f"metadata.annotations[{ANNOTATION}]", crd.metadata.annotations.get(ANNOTATION, "")
+    return [invalid(path, said, found.message) if said else required(path, found.message)]
