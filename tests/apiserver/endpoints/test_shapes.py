@@ -78,3 +78,12 @@ async def test_tables_are_not_written_in_protobuf() -> None:
         assert (await ask("/api/v1/namespaces", Accept=PROTOBUF.format("Table"))).status == 406
         other = await ask("/api/v1/namespaces", Accept=PROTOBUF.format("Table") + "," + FORM.format("Table"))
         assert json.loads(other.body)["kind"] == "Table"
+
+
+async def test_nothing_is_done_whose_answer_cannot_be_given() -> None:
+    async with asked() as ask:
+        path = "/api/v1/namespaces/default/pods/none/eviction"
+        body = json.dumps({"metadata": {"name": "none"}}).encode()
+        sent = {"Content_Type": "application/json", "method": "POST", "body": body}
+        assert (await ask(path, Accept=FORM.format("Table"), **sent)).status == 406
+        assert (await ask(path, Accept=FORM.format("Table") + ",application/json", **sent)).status == 404

@@ -8,7 +8,7 @@ from pilothouse.api.types.meta.v1 import CreateOptions
 from pilothouse.apiserver.endpoints import answers, bodies
 from pilothouse.apiserver.endpoints import options as opt
 from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.endpoints.negotiation import body_type
+from pilothouse.apiserver.endpoints.negotiation import METADATA_SHAPES, body_type
 from pilothouse.apiserver.generic.actions import Action
 from pilothouse.kit.http.messages import Response
 
@@ -21,7 +21,7 @@ class ActionEndpoint:
         self.api_version = f"{action.group}/{action.version}" if action.group else action.version
 
     async def create(self, context: Context) -> Response:
-        context.negotiate()
+        context.negotiate(shapes=METADATA_SHAPES)  # what is asked for is done only if the answer can be given
         media_type = body_type(context.request.header(b"content-type"))
         data = await context.body()
         options = opt.write_options(context.query, CreateOptions)

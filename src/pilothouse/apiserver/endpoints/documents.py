@@ -128,7 +128,7 @@ class Documents:
         if versions is None:
             return None
         if len(segments) == 2:
-            context.negotiate(transforms=False)
+            context.negotiate(shapes=negotiation.NO_SHAPES)
             return answers.document(context, discovery.group_document(name, list(versions)), meta.APIGroup)
         return self._resources(context, versions, name, segments[2]) if len(segments) == 3 else None
 
@@ -140,7 +140,7 @@ class Documents:
             raise missing()
         if context.request.method != "GET" and not custom:
             raise not_allowed()
-        context.negotiate(transforms=False)
+        context.negotiate(shapes=negotiation.NO_SHAPES)
         name = f"{group}/{version}" if group else version
         return answers.document(context, discovery.resource_list(name, versions[version]), meta.APIResourceList)
 
@@ -150,7 +150,7 @@ class Documents:
         groups = self._groups()
         if _wants_aggregated(accept):
             return self._aggregated(context, prefix)
-        context.negotiate(transforms=False)
+        context.negotiate(shapes=negotiation.NO_SHAPES)
         if prefix == "api":
             return answers.document(context, discovery.core_versions(self._address()), meta.APIVersions)
         named = {name: list(v) for name, v in groups.items() if name}

@@ -15,6 +15,9 @@ TYPES = (JSON, YAML, PROTOBUF)
 STREAMS = (JSON + ";stream=watch", PROTOBUF + ";stream=watch")
 _ACCEPTED = ", ".join(TYPES)
 META_VERSIONS = ("v1", "v1beta1")
+NO_SHAPES: frozenset[str] = frozenset()
+METADATA_SHAPES = frozenset({"PartialObjectMetadata", "PartialObjectMetadataList"})
+ALL_SHAPES = METADATA_SHAPES | {"Table"}
 Shape = Literal["", "Table", "PartialObjectMetadata", "PartialObjectMetadataList"]
 
 
@@ -37,8 +40,9 @@ class _Clause(NamedTuple):
 
 
 @remembered(1024)
-def accepted(accept: bytes | None, listing: bool = False, transforms: bool = True) -> Media:
-    """What to answer with; `listing`: of a collection, which could be watched too. Raises StatusError (406)."""
+def accepted(accept: bytes | None, listing: bool = False, shapes: frozenset[str] = ALL_SHAPES) -> Media:
+    """What to answer with; `listing`: of a collection, which could be watched too; `shapes` that the answer can have.
+    Raises StatusError (406)."""
     if not accept or accept in (b"application/json", b"*/*"):
         return PLAIN
     clauses = _clauses(accept.decode("latin-1"))
@@ -46,7 +50,7 @@ def accepted(accept: bytes | None, listing: bool = False, transforms: bool = Tru
     if not any(c.type == "*/*" or c.type in TYPES for c in clauses):
         raise unavailable(produced)
     for clause in clauses:
-        found = _media(clause, transforms)
+        found = _media(clause, shapes)
         if found is not None:
             return found
     raise not_acceptable(TYPES)
@@ -109,13 +113,12 @@ def _quality(text: str) -> float:
         return 1.0
 
 
-def _media(clause: _Clause, transforms: bool) -> Media | None:
+def _media(clause: _Clause, shapes: frozenset[str]) -> Media | None:
     parameters = dict(clause.parameters)
     shape = parameters.get("as", "")
     if shape:
-        known = shape in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
         version = parameters.get("v", "")
-        if not (transforms and known and parameters.get("g") == "meta.k8s.io" and version in META_VERSIONS):
+        if not (shape in shapes and parameters.get("g") == "meta.k8s.io" and version in META_VERSIONS):
             return None
     else:
         version = ""
