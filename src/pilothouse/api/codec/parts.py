@@ -14,11 +14,13 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw
 
+from pilothouse.kit.memo import hold_small
+
 # By the full names of types, as this module must not load all types there are.
 _SHARED = {"pilothouse.api.types.core.v1.Pod": "spec"}
 _PARTS = frozenset({"pilothouse.api.types.core.v1.PodSpec"})
 # How many are remembered, and how many bytes one may have.
-_LIMIT, _LARGEST = 256, 16 * 1024
+_LIMIT, LARGEST = 256, 16 * 1024
 Hook = Callable[[type, Any], Any]
 
 
@@ -47,11 +49,12 @@ class Known:
         return self._held.get(raw)
 
     def put(self, raw: bytes, part: Any) -> None:
-        if len(raw) > _LARGEST:
+        if len(raw) > LARGEST:
             return
         if len(self._held) >= _LIMIT:
             self._held.clear()
         self._held[raw] = part
+        hold_small(part)
 
 
 class SharingDecoder:
