@@ -13,6 +13,7 @@ from pilothouse.kit.clock import SystemClock
 from tests.torture.cluster import ControlPlane
 from tests.torture.hostile import Attempt, attempts
 from tests.torture.recorded_failures import is_recorded
+from tests.torture.wire import dial
 
 # Seconds: for an answer that is owed, and for one that may come.
 PATIENCE, HOPE = 20.0, 0.3
@@ -39,7 +40,7 @@ class Attacker:
     def __init__(self, plane: ControlPlane, findings: Findings) -> None:
         self._plane, self._findings = plane, findings
         self._contexts = {known: plane.context(known) for known in (True, False)}
-        self._open: dict[bool, tuple[asyncio.StreamReader, asyncio.StreamWriter]] = {}
+        self._open: dict[bool, tuple[asyncio.StreamReader, asyncio.Transport]] = {}
 
     async def send(self, attempt: Attempt) -> None:
         self._findings.sent += 1
@@ -60,7 +61,6 @@ class Attacker:
         reader, writer = await self._connection(attempt.known)
         for piece in attempt.pieces:
             writer.write(piece)
-            await writer.drain()
             if attempt.ending == "drip":
                 await CLOCK.sleep(PAUSE)
         return attempt.ending in ("answer", "half") and await self._answers(attempt, reader)
@@ -69,15 +69,14 @@ class Attacker:
         for known in list(self._open):
             self._leave(known)
 
-    async def _connection(self, known: bool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connection(self, known: bool) -> tuple[asyncio.StreamReader, asyncio.Transport]:
         if known not in self._open:
-            context = self._contexts[known]
-            self._open[known] = await asyncio.open_connection("127.0.0.1", self._plane.port, ssl=context, limit=1 << 24)
+            self._open[known] = await dial(self._plane.port, self._contexts[known])
         return self._open[known]
 
     def _leave(self, known: bool) -> None:
         if known in self._open:
-            self._open.pop(known)[1].transport.abort()
+            self._open.pop(known)[1].abort()
 
     async def _answers(self, attempt: Attempt, reader: asyncio.StreamReader) -> bool:
         """Read what the attempt is owed; whether the connection can be used again."""

@@ -9,9 +9,10 @@ import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
+from tests.torture.wire import dial
+
 Lost = (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 """What a connection ends with when its server is gone."""
-LARGEST = 1 << 26
 
 
 class Client:
@@ -20,13 +21,13 @@ class Client:
     def __init__(self, port: int, context: ssl.SSLContext, token: str = "") -> None:
         self._port, self._context = port, context
         self._credentials = f"Authorization: Bearer {token}\r\n" if token else ""
-        self._open: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._open: tuple[asyncio.StreamReader, asyncio.Transport] | None = None
 
     async def send(self, verb: str, path: str, body: Any = None) -> tuple[int, dict[str, str], Any]:
         """The status, headers and JSON (or text) of an answer. Raises one of Lost: nobody knows what came of it."""
         try:
             reader, writer = await self._connection()
-            await self._write(writer, verb, path, body)
+            self._write(writer, verb, path, body)
             status, headers = await _head(reader)
             data = await _body(reader, headers)
         except BaseException:
@@ -43,7 +44,7 @@ class Client:
         """GET, with the body read and dropped: the status and headers. Raises one of Lost."""
         try:
             reader, writer = await self._connection()
-            await self._write(writer, "GET", path, None)
+            self._write(writer, "GET", path, None)
             status, headers = await _head(reader)
             await _body(reader, headers)
         except BaseException:
@@ -55,7 +56,7 @@ class Client:
         """The events of a watch, until it ends. Raises one of Lost."""
         try:
             reader, writer = await self._connection()
-            await self._write(writer, "GET", path, None)
+            self._write(writer, "GET", path, None)
             status, headers = await _head(reader)
             if status != 200:
                 raise AssertionError(f"{status} {await _body(reader, headers)!r}")
@@ -70,20 +71,19 @@ class Client:
 
     def close(self) -> None:
         if self._open is not None:
-            self._open[1].transport.abort()
+            self._open[1].abort()
             self._open = None
 
-    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.Transport]:
         if self._open is None:
-            self._open = await asyncio.open_connection("127.0.0.1", self._port, ssl=self._context, limit=LARGEST)
+            self._open = await dial(self._port, self._context)
         return self._open
 
-    async def _write(self, writer: asyncio.StreamWriter, verb: str, path: str, body: Any) -> None:
+    def _write(self, writer: asyncio.Transport, verb: str, path: str, body: Any) -> None:
         data = b"" if body is None else json.dumps(body).encode()
         head = f"{verb} {path} HTTP/1.1\r\nHost: a\r\n{self._credentials}Content-Length: {len(data)}\r\n"
         kind = "application/merge-patch+json" if verb == "PATCH" else "application/json"
         writer.write(f"{head}Content-Type: {kind}\r\n\r\n".encode() + data)
-        await writer.drain()
 
 
 async def _head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:

@@ -19,6 +19,7 @@ from pilothouse.house.pki import PKI
 from pilothouse.kit.clock import SystemClock, pause
 from tests.torture.client import Client
 from tests.torture.cluster import ControlPlane, control_plane
+from tests.torture.wire import dial
 
 CLOCK = SystemClock()
 LISTERS, OBJECTS = 200, 2000
@@ -149,11 +150,11 @@ WRITES = 300
 
 async def opened(
     plane: ControlPlane, context: ssl.SSLContext, path: str
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+) -> tuple[asyncio.StreamReader, asyncio.Transport]:
     """A watch that nobody reads yet."""
     while True:
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", plane.port, ssl=context, limit=1024)
+            reader, writer = await dial(plane.port, context, 1024)
             break
         except OSError:
             await CLOCK.sleep(0.05)
@@ -179,14 +180,14 @@ async def with_watchers(plane: ControlPlane) -> tuple[float, float, float]:
     alone = await writing(plane) + await writing(plane)
     context, before = plane.context(), plane.resident
     path = "/api/v1/namespaces/many/secrets?watch=1&resourceVersion=0"
-    idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    idle: list[tuple[asyncio.StreamReader, asyncio.Transport]] = []
     for _ in range(0, IDLE, 50):
         idle += await asyncio.gather(*(opened(plane, context, path) for _ in range(50)))
     await CLOCK.sleep(0.5)
     each = (plane.resident - before) / IDLE
     beside = await writing(plane) + await writing(plane)
     for _, writer in idle:
-        writer.transport.abort()
+        writer.abort()
     return alone, beside, each
 
 
@@ -203,7 +204,7 @@ async def with_slow_readers(plane: ControlPlane) -> tuple[float, float]:
     path = "/api/v1/namespaces/many/configmaps?watch=1"
     slow = [await opened(plane, context, path) for _ in range(SLOW)]
     for _, writer in slow:
-        writer.transport.pause_reading()
+        writer.pause_reading()
     before, most = plane.resident, 0.0
     client = Client(plane.port, plane.context())
     for number in range(400):
@@ -211,14 +212,14 @@ async def with_slow_readers(plane: ControlPlane) -> tuple[float, float]:
         assert (await client.send("PATCH", "/api/v1/namespaces/many/configmaps/c2", body))[0] == 200
         most = max(most, plane.resident - before)
     reader, writer = slow[0]
-    writer.transport.resume_reading()
+    writer.resume_reading()
     async with asyncio.timeout(20):
         told = b""
         while not told.endswith(b"\r\n0\r\n\r\n"):
             told += await reader.read(1 << 20)
     assert b'"ERROR"' not in told
     for _, writer in slow:
-        writer.transport.abort()
+        writer.abort()
     client.close()
     return most, plane.resident - before
 
