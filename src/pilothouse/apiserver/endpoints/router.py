@@ -127,8 +127,8 @@ class Router:
         count = len(info.parts)
         if count == 1:
             methods: Methods = route.collection
-            if route.resource.namespaced and not info.namespace and method != "GET":
-                raise not_allowed()
+            if route.resource.namespaced and not info.namespace:
+                methods = {name: handler for name, handler in methods.items() if name == "GET"}
         elif route.resource.namespaced and not info.namespace:
             raise missing()
         elif count == 2:
@@ -137,7 +137,8 @@ class Router:
             methods = self._subresource(route, info.parts[2:])
         found = methods.get(method)
         if found is None:
-            raise not_allowed()
+            # a path that answers nothing is none
+            raise not_allowed() if methods else missing()
         return found
 
     @staticmethod
