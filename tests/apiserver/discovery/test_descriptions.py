@@ -88,8 +88,8 @@ async def test_documents_are_sent_packed_and_know_their_state() -> None:
 async def test_a_document_may_be_kept_for_ever_under_its_hash() -> None:
     async with asked() as ask:
         index = json.loads((await ask("/openapi/v3")).body)["paths"]
-        for name, entry in index.items():
-            found = await ask(entry["serverRelativeURL"])
+        for name in ("api", "apis/apps", "apis/node.k8s.io/v1", "openid/v1/jwks", "version"):
+            found = await ask(index[name]["serverRelativeURL"])
             assert (found.status, found.headers["cache-control"]) == (200, "public, immutable"), name
             assert found.headers["expires"].endswith(" UTC")
             assert json.loads(found.body)["openapi"] == "3.0.0"
