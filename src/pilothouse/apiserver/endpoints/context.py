@@ -8,7 +8,7 @@ from typing import Any
 
 from pilothouse.api import errors
 from pilothouse.api.types.authentication.v1 import UserInfo
-from pilothouse.apiserver.endpoints.negotiation import ALL_SHAPES, PLAIN, Media, accepted, wants_pretty
+from pilothouse.apiserver.endpoints.negotiation import ALL_SHAPES, PLAIN, TYPES, Media, accepted, wants_pretty
 from pilothouse.apiserver.endpoints.query import Query
 from pilothouse.apiserver.filters.request_info import RequestInfo
 from pilothouse.apiserver.generic.call import Call
@@ -35,9 +35,11 @@ class Context:
     untracked: bool = False
     """The decoded body resets managedFields."""
 
-    def negotiate(self, listing: bool = False, shapes: frozenset[str] = ALL_SHAPES) -> Media:
-        """Settle the answer's media type. Raises StatusError (406)."""
-        media = accepted(self.request.header(b"accept"), listing, shapes)
+    def negotiate(
+        self, listing: bool = False, shapes: frozenset[str] = ALL_SHAPES, objects: tuple[str, ...] = TYPES
+    ) -> Media:
+        """Settle the answer's media type, as `negotiation.accepted`. Raises StatusError (406)."""
+        media = accepted(self.request.header(b"accept"), listing, shapes, objects)
         if wants_pretty(self.query.get("pretty"), self.request.header(b"user-agent")):
             media = media._replace(pretty=True)
         self.media = media

@@ -12,6 +12,7 @@ from pilothouse.kit.texts import remembered
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 TYPES = (JSON, YAML, PROTOBUF)
+TEXTS = (JSON, YAML)
 STREAMS = (JSON + ";stream=watch", PROTOBUF + ";stream=watch")
 _ACCEPTED = ", ".join(TYPES)
 META_VERSIONS = ("v1", "v1beta1")
@@ -40,9 +41,14 @@ class _Clause(NamedTuple):
 
 
 @remembered(1024)
-def accepted(accept: bytes | None, listing: bool = False, shapes: frozenset[str] = ALL_SHAPES) -> Media:
-    """What to answer with; `listing`: of a collection, which could be watched too; `shapes` that the answer can have.
-    Raises StatusError (406)."""
+def accepted(
+    accept: bytes | None,
+    listing: bool = False,
+    shapes: frozenset[str] = ALL_SHAPES,
+    objects: tuple[str, ...] = TYPES,
+) -> Media:
+    """What to answer with; `listing`: of a collection, which could be watched too; `shapes` that the answer can have;
+    `objects`: what the objects themselves can be written in. Raises StatusError (406)."""
     if not accept or accept in (b"application/json", b"*/*"):
         return PLAIN
     clauses = _clauses(accept.decode("latin-1"))
@@ -51,9 +57,9 @@ def accepted(accept: bytes | None, listing: bool = False, shapes: frozenset[str]
         raise unavailable(produced)
     for clause in clauses:
         found = _media(clause, shapes)
-        if found is not None:
+        if found is not None and (found.shape or found.type in objects):
             return found
-    raise not_acceptable(TYPES)
+    raise not_acceptable(objects)
 
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})

@@ -23,7 +23,7 @@ from pilothouse.apiserver.endpoints import answers, bodies, watching
 from pilothouse.apiserver.endpoints import options as opt
 from pilothouse.apiserver.endpoints import query as q
 from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.endpoints.negotiation import body_type
+from pilothouse.apiserver.endpoints.negotiation import TEXTS, TYPES, body_type
 from pilothouse.apiserver.generic.deleting import check_options
 from pilothouse.apiserver.generic.desk import unavailable
 from pilothouse.apiserver.generic.patching import Patcher, patch_type
@@ -50,6 +50,8 @@ class ResourceEndpoint:
         strategy = registry.strategy
         self.list_kind = strategy.list_kind or f"{own.kind}List"
         self.reading = strategy.reading
+        self.media_types = TYPES if strategy.reading is None else TEXTS
+        """What the objects can be written in."""
         self.watch_events = 0
         """Events sent to watches, ever."""
         self.printer = strategy.printer or KindPrinter(strategy, api_version)
@@ -57,7 +59,7 @@ class ResourceEndpoint:
     # Reading.
 
     async def get(self, context: Context) -> Response:
-        context.negotiate()
+        context.negotiate(objects=self.media_types)
         info = context.info
         opt.check_timeout(context.query)
         revision = opt.exact_revision(q.text(context.query, "resourceVersion"))
@@ -73,7 +75,7 @@ class ResourceEndpoint:
         )
 
     async def list(self, context: Context) -> Response:
-        context.negotiate(listing=True)
+        context.negotiate(listing=True, objects=self.media_types)
         options = opt.list_options(context.query)
         opt.check_list(options)
         interest = self.interest(context, options)
@@ -161,7 +163,7 @@ class ResourceEndpoint:
     # Writing.
 
     async def create(self, context: Context) -> Response:
-        context.negotiate()
+        context.negotiate(objects=self.media_types)
         media_type = body_type(context.request.header(b"content-type"))
         data = await context.body()
         options = opt.write_options(context.query, CreateOptions)
@@ -175,7 +177,7 @@ class ResourceEndpoint:
         return await bodies.decode(context, data, media_type, self.form.type, validation)
 
     async def update(self, context: Context, subresource: str = "") -> Response:
-        context.negotiate()
+        context.negotiate(objects=self.media_types)
         media_type = body_type(context.request.header(b"content-type"))
         data = await context.body()
         options = opt.write_options(context.query, UpdateOptions)
@@ -186,7 +188,7 @@ class ResourceEndpoint:
         return self.answer(context, item, 201 if created else 200)
 
     async def patch(self, context: Context, subresource: str = "") -> Response:
-        context.negotiate()
+        context.negotiate(objects=self.media_types)
         kind = patch_type(context.request.header(b"content-type"))
         if self.reading is not None and kind not in self.reading.patches:
             raise bodies.unknown_patch(self.reading.patches)
@@ -199,7 +201,7 @@ class ResourceEndpoint:
         return self.answer(context, item, 201 if created else 200)
 
     async def delete(self, context: Context) -> Response:
-        context.negotiate()
+        context.negotiate(objects=self.media_types)
         options = await bodies.delete_options(context) or opt.delete_options(context.query)
         answer, _gone = await self.registry.delete(options, context.call(self.api_version, options))
         warning = self.registry.strategy.deletion.orphaning_warns
@@ -210,7 +212,7 @@ class ResourceEndpoint:
         return answers.structure(context, answer)
 
     async def deletecollection(self, context: Context) -> Response:
-        context.negotiate(listing=True)
+        context.negotiate(listing=True, objects=self.media_types)
         options = await bodies.delete_options(context) or opt.delete_options(context.query)
         check_options(options)
         chosen = opt.list_options(context.query)

@@ -33,7 +33,7 @@ _encode = msgspec.json.Encoder().encode
 
 async def start(endpoint: ResourceEndpoint, context: Context) -> Response:
     """The answer of a watch request: the head at once, then changes as they come."""
-    media = context.negotiate(listing=True)
+    media = context.negotiate(listing=True, objects=endpoint.media_types)
     if media.type == YAML:
         raise negotiation.not_acceptable(negotiation.STREAMS)
     options = opt.list_options(context.query)
