@@ -9,6 +9,7 @@ import pytest
 from pilothouse.apiserver.resources.apps import deployment, statefulset
 from pilothouse.apiserver.resources.batch import cronjob, job
 from pilothouse.apiserver.resources.core import pod
+from pilothouse.apiserver.resources.core.podspec.gated import without_gated
 from tests.apiserver.resources.asking import Body, made, merged, refused, refused_change
 
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/c"
@@ -302,3 +303,14 @@ def test_addresses_in_another_form_than_tools_agree_on() -> None:
         '("2001:db8::1")',
         'spec.hostAliases[0].ip: IPv6 address "2001:db8::01" should be in RFC 5952 canonical format ("2001:db8::1")',
     ]
+
+
+def test_fields_of_features_that_are_off() -> None:
+    sources = [{"clusterTrustBundle": {"name": "a", "path": "x"}}, {"configMap": {"name": "c"}}]
+    body = with_spec(schedulingGroup={"podGroupName": "g"}, volumes=[{"name": "v", "projected": {"sources": sources}}])
+    spec = made(pod.STRATEGY, body).spec
+    kept = without_gated(spec)
+    assert kept.scheduling_group is None
+    assert [one.config_map is not None for one in kept.volumes[0].projected.sources] == [False, True]
+    assert kept.volumes[0].projected.sources[0].cluster_trust_bundle is None
+    assert without_gated(kept) is kept

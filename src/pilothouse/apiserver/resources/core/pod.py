@@ -13,6 +13,7 @@ from pilothouse.apiserver.resources.core.pod_changes import UPDATES
 from pilothouse.apiserver.resources.core.pod_row import conditions, row
 from pilothouse.apiserver.resources.core.podspec import defaults, spec, update, warnings
 from pilothouse.apiserver.resources.core.podspec.annotated import APPARMOR_PREFIX
+from pilothouse.apiserver.resources.core.podspec.gated import without_gated
 from pilothouse.apiserver.resources.core.podspec.placement import merged_label_keys
 from pilothouse.apiserver.resources.core.podspec.security import with_apparmor_fields
 from pilothouse.kit.memo import Memo
@@ -35,6 +36,9 @@ def _positive_grace(obj: Pod) -> Pod:
 
 def prepare_create(obj: Pod, write: Write) -> Pod:
     obj = _positive_grace(obj)
+    kept = without_gated(obj.spec)
+    if kept is not obj.spec:
+        obj = replace(obj, spec=kept)
     if obj.spec.affinity is not None or obj.spec.topology_spread_constraints:
         obj = replace(obj, spec=merged_label_keys(obj.spec, obj.metadata.labels))
     status = PodStatus(phase="Pending", qos_class=obj.status.qos_class or _qos(obj.spec))
