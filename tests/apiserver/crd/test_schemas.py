@@ -88,6 +88,8 @@ def told(raw: Any, value: Any) -> list[tuple[str, str]]:
         ({**TEXT, "format": "ipv4"}, "::1", 'Invalid value: "::1": a in body must be of type ipv4: "::1"'),
         (EITHER, 1.5, 'Invalid value: "number": a in body must be of type integer,string: "number"'),
         ({"type": "number", "multipleOf": 0.5}, 0.75, "Invalid value: 0.75: a in body should be a multiple of 0.5"),
+        ({"type": "number", "maximum": 1}, 2.0, "Invalid value: 2: a in body should be less than or equal to 1"),
+        ({"multipleOf": 0}, 1.5, "Invalid value: 0: factor MultipleOf declared for a must be positive: 0"),
         ({**TEXT, "not": {"enum": ["x"]}}, "x", 'Invalid value: "": "a" must not validate the schema (not)'),
         ({**TEXT, "nullable": True}, None, ""),
     ],

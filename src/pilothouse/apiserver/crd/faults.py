@@ -39,10 +39,17 @@ class Fault(NamedTuple):
         text = self.text.replace(PATH, path)
         if not self.placed:
             return FieldError(self.reason, field or "<nil>", "", text)
-        return FieldError(self.reason, f"{field}.{path}" if field and path else field or path, self.value, text)
+        where = f"{field}.{path}" if field and path else field or path
+        return FieldError(self.reason, where, _as_go(self.value), text)
 
 
 Faults = Sequence[Fault]
+_LONG = 1e21
+
+
+def _as_go(value: Any) -> Any:
+    """Go shows a float that is whole without a point."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _LONG else value
 
 
 def _shown(path: tuple[str | int, ...]) -> str:

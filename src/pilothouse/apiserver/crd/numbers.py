@@ -71,10 +71,11 @@ def _multiple(raw: Mapping[str, Any]) -> Part | None:
     told = faults.invalid(None, f"should be a multiple of {go_number(factor)}")
 
     def part(value: float) -> Fault | None:
+        used = whole if isinstance(value, int) else factor
+        if used <= 0:
+            text = f"factor MultipleOf declared for {PATH} must be positive: {go_number(used)}"
+            return Fault("FieldValueInvalid", used, text)
         if isinstance(value, int):
-            if whole <= 0:
-                text = f"factor MultipleOf declared for {PATH} must be positive: {whole}"
-                return Fault("FieldValueInvalid", whole, text)
             return None if value % whole == 0 else told._replace(value=value)
         quotient = 1 / factor * value if factor < 1 else value / factor
         return None if is_integer(quotient) else told._replace(value=value)
