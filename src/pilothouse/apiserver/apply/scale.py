@@ -7,11 +7,11 @@ get an entry of the subresource, without a time.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from pilothouse.api.types.autoscaling.v1 import Scale
 from pilothouse.apiserver.apply import updater
-from pilothouse.apiserver.apply.fieldset import difference, intersection, of_paths
+from pilothouse.apiserver.apply.fieldset import FieldSet, difference, intersection, of_paths
 from pilothouse.apiserver.apply.managers import APPLY, UPDATE, Managed, Manager, Owned, manager_of, strip
 from pilothouse.apiserver.apply.schema import node_of
 from pilothouse.apiserver.apply.updater import Kind, Tree
@@ -19,12 +19,26 @@ from pilothouse.apiserver.apply.updater import Kind, Tree
 VERSION = "autoscaling/v1"
 _REPLICAS = of_paths([("spec", "replicas")])
 _KIND = Kind({VERSION: node_of(Scale)})
+
+
+class Place(NamedTuple):
+    """Where the replicas of an object of `api_version` stand."""
+
+    api_version: str
+    fields: FieldSet = _REPLICAS
+
+
+def place_of(api_version: str, path: tuple[str, ...]) -> Place:
+    """The place at a path (`spec`, `replicas`)."""
+    return Place(api_version, of_paths([path]))
+
+
 _CURRENT = Manager("current-operation", UPDATE)
 
 
-def updated(managed: Managed, before: Tree, after: Tree, name: str, api_version: str) -> Managed:
-    """The managers of an object of `api_version` after manager `name` wrote the Scale `after` over `before`."""
-    own = _of_scale(managed)
+def updated(managed: Managed, before: Tree, after: Tree, name: str, place: Place) -> Managed:
+    """The managers of an object after manager `name` wrote the Scale `after` over `before`."""
+    own = _of_scale(managed, place)
     if not own:
         return managed
     updater.update(_KIND, before, after, VERSION, own, _CURRENT)
@@ -32,14 +46,14 @@ def updated(managed: Managed, before: Tree, after: Tree, name: str, api_version:
     taken = own.pop(_CURRENT, None)
     if taken is not None:
         own[manager_of(name, UPDATE, VERSION, "scale")] = taken
-    return _of_object(managed, own, api_version)
+    return _of_object(managed, own, place)
 
 
 def applied(
-    managed: Managed, live: Tree, config: Tree, name: str, api_version: str, force: bool
+    managed: Managed, live: Tree, config: Tree, name: str, place: Place, force: bool
 ) -> tuple[Tree | None, Managed]:
     """(the Scale after an apply, None if it is the same; the managers of the object). Raises ConflictError."""
-    own = _of_scale(managed)
+    own = _of_scale(managed, place)
     if not own:
         updater.update(_KIND, {"metadata": {}, "spec": {}, "status": {}}, live, VERSION, own, _CURRENT)
         strip(own, _CURRENT)
@@ -49,31 +63,31 @@ def applied(
     key = manager_of(name, APPLY, VERSION, "scale")
     tree = updater.apply(_KIND, live, config, VERSION, own, key, force)
     strip(own, key)
-    return tree, _of_object(managed, own, api_version)
+    return tree, _of_object(managed, own, place)
 
 
-def _of_scale(managed: Managed) -> Managed:
+def _of_scale(managed: Managed, place: Place) -> Managed:
     return {
         key: Owned(_REPLICAS, VERSION, owned.time)
         for key, owned in managed.items()
-        if intersection(owned.fields, _REPLICAS) is not None
+        if intersection(owned.fields, place.fields) is not None
     }
 
 
-def _of_object(managed: Managed, own: Managed, api_version: str) -> Managed:
+def _of_object(managed: Managed, own: Managed, place: Place) -> Managed:
     found: Managed = {}
     for key, owned in managed.items():
-        if intersection(owned.fields, _REPLICAS) is None:
+        if intersection(owned.fields, place.fields) is None:
             found[key] = owned
         elif key in own:
             found[key] = owned
             del own[key]
-        elif (rest := difference(owned.fields, _REPLICAS)) is not None:
+        elif (rest := difference(owned.fields, place.fields)) is not None:
             found[key] = Owned(rest, owned.api_version, owned.time)
     for key, owned in own.items():
         if owned.fields is not None:
-            of_object = key if key.operation == APPLY else key._replace(api_version=api_version)
-            found[of_object] = Owned(_REPLICAS, api_version)
+            of_object = key if key.operation == APPLY else key._replace(api_version=place.api_version)
+            found[of_object] = Owned(place.fields, place.api_version)
     return found
 
 

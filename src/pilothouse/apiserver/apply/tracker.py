@@ -143,9 +143,9 @@ class FieldTracker:
         managed = managers.trusted(live.metadata.managed_fields)
         before = scale.tree_of(scale_of(rules, live))
         stated = {key: value for key, value in config.items() if key in ("spec", "status")}
-        version = strict.identity(type(live))[1]
+        place = scale.place_of(strict.identity(type(live))[1], rules.path)
         try:
-            tree, managed = scale.applied(managed, before, stated, call.manager, version, force)
+            tree, managed = scale.applied(managed, before, stated, call.manager, place, force)
         except ConflictError as conflict:
             raise conflict_error(conflict.conflicts) from None
         if tree is not None:
@@ -157,9 +157,9 @@ class FieldTracker:
         rules = self._strategies[type(new)].scale
         assert rules is not None
         before, after = (scale.tree_of(scale_of(rules, obj)) for obj in (old, new))
-        version = strict.identity(type(new))[1]
+        place = scale.place_of(strict.identity(type(new))[1], rules.path)
         managed = managers.trusted(old.metadata.managed_fields)
-        return _with_entries(new, managers.encode(scale.updated(managed, before, after, call.manager, version)))
+        return _with_entries(new, managers.encode(scale.updated(managed, before, after, call.manager, place)))
 
     def _now(self) -> str:
         return format_time(self._clock.now())

@@ -189,6 +189,7 @@ def _scale(declared: CustomResourceSubresourceScale) -> Scale[CustomObject]:
         spec_replicas=wanted,
         status_replicas=lambda obj: replicas(obj, status),
         selector=shown_selector,
+        path=spec,
         missing=missing,
         with_replicas=lambda obj, count: replace(obj, body=paths.written(obj.body, spec, count)),
     )

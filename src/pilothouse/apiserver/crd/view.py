@@ -18,6 +18,7 @@ from pilothouse.apiserver.generic.storage import (
     Page,
     Stored,
 )
+from pilothouse.kit.aside import in_turns
 
 _REMEMBERED = 256
 Convert = Callable[[CustomObject], CustomObject]
@@ -55,7 +56,7 @@ class VersionView:
         self, interest: Interest, *, revision: int = -1, exact: bool = False, start: str = "", limit: int = 0
     ) -> Page:
         page = await self._inner.list(interest, revision=revision, exact=exact, start=start, limit=limit)
-        return page._replace(items=[self._seen(item) for item in page.items])
+        return page._replace(items=await in_turns(page.items, self._seen))
 
     async def watch(self, interest: Interest, after: int, *, initial: bool = False) -> ChangeStream:
         return _ShownStream(await self._inner.watch(interest, after, initial=initial), self._seen)
@@ -101,10 +102,10 @@ class _ShownStream:
         self._inner, self._show = inner, show
 
     async def next(self) -> Sequence[Change]:
-        return [
-            change if change.item is None else Change(change.type, self._show(change.item), change.revision)
-            for change in await self._inner.next()
-        ]
+        return await in_turns(await self._inner.next(), self._shown)
+
+    def _shown(self, change: Change) -> Change:
+        return change if change.item is None else Change(change.type, self._show(change.item), change.revision)
 
     @property
     def revision(self) -> int:

@@ -120,6 +120,8 @@ class Scale(Generic[K]):
     selector: Callable[[K], str]
     """The label selector as text."""
     with_replicas: Callable[[K, int], K]
+    path: tuple[str, ...] = ("spec", "replicas")
+    """Where the replicas stand in an object."""
     missing: Callable[[K], str] = lambda obj: ""
     """Why an object has no Scale that can be read; empty if it has one."""
 

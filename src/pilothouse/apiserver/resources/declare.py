@@ -40,7 +40,7 @@ def fill(struct: Any, **defaults: Any) -> Any:
     return replace(struct, **missing) if missing else struct
 
 
-def replicas_scale(selector: Callable[[Any], str]) -> dict[str, Callable[..., Any]]:
+def replicas_scale(selector: Callable[[Any], str]) -> dict[str, Any]:
     """The `Scale` of a kind with `spec.replicas` and `status.replicas`; `selector` gives its label selector as text."""
     return {
         "spec_replicas": lambda obj: obj.spec.replicas or 0,
