@@ -34,7 +34,7 @@ from pilothouse.apiserver.cacher.caches import Caches
 from pilothouse.apiserver.cacher.replica import Source
 from pilothouse.apiserver.crd.lifecycle import Lifecycle
 from pilothouse.apiserver.crd.roster import CustomRoster
-from pilothouse.apiserver.endpoints import routes
+from pilothouse.apiserver.endpoints import answers, routes
 from pilothouse.apiserver.endpoints.action import ActionEndpoint
 from pilothouse.apiserver.endpoints.component_status import WARNING, ComponentStatuses
 from pilothouse.apiserver.endpoints.context import Handler
@@ -121,6 +121,8 @@ class ApiServer:
         self.audit = Audit(*parts.audit, parts.clock, parts.chance, parts.metrics) if parts.audit is not None else None
         self.observation = Observation(parts.metrics, parts.clock, self.router)
         self.documents.exact.update(issuer_documents(parts.authn.issuer, parts.authn.keys, parts.address))
+        for path in self.gate.dumps():
+            self.documents.exact[path] = lambda context: answers.text(200, self.gate.dumps()[context.info.path])
         self.documents.exact["/metrics"] = lambda context: exposition(parts.metrics)
         self.observation.caches(
             lambda: {

@@ -92,3 +92,19 @@ async def test_what_clients_make_up_is_not_counted() -> None:
             await ask(server, "GET", b"/api/v1/namespaces/default/pods/a/s%d" % number)
             await ask(server, "GET", b"/nothing/%d" % number)
         assert len(await lines(server)) - before < 120  # the series of /metrics itself
+
+
+async def test_the_gate_shows_its_levels_and_queues() -> None:
+    async with running() as (server, _):
+        await ask(server, "GET", b"/api/v1/configmaps")
+        answer = await ask(server, "GET", b"/debug/api_priority_and_fairness/dump_priority_levels")
+        assert isinstance(answer.body, bytes)
+        head, *rows = answer.body.decode().splitlines()
+        assert head.split()[:3] == ["PriorityLevelName,", "ActiveQueues,", "IsIdle,"]
+        cells = {row.split(",")[0]: [cell.strip() for cell in row.split(",")] for row in rows}
+        assert cells["workload-low"][2] == "true"
+        # The one who looks is being served.
+        assert cells["exempt"][5:8] == ["1", "2", "0"]
+        answer = await ask(server, "GET", b"/debug/api_priority_and_fairness/dump_queues")
+        assert isinstance(answer.body, bytes)
+        assert answer.body.decode().count("workload-low,") == 128

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from pilothouse.apiserver.filters.priority.queues import Level, Seats
@@ -48,7 +49,10 @@ class Figures:
         name = f"{prefix}dispatched_requests_total"
         registry.read(name, told, self._all(lambda s: s.begun), _BOTH, kind="counter")
         told = "Number of requests rejected by the API Priority and Fairness subsystem."
-        self._rejected = registry.counter(f"{prefix}rejected_requests_total", told, (*_BOTH, "reason"))
+        name = f"{prefix}rejected_requests_total"
+        self._refusals: Counter[tuple[str, str, str]] = Counter()
+        labels = (*_BOTH, "reason")
+        registry.read(name, told, self._refused_by_reason, labels, kind="counter")
         told = "Number of requests in their execution stage."
         registry.read(f"{prefix}current_executing_requests", told, self._all(lambda s: s.begun - s.ended), _BOTH)
         told = "Seats occupied by the requests that execute."
@@ -72,6 +76,9 @@ class Figures:
         told = "Number of seats that the requests of each priority level occupy or wait for."
         registry.read(f"{prefix}demand_seats_current", told, each(lambda level: level.in_use + level.waiting), label)
 
+    def _refused_by_reason(self) -> Mapping[tuple[str, ...], float]:
+        return {key: float(count) for key, count in self._refusals.items()}
+
     def _all(self, figure: Callable[[Series], float]) -> Callable[[], Mapping[tuple[str, ...], float]]:
         return lambda: {key: float(figure(series)) for key, series in self._known.items()}
 
@@ -83,12 +90,24 @@ class Figures:
             self._waits.adopt(found.waits, level, schema, "true")
         return found
 
+    def of_level(self, level: str) -> Counter[str]:
+        """The counts of a level's requests: dispatched, executing, and refused by reason."""
+        found: Counter[str] = Counter()
+        for (name, _), series in self._known.items():
+            if name == level:
+                found["dispatched"] += series.begun
+                found["executing"] += series.begun - series.ended
+        for (name, _, reason), count in self._refusals.items():
+            if name == level:
+                found[reason] += count
+        return found
+
     def queued(self, level: str, schema: str) -> Gauge:
         """How many requests wait."""
         return self._queued.labels(level, schema)
 
     def rejected(self, level: str, schema: str, reason: str, waited: float) -> None:
         """`reason`: queue-full, concurrency-limit, time-out, cancelled."""
-        self._rejected.labels(level, schema, reason).inc()
+        self._refusals[(level, schema, reason)] += 1
         if waited:
             self._waits.labels(level, schema, "false").observe(waited)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pilothouse.api.types.flowcontrol.v1 import FlowSchema, PriorityLevelConfiguration
 from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.filters.priority.classify import Classifier, Flow
+from pilothouse.apiserver.filters.priority.dump import tables
 from pilothouse.apiserver.filters.priority.figures import EXEMPT, Figures, Series
 from pilothouse.apiserver.filters.priority.queues import Full, Level, Seats
 from pilothouse.apiserver.reader import Reader
@@ -121,8 +122,12 @@ class Gate:
 
     @property
     def seats(self) -> Seats:
-        """The levels as they stand, for metrics."""
+        """The levels as they stand."""
         return self._seats
+
+    def dumps(self) -> Mapping[str, str]:
+        """Path to the table that is shown there."""
+        return tables(self._seats, self._figures)
 
     async def enter(self, access: Access, objects: int = 0) -> Ticket:
         """Wait for the request's turn. `objects` is how many a list will answer, roughly. Raises TooMany."""

@@ -80,6 +80,15 @@ class Level:
         return len(self._queues)
 
     @property
+    def active_queues(self) -> int:
+        """Those in which requests wait."""
+        return sum(1 for queue in self._queues if queue.waiting)
+
+    def queue_states(self) -> Sequence[tuple[int, int, float]]:
+        """(requests, their seats, virtual time) of each queue."""
+        return [(len(queue.waiting), queue.seats, queue.served) for queue in self._queues]
+
+    @property
     def upper(self) -> float:
         """The most seats that its requests may take, their own and borrowed ones."""
         return self.nominal + self.borrowing_limit
