@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pathlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -10,7 +11,7 @@ import kr8s
 import pytest
 from kr8s.asyncio.objects import ConfigMap, Deployment, Pod
 
-from tests.clients.objects import config_map, deployment
+from tests.clients.objects import config_map, deployment, pod
 
 # Each of its releases knows the Kubernetes versions of its day, and warns of all others.
 pytestmark = [pytest.mark.clients, pytest.mark.filterwarnings("ignore:Kubernetes version .* is not supported")]
@@ -48,3 +49,18 @@ async def test_patches_and_watches(api: kr8s.asyncio.Api, namespace: str) -> Non
     async with aclosing(api.watch("configmaps", field_selector="metadata.name=settings")) as told:
         kind, seen = await anext(told)
     assert (kind, seen.name) == ("ADDED", "settings")
+
+
+async def test_forwards_a_port_and_reads_a_log(api: kr8s.asyncio.Api, namespace: str) -> None:
+    body = pod("web")
+    body["metadata"]["annotations"] = {"pilothouse.io/simulate-log": "one\ntwo"}
+    web = await Pod(body, namespace=namespace, api=api)
+    await web.create()
+    await web.wait("condition=Ready", timeout=20)
+    assert [line async for line in web.logs()] == ["one", "two"]
+    async with web.portforward(80) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        assert b"simulated pod web" in await asyncio.wait_for(reader.read(), 20)
+        writer.close()
+    await web.delete()
