@@ -19,7 +19,8 @@ from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.meta.v1 import DeleteOptions, ListOptions, PartialObjectMetadata, Preconditions
 from pilothouse.apiserver.authz.access import fields_of_text
 from pilothouse.apiserver.authz.interface import Access
-from pilothouse.apiserver.endpoints.resource import ResourceEndpoint, too_large
+from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
+from pilothouse.apiserver.endpoints.revisions import gone, too_large
 from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.generic.desk import unavailable
 from pilothouse.apiserver.generic.patching import PatchKind
@@ -142,7 +143,7 @@ class LocalClient:
         try:
             stream = await endpoint.registry.cache.watch(interest, revision, initial=revision <= 0)
         except Compacted as error:
-            raise _expired(revision, error) from None
+            raise gone(revision, error) from None
         except FutureRevision as error:
             raise too_large(revision, error.current_revision) from None
         except StoreUnavailable as error:
@@ -158,7 +159,7 @@ class LocalClient:
                 for change in changes:
                     yield self._event(endpoint, change)
         except Compacted as error:
-            raise _expired(stream.revision, error) from None
+            raise gone(stream.revision, error) from None
         except StoreUnavailable:
             return  # the watch has ended: that of a custom resource does when its definition changes
         finally:
@@ -367,10 +368,6 @@ def _typed(endpoint: ResourceEndpoint, item: Stored, kind: type[K]) -> K:
 
 def _partial(item: Stored) -> PartialObjectMetadata:
     return PartialObjectMetadata(metadata=item.obj.metadata)
-
-
-def _expired(revision: int, error: Compacted) -> StatusError:
-    return errors.expired(f"too old resource version: {revision} ({error.compacted_revision})")
 
 
 def _manager(user: UserInfo) -> str:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec.structs import replace
-
-from pilothouse.api import errors
 from pilothouse.api.errors import StatusError, bad_request
 from pilothouse.api.scheme import BY_RESOURCE
 from pilothouse.api.selectors import FieldSelector, FieldTerm, SelectorError, parse_fields, parse_labels
@@ -14,8 +11,6 @@ from pilothouse.api.types.meta.v1 import (
     CreateOptions,
     DeleteOptions,
     ListOptions,
-    StatusCause,
-    StatusDetails,
     UpdateOptions,
 )
 from pilothouse.apiserver.cacher import tokens
@@ -24,6 +19,7 @@ from pilothouse.apiserver.endpoints import options as opt
 from pilothouse.apiserver.endpoints import query as q
 from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.endpoints.negotiation import TEXTS, TYPES, body_type
+from pilothouse.apiserver.endpoints.revisions import expired, too_large
 from pilothouse.apiserver.generic.deleting import check_options
 from pilothouse.apiserver.generic.desk import unavailable
 from pilothouse.apiserver.generic.patching import Patcher, patch_type
@@ -122,7 +118,7 @@ class ResourceEndpoint:
         except FutureRevision as error:
             raise too_large(revision, error.current_revision) from None
         except Compacted as error:
-            raise expired(options, interest, self._scope(interest), start, error) from None
+            raise expired(options, self._scope(interest), start, error) from None
         except StoreUnavailable as error:
             raise unavailable(error) from None
 
@@ -233,25 +229,3 @@ class ResourceEndpoint:
         except StatusError as error:
             if error.reason != "NotFound":
                 raise
-
-
-def too_large(asked: int, current: int) -> StatusError:
-    """504: a revision that has not happened yet."""
-    cause = StatusCause(reason="ResourceVersionTooLarge", message="Too large resource version")
-    told = f"Timeout: Too large resource version: {asked}, current: {current}"
-    return errors.make(504, "Timeout", told, StatusDetails(causes=(cause,), retry_after_seconds=1))
-
-
-def expired(options: ListOptions, interest: Interest, scope: str, start: str, error: Compacted) -> StatusError:
-    """410; a continued list is told how to go on without consistency."""
-    if not options.continue_:
-        return errors.expired("The resourceVersion for the provided list is too old.")
-    token = tokens.make_token(start.removeprefix(scope), tokens.ANY_REVISION)
-    told = (
-        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
-        "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
-        "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
-        "modified, or deleted between the time the first chunk was returned and now may show up in the list."
-    )
-    found = errors.expired(told)
-    return StatusError(replace(found.status, metadata=replace(found.status.metadata, continue_=token)))

@@ -16,6 +16,7 @@ from pilothouse.apiserver.endpoints import answers, negotiation
 from pilothouse.apiserver.endpoints import options as opt
 from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.endpoints.negotiation import JSON, YAML
+from pilothouse.apiserver.endpoints.revisions import gone, too_large
 from pilothouse.apiserver.generic.storage import Change, ChangeStream, Interest
 from pilothouse.apiserver.table import build
 from pilothouse.kit.http.messages import Response
@@ -49,19 +50,13 @@ async def start(endpoint: ResourceEndpoint, context: Context) -> Response:
     try:
         stream = await _opened(endpoint, interest, options, revision)
     except Compacted as error:
-        return Response(200, frames.error(_gone(revision, error)), frames.content_type, headers)
+        return Response(200, frames.error(gone(revision, error)), frames.content_type, headers)
     except FutureRevision as error:
-        from pilothouse.apiserver.endpoints.resource import too_large
-
         raise too_large(revision, error.current_revision) from None
     except StoreUnavailable as error:
         raise errors.make(500, "", str(error)) from None
     body = _stream(frames, stream, context, options, float(seconds))
     return Response(200, body, frames.content_type, headers)
-
-
-def _gone(revision: int, error: Compacted) -> StatusError:
-    return errors.expired(f"too old resource version: {revision} ({error.compacted_revision})")
 
 
 async def _opened(endpoint: ResourceEndpoint, interest: Interest, options: ListOptions, revision: int) -> ChangeStream:

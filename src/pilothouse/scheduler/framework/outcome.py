@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pilothouse.scheduler.snapshot.view import BoolColumn
+from pilothouse.scheduler.snapshot.columns import BoolColumn
 
 NO_NODES = "no nodes available to schedule pods"
 NOT_HELPFUL = "Preemption is not helpful for scheduling"

@@ -14,8 +14,9 @@ import numpy as np
 from pilothouse.scheduler.framework.cycle import Cycle
 from pilothouse.scheduler.framework.events import Change, Hint
 from pilothouse.scheduler.framework.outcome import Diagnosis, Refused, Rejection
-from pilothouse.scheduler.snapshot.snapshot import NodeRecord
-from pilothouse.scheduler.snapshot.view import FloatColumn, View
+from pilothouse.scheduler.snapshot.columns import FloatColumn
+from pilothouse.scheduler.snapshot.record import NodeRecord
+from pilothouse.scheduler.snapshot.view import View
 
 MAX_SCORE = 100.0
 

@@ -20,7 +20,8 @@ from pilothouse.scheduler.framework.plugin import (
     ReservePlugin,
     ScorePlugin,
 )
-from pilothouse.scheduler.snapshot.view import FloatColumn, View
+from pilothouse.scheduler.snapshot.columns import FloatColumn
+from pilothouse.scheduler.snapshot.view import View
 
 
 class Framework:

@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Column = NDArray[Any]
+IntColumn = NDArray[np.int64]
+FloatColumn = NDArray[np.float64]
+BoolColumn = NDArray[np.bool_]
 
 
 class Columns:

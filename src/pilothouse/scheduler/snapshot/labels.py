@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
-from pilothouse.scheduler.snapshot.columns import Columns
-from pilothouse.scheduler.snapshot.view import IntColumn
-
-if TYPE_CHECKING:
-    from pilothouse.scheduler.snapshot.snapshot import NodeRecord
+from pilothouse.scheduler.snapshot.columns import Columns, IntColumn
+from pilothouse.scheduler.snapshot.record import NodeRecord
 
 
 class Labels:

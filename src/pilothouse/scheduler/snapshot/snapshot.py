@@ -8,37 +8,16 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from pilothouse.api.types.core.v1 import Node, Taint
-from pilothouse.scheduler.snapshot.columns import Columns
+from pilothouse.scheduler.snapshot.columns import Columns, IntColumn
 from pilothouse.scheduler.snapshot.labels import Images, Labels
 from pilothouse.scheduler.snapshot.pods import PodInfo, amount
+from pilothouse.scheduler.snapshot.record import NodeRecord
 from pilothouse.scheduler.snapshot.terms import Terms
-from pilothouse.scheduler.snapshot.view import IntColumn, View
-from pilothouse.semantics.host_ports import Port
+from pilothouse.scheduler.snapshot.view import View
 
 KEPT_COUNTERS = 512
 PodMatcher = Callable[[PodInfo], bool]
 CounterKey = tuple[object, ...]
-
-
-class NodeRecord:
-    """A node, its row, and the pods on it (assumed ones included)."""
-
-    __slots__ = ("images", "node", "pods", "ports", "row")
-
-    def __init__(self, node: Node, row: int) -> None:
-        self.node = node
-        self.row = row
-        self.pods: dict[str, PodInfo] = {}
-        self.ports: dict[Port, int] = {}
-        self.images: frozenset[str] = frozenset()
-
-    @property
-    def name(self) -> str:
-        return self.node.metadata.name
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        return self.node.metadata.labels
 
 
 class _Counter:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from pilothouse.scheduler.snapshot.snapshot import NodeRecord, Snapshot
+from pilothouse.scheduler.snapshot.columns import IntColumn
 
-IntColumn = NDArray[np.int64]
-FloatColumn = NDArray[np.float64]
-BoolColumn = NDArray[np.bool_]
+if TYPE_CHECKING:
+    from pilothouse.scheduler.snapshot.record import NodeRecord
+    from pilothouse.scheduler.snapshot.snapshot import Snapshot
+
 Rows = slice | NDArray[np.intp]
 
 
