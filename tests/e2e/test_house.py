@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 
@@ -121,6 +122,22 @@ def test_a_simulated_cluster_needs_no_root_and_changes_its_size(home: pathlib.Pa
     assert one.pilothouse("status", check=False).returncode == 1
     one.pilothouse("up")
     eventually(lambda: one.get("deployment", "web")["status"].get("readyReplicas") == 5, 20, "five replicas again")
+    one.pilothouse("down")
+
+
+def test_a_port_that_another_took_meanwhile(home: pathlib.Path) -> None:
+    """A new cluster takes another port; one that exists cannot, and says who to look for."""
+    one = other(home, "robbed")
+    one.pilothouse("up", "--runtime", "simulated", "--nodes", "0")
+    port = json.loads((home / "state/robbed/cluster.json").read_text())["api_port"]
+    os.kill(one.process("control-plane"), signal.SIGKILL)
+    eventually(lambda: one.pilothouse("status", check=False).returncode == 1, 10, "the control plane is gone")
+    with socket.create_server(("127.0.0.1", port)):
+        refused = one.pilothouse("up", check=False)
+    assert refused.returncode == 1
+    assert f"pilothouse: another program has port {port}" in refused.stderr
+    assert f"ss -ltnp 'sport = :{port}'" in refused.stderr
+    one.pilothouse("up")
     one.pilothouse("down")
 
 

@@ -50,8 +50,12 @@ class Clusters:
                 BringUp(paths, existing, wanted, self._clock, progress).run(self._fail_after)
                 return
             except HouseError as error:
-                if existing is not None or not tries_left or "already in use" not in str(error):
+                if "already in use" not in str(error):
                     raise
+                if existing is not None or not tries_left:
+                    port = wanted.api_port
+                    who = f"see who has it with: ss -ltnp 'sport = :{port}'; end it, then run the same command again"
+                    raise HouseError(f"another program has port {port}, where the API server listens", who) from error
             progress.note(f"port {wanted.api_port} was taken meanwhile; trying another one")
             wanted = msgspec.structs.replace(wanted, api_port=free_port([FIRST_PORT]))
 
