@@ -11,6 +11,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -151,6 +152,12 @@ def _dead(pid: int) -> bool:
         return True
 
 
+def _any_port(taken: object) -> int:
+    """A port that no other cluster prefers: it must be free again after each kill."""
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        return int(bound.getsockname()[1])
+
+
 @contextlib.contextmanager
 def control_plane(nodes: int = 0, **more: Any) -> Iterator[ControlPlane]:
     """A cluster that is there as long as the context; `more` is asked of `up`."""
@@ -159,6 +166,7 @@ def control_plane(nodes: int = 0, **more: Any) -> Iterator[ControlPlane]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PILOTHOUSE_HOME", str(home))
         patch.setenv("KUBECONFIG", str(home / "kubeconfig"))
+        patch.setattr("pilothouse.house.clusters.free_port", _any_port)
         clusters, plane = Clusters(), None
         clusters.up(UpRequest(name, nodes, "simulated", **more), Silent())
         try:

@@ -2,15 +2,16 @@
 
     python watched.py FILE PILOTHOUSE-ARGUMENTS...
 
-FILE gets a line for each callback that held the loop: for how many seconds, what of these it worked itself, and what
-it was. Seconds are those of the clock, but at most the CPU time of the whole process, so that neither a machine which
-has other work looks like a slow callback, nor a thread that keeps the interpreter from the loop looks like nothing.
-The loop is asyncio's own, whose callbacks can be watched; what they do is the same.
+FILE gets a line for each callback that held the loop: for how many seconds, what of these it worked itself, what the
+cycle collector took, and what it was. Seconds are those of the clock, but at most the CPU time of the whole process,
+so that neither a machine which has other work looks like a slow callback, nor a thread that keeps the interpreter from
+the loop looks like nothing. The loop is asyncio's own, whose callbacks can be watched; what they do is the same.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import threading
@@ -21,16 +22,33 @@ from typing import Any
 TOLD = 0.010
 
 
+class Collector:
+    """The time that the cycle collector has taken in the loop's thread."""
+
+    def __init__(self) -> None:
+        self.seconds = self._begun = 0.0
+        gc.callbacks.append(self._heard)
+
+    def _heard(self, phase: str, info: dict[str, int]) -> None:
+        if threading.current_thread() is threading.main_thread():
+            if phase == "start":
+                self._begun = time.perf_counter()
+            else:
+                self.seconds += time.perf_counter() - self._begun
+
+
 def watch(file: int) -> None:
-    run = asyncio.Handle._run
+    run, collector = asyncio.Handle._run, Collector()
 
     def watched(handle: asyncio.Handle) -> None:
         frame = _frame(handle)
+        collected = collector.seconds
         clock, whole, own = time.perf_counter(), time.process_time(), time.thread_time()
         run(handle)
         held = time.perf_counter() - clock
         if held > TOLD and (held := min(held, time.process_time() - whole)) > TOLD:
-            os.write(file, f"{held:.4f} {time.thread_time() - own:.4f} {_told(handle, frame)}\n".encode())
+            own, collected = time.thread_time() - own, collector.seconds - collected
+            os.write(file, f"{held:.4f} {own:.4f} {collected:.4f} {_told(handle, frame)}\n".encode())
 
     asyncio.Handle._run = watched  # type: ignore[method-assign]
 

@@ -44,6 +44,9 @@ A = TypeVar("A", bound=Struct)
 MANAGER = "pilothouse"
 CONTROLLERS = "system:serviceaccount:kube-system:"
 
+# Events of one watch that are taken in before others have their turn.
+_TURN = 32
+
 
 class LocalClient:
     """A `machinery.client.Client` that acts as `user`."""
@@ -156,8 +159,10 @@ class LocalClient:
                         changes = await stream.next()
                 except TimeoutError:
                     return
-                for change in changes:
+                for number, change in enumerate(changes, start=1):
                     yield self._event(endpoint, change)
+                    if number % _TURN == 0:
+                        await clock.sleep(0)
         except Compacted as error:
             raise gone(stream.revision, error) from None
         except StoreUnavailable:
