@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import pathlib
@@ -9,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -44,6 +45,17 @@ def kubeconfig() -> Iterator[pathlib.Path]:
     finally:
         pilothouse("down")
         shutil.rmtree(home)
+
+
+@pytest.fixture
+async def connections_closed() -> AsyncIterator[None]:
+    """Let the loop go on until nothing is open on it. A client on aiohttp or httpx says that it is closed while its TLS
+    connections still take their leave of the server, and a loop that ends meanwhile leaves sockets behind."""
+    yield
+    selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
+    async with asyncio.timeout(10):
+        while len(selector.get_map()) > 1:  # noqa: ASYNC110 - no event tells of it; one is the loop's own
+            await asyncio.sleep(0.01)
 
 
 @contextmanager

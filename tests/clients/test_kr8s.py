@@ -14,7 +14,11 @@ from kr8s.asyncio.objects import ConfigMap, Deployment, Pod
 from tests.clients.objects import config_map, deployment, pod
 
 # Each of its releases knows the Kubernetes versions of its day, and warns of all others.
-pytestmark = [pytest.mark.clients, pytest.mark.filterwarnings("ignore:Kubernetes version .* is not supported")]
+pytestmark = [
+    pytest.mark.clients,
+    pytest.mark.usefixtures("connections_closed"),
+    pytest.mark.filterwarnings("ignore:Kubernetes version .* is not supported"),
+]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from kubernetes_asyncio.stream import WsApiClient
 
 from tests.clients.objects import config_map, pod
 
-pytestmark = pytest.mark.clients
+pytestmark = [pytest.mark.clients, pytest.mark.usefixtures("connections_closed")]
 
 
 async def test_changes_are_watched(kubeconfig: pathlib.Path, namespace: str) -> None:

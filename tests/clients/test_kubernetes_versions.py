@@ -17,6 +17,7 @@ from tests.programs import installed
 pytestmark = pytest.mark.clients
 
 
+@pytest.mark.usefixtures("connections_closed")
 async def test_the_asyncio_half(kubeconfig: pathlib.Path, namespace: str) -> None:
     async with await aio.config.new_client_from_config(str(kubeconfig)) as connection:
         api = aio.client.CoreV1Api(connection)
