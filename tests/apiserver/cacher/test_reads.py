@@ -161,6 +161,20 @@ async def test_a_revision_older_than_the_ring_comes_from_the_store(
         await small.list(interest(), revision=first.revision + 1, exact=True)
 
 
+async def test_a_revision_that_the_store_forgot_is_expired_where_nothing_changed_since(
+    store: MemoryStore, cache: WatchCache
+) -> None:
+    first = await create(cache, "ns/a")
+    await store.create("/registry/elsewhere/a", b"{}")
+    newest = await store.create("/registry/elsewhere/b", b"{}")
+    await cache.get(key("ns/a"))
+    assert cache.revision == newest
+    assert paths((await cache.list(interest(), revision=first.revision, exact=True)).items) == ["ns/a"]
+    await store.compact(newest - 1)
+    with pytest.raises(Compacted):
+        await cache.list(interest(), revision=first.revision, exact=True)
+
+
 def _with_ring(records: int):  # type: ignore[no-untyped-def]
     import dataclasses
 

@@ -79,6 +79,9 @@ class WatchCache:
         if not exact or revision == self.revision:
             return self._page(wanted, start, limit)
         replica = self._replica
+        # Where nothing changed for long, the ring reaches back to revisions that have expired for everybody else.
+        if revision < (compacted := await self._store.compacted()):
+            raise Compacted(compacted)
         if revision >= replica.ring.floor:
             return replica.contents.page_at(wanted, start, limit, revision, replica.ring)
         return await page_of_history(self._store, self._source.form, wanted, start, limit, revision)
