@@ -9,6 +9,9 @@ from pilothouse.seams.store import KeyExists, KeyValue, RevisionMismatch, Store,
 
 from .engines import Collector, Engine
 
+durable = pytest.mark.parametrize("engine", ["sqlite", "etcd"], indirect=True)
+"""Not for the memory engine, which forgets."""
+
 
 async def test_a_new_store_has_a_revision_and_nothing_else(store: Store) -> None:
     assert await store.revision() >= 1
@@ -151,9 +154,8 @@ async def test_close_finishes_what_was_begun(engine: Engine) -> None:
         await store.close()
 
 
+@durable
 async def test_all_is_there_after_a_restart(engine: Engine) -> None:
-    if not engine.durable:
-        pytest.skip("the memory engine forgets")
     store = await engine.open()
     created = await store.create("/a", b"one")
     replaced = await store.replace("/a", b"two", created)
@@ -173,9 +175,8 @@ async def test_all_is_there_after_a_restart(engine: Engine) -> None:
     await store.close()
 
 
+@durable
 async def test_revisions_grow_over_restarts_even_if_all_is_compacted(engine: Engine) -> None:
-    if not engine.durable:
-        pytest.skip("the memory engine forgets")
     last = 0
     for _ in range(3):
         store = await engine.open()
