@@ -48,6 +48,19 @@ def kubeconfig() -> Iterator[pathlib.Path]:
 
 
 @pytest.fixture
+def connection(kubeconfig: pathlib.Path) -> Iterator[client.ApiClient]:
+    """The official client's."""
+    with config.new_client_from_config(str(kubeconfig)) as one:
+        yield one
+        one.rest_client.pool_manager.clear()  # it leaves its sockets to the garbage collector
+
+
+@pytest.fixture
+def core(connection: client.ApiClient) -> client.CoreV1Api:
+    return client.CoreV1Api(connection)
+
+
+@pytest.fixture
 async def connections_closed() -> AsyncIterator[None]:
     """Let the loop go on until nothing is open on it. A client on aiohttp or httpx says that it is closed while its TLS
     connections still take their leave of the server, and a loop that ends meanwhile leaves sockets behind."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import helm_python
 import pytest
-from kubernetes import client, config
+from kubernetes import client
 
 pytestmark = pytest.mark.clients
 SECONDS = 30
@@ -79,13 +79,6 @@ def chart(tmp_path: pathlib.Path) -> str:
 def helm(kubeconfig: pathlib.Path, namespace: str) -> Iterator[helm_python.Config]:
     with helm_python.Config(kubeconfig_path=str(kubeconfig), namespace=namespace) as one:
         yield one
-
-
-@pytest.fixture
-def connection(kubeconfig: pathlib.Path) -> Iterator[client.ApiClient]:
-    with config.new_client_from_config(str(kubeconfig)) as one:
-        yield one
-        one.rest_client.pool_manager.clear()  # it leaves its sockets to the garbage collector
 
 
 def test_a_release_from_install_to_uninstall(

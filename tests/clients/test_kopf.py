@@ -59,13 +59,6 @@ def test_an_operator_runs(kubeconfig: pathlib.Path, namespace: str, output: path
         connection.rest_client.pool_manager.clear()
 
 
-@pytest.fixture
-def core(kubeconfig: pathlib.Path) -> Iterator[client.CoreV1Api]:
-    with config.new_client_from_config(str(kubeconfig)) as connection:
-        yield client.CoreV1Api(connection)
-        connection.rest_client.pool_manager.clear()
-
-
 def test_timers_daemons_retries_and_children(core: client.CoreV1Api, namespace: str, output: pathlib.Path) -> None:
     def make(name: str) -> None:
         metadata = {"name": name, "labels": {name: "yes"}}

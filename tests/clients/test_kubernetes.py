@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kubernetes import client, config, dynamic, watch
+from kubernetes import client, dynamic, watch
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
 
 from tests.clients.objects import config_map, deployment, eventually, pod
 
 pytestmark = pytest.mark.clients
-
-
-@pytest.fixture
-def connection(kubeconfig: pathlib.Path) -> Iterator[client.ApiClient]:
-    with config.new_client_from_config(str(kubeconfig)) as one:
-        yield one
-        one.rest_client.pool_manager.clear()  # it leaves its sockets to the garbage collector
-
-
-@pytest.fixture
-def core(connection: client.ApiClient) -> client.CoreV1Api:
-    return client.CoreV1Api(connection)
 
 
 def test_creates_reads_replaces_and_deletes(core: client.CoreV1Api, namespace: str) -> None:

@@ -8,10 +8,9 @@ import pathlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
-from kubernetes import client, config, utils, watch
+from kubernetes import client, utils, watch
 from kubernetes.informer import ADDED, DELETED, MODIFIED, SharedInformer
 from kubernetes.stream import portforward, stream
 
@@ -20,18 +19,6 @@ from tests.clients.objects import config_map, deployment, eventually, pod
 pytestmark = pytest.mark.clients
 SINCE_1_37 = ("cluster_trust_bundle", "pod_certificate_request", "device_taint_rule")
 CANDIDATE = pathlib.Path(__file__).with_name("candidate.py")
-
-
-@pytest.fixture
-def connection(kubeconfig: pathlib.Path) -> Iterator[client.ApiClient]:
-    with config.new_client_from_config(str(kubeconfig)) as one:
-        yield one
-        one.rest_client.pool_manager.clear()  # it leaves its sockets to the garbage collector
-
-
-@pytest.fixture
-def core(connection: client.ApiClient) -> client.CoreV1Api:
-    return client.CoreV1Api(connection)
 
 
 def running_pod(core: client.CoreV1Api, namespace: str, name: str) -> None:

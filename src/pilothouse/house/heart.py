@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pilothouse.api.types.authentication.v1 import UserInfo
-from pilothouse.apiserver.server import ApiServer
+from pilothouse.apiserver.server import MASTER, ApiServer
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.machinery.client import Client
 
 AUTHENTICATED = "system:authenticated"
-MASTER = UserInfo(username="system:apiserver", groups=("system:masters", AUTHENTICATED))
 CONTROLLER_MANAGER = UserInfo(username="system:kube-controller-manager", groups=(AUTHENTICATED,))
 SCHEDULER = UserInfo(username="system:kube-scheduler", groups=(AUTHENTICATED,))
 
@@ -28,3 +27,6 @@ class Heart:
 
     def client(self, user: UserInfo) -> Client:
         return self.server.client(user)
+
+
+__all__ = ["AUTHENTICATED", "CONTROLLER_MANAGER", "MASTER", "SCHEDULER", "Heart"]
