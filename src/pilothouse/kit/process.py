@@ -17,7 +17,7 @@ def expose(registry: Registry) -> None:
         times = os.times()
         return {(): times.user + times.system}
 
-    told = "Total user and system CPU time spent in seconds."
+    told = "CPU seconds of this process, the kernel's part included."
     registry.read("process_cpu_seconds_total", told, seconds, kind="counter")
     if not (_PROC / "statm").exists():
         return
@@ -26,14 +26,14 @@ def expose(registry: Registry) -> None:
     def memory(at: int) -> float:
         return float((_PROC / "statm").read_text().split()[at]) * page
 
-    registry.read("process_virtual_memory_bytes", "Virtual memory size in bytes.", lambda: {(): memory(0)})
-    registry.read("process_resident_memory_bytes", "Resident memory size in bytes.", lambda: {(): memory(1)})
-    told = "Number of open file descriptors."
+    registry.read("process_virtual_memory_bytes", "Bytes of address space.", lambda: {(): memory(0)})
+    registry.read("process_resident_memory_bytes", "Bytes in memory.", lambda: {(): memory(1)})
+    told = "Files that are open."
     registry.read("process_open_fds", told, lambda: {(): float(len(os.listdir(_PROC / "fd")))})
-    told = "Maximum number of open file descriptors."
+    told = "Files that may be open at once."
     registry.read("process_max_fds", told, lambda: {(): _most_files()})
     started = _started()
-    told = "Start time of the process since unix epoch in seconds."
+    told = "When this process began, in seconds since 1970."
     registry.read("process_start_time_seconds", told, lambda: {(): started})
 
 

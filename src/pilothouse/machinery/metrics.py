@@ -31,14 +31,14 @@ def expose(registry: Registry, controllers: Sequence[Controller[Any]]) -> None:
     registry.read("controller_reconciles_total", told, each(lambda c: c.reconciled), label, kind="counter")
     told = "Rounds that failed."
     registry.read("controller_failures_total", told, each(lambda c: c.failed), label, kind="counter")
-    told = "How many seconds of work are in progress and have not been observed yet."
+    told = "Seconds that workers have spent on keys they still have."
     registry.read("workqueue_unfinished_work_seconds", told, each(lambda c: sum(c.queue.unfinished())), label)
-    told = "For how many seconds the longest running worker has been running."
+    told = "Seconds that the slowest worker has had its key."
     longest = each(lambda c: max(c.queue.unfinished(), default=0.0))
     registry.read("workqueue_longest_running_processor_seconds", told, longest, label)
-    told = "How long in seconds an item stays in the queue before it is taken."
+    told = "Seconds that keys waited to be taken."
     waits = registry.histogram("workqueue_queue_duration_seconds", told, label, SECONDS)
-    told = "How long in seconds processing an item takes."
+    told = "Seconds that a key was worked on."
     works = registry.histogram("workqueue_work_duration_seconds", told, label, SECONDS)
     for controller in controllers:
         waits.adopt(controller.queue.waits, controller.name)

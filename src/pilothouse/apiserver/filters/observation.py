@@ -61,7 +61,7 @@ class Observation:
         self._clock = clock
         self._router = router
         self.registry = registry
-        told = "Counter of apiserver requests broken out for each verb, dry run value, group, resource and code."
+        told = "Requests answered, by what they asked for and how it ended."
         self._total = registry.counter("apiserver_request_total", told, ("verb", "dry_run", *_WHERE, "code"))
         told = "Seconds from a request's head to its answer, watches and streams left out."
         labels = ("verb", "dry_run", *_WHERE)

@@ -140,12 +140,12 @@ class Audit:
         self._policy, self._sink, self._clock, self._chance = policy, sink, clock, chance
         self._waiting: list[bytes] = []
         metrics = metrics or Registry()
-        told = "Counter of audit events generated and sent to the audit backend."
+        told = "Events that went to the audit log."
         self._events = metrics.counter("apiserver_audit_event_total", told).labels()
-        told = "Counter of policy levels for audit events (1 per request)."
+        told = "Requests, by the level that the audit policy gives them."
         levels = metrics.counter("apiserver_audit_level_total", told, ("level",))
         self._levels = {level: levels.labels(name) for level, name in LEVEL_NAMES.items()}
-        told = "Counter of audit events that failed to be audited properly."
+        told = "Events that the audit log could not take."
         self._errors = metrics.counter("apiserver_audit_error_total", told, ("plugin",)).labels("log")
 
     def begin(self, request: Request, access: Access) -> Trail | None:

@@ -45,21 +45,21 @@ class Figures:
 
     def __init__(self, registry: Registry, seats: Seats) -> None:
         prefix = "apiserver_flowcontrol_"
-        told = "Number of requests executed by the API Priority and Fairness subsystem."
+        told = "Requests that priority and fairness let in."
         name = f"{prefix}dispatched_requests_total"
         registry.read(name, told, self._all(lambda s: s.begun), _BOTH, kind="counter")
-        told = "Number of requests rejected by the API Priority and Fairness subsystem."
+        told = "Requests that priority and fairness turned away."
         name = f"{prefix}rejected_requests_total"
         self._refusals: Counter[tuple[str, str, str]] = Counter()
         labels = (*_BOTH, "reason")
         registry.read(name, told, self._refused_by_reason, labels, kind="counter")
-        told = "Number of requests in their execution stage."
+        told = "Requests that were let in and are not done."
         registry.read(f"{prefix}current_executing_requests", told, self._all(lambda s: s.begun - s.ended), _BOTH)
         told = "Seats occupied by the requests that execute."
         registry.read(f"{prefix}current_executing_seats", told, self._all(lambda s: s.seats), _BOTH)
-        told = "Number of requests that wait in queues."
+        told = "Requests that wait in queues."
         self._queued = registry.gauge(f"{prefix}current_inqueue_requests", told, _BOTH)
-        told = "Length of time a request spent waiting in its queue."
+        told = "Seconds that requests waited in their queue."
         self._waits = registry.histogram(f"{prefix}request_wait_duration_seconds", told, (*_BOTH, "execute"), _WAITS)
         self._known: dict[tuple[str, str], Series] = {}
 
@@ -67,13 +67,13 @@ class Figures:
             return lambda: {(name,): float(figure(level)) for name, level in seats.levels.items()}
 
         label = ("priority_level",)
-        told = "Nominal number of execution seats configured for each priority level."
+        told = "Seats that are a priority level's own share."
         registry.read(f"{prefix}nominal_limit_seats", told, each(lambda level: level.nominal), label)
-        told = "Configured lower bound on number of execution seats available to each priority level."
+        told = "Seats that a priority level never lends."
         registry.read(f"{prefix}lower_limit_seats", told, each(lambda level: level.nominal - level.lendable), label)
-        told = "Configured upper bound on number of execution seats available to each priority level."
+        told = "Seats that a priority level has at the most, borrowed ones included."
         registry.read(f"{prefix}upper_limit_seats", told, each(lambda level: min(seats.total, level.upper)), label)
-        told = "Number of seats that the requests of each priority level occupy or wait for."
+        told = "Seats that requests of a priority level occupy or wait for."
         registry.read(f"{prefix}demand_seats_current", told, each(lambda level: level.in_use + level.waiting), label)
 
     def _refused_by_reason(self) -> Mapping[tuple[str, ...], float]:
