@@ -15,7 +15,8 @@ OWNED = (ROOT / "src/pilothouse/api/types", ROOT / "src/pilothouse/runtime/gener
 
 def formatted(text: str, name: str) -> str:
     """`text` as the project's formatter leaves it, so that a fresh run equals what is committed."""
-    command = ["ruff", "format", "--config", str(ROOT / "pyproject.toml"), "--stdin-filename", name, "-"]
+    config = str(ROOT / "pyproject.toml")
+    command = [sys.executable, "-m", "ruff", "format", "--config", config, "--stdin-filename", name, "-"]
     return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
 
 
