@@ -63,6 +63,17 @@ class Server:
         connection.close()
         return answer.status, found, answer.headers.get_all("Warning") or []
 
+    def over(self, connection: http.client.HTTPSConnection, verb: str, path: str, body: Any) -> Answer:
+        """The answer to one of many requests that share a connection."""
+        headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "golden/v1"}
+        connection.request(verb, path, None if body is None else json.dumps(body).encode(), headers)
+        answer = connection.getresponse()
+        return answer.status, _read(answer), answer.headers.get_all("Warning") or []
+
+    def connection(self) -> http.client.HTTPSConnection:
+        """A connection of the cluster's master that stays open."""
+        return http.client.HTTPSConnection("127.0.0.1", self._port, context=self._master, timeout=30)
+
     def watch(self, path: str, count: int, headers: dict[str, Any] | None) -> Answer:
         connection, answer = self._open("GET", path, None, headers)
         events: list[Any] = []
