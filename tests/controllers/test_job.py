@@ -5,12 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from pilothouse.api.time import format_time, parse_time
 from pilothouse.api.types.batch.v1 import (
     Job,
     JobSpec,
     PodFailurePolicy,
     PodFailurePolicyOnExitCodesRequirement,
     PodFailurePolicyRule,
+    SuccessPolicy,
+    SuccessPolicyRule,
 )
 from pilothouse.api.types.core.v1 import (
     Container,
@@ -18,11 +21,14 @@ from pilothouse.api.types.core.v1 import (
     ContainerStateTerminated,
     ContainerStatus,
     Pod,
+    PodCondition,
     PodSpec,
     PodTemplateSpec,
 )
-from pilothouse.api.types.meta.v1 import LabelSelector, ObjectMeta
+from pilothouse.api.types.meta.v1 import LabelSelector, ObjectMeta, OwnerReference
 from pilothouse.controllers.job import indexes
+from pilothouse.controllers.job.backoff import Failures, finished_at
+from pilothouse.controllers.job.failures import COUNTED, IGNORED, counted_failures
 from pilothouse.controllers.job.tally import FINALIZER
 from pilothouse.controllers.pod_control import with_spec
 from pilothouse.semantics.conditions import find
@@ -124,20 +130,150 @@ async def test_indexed(clock: VirtualClock) -> None:
         assert "Complete" in told(found)
 
 
+INDEXED = {"completions": 2, "parallelism": 2, "completion_mode": "Indexed", "backoff_limit": 2**31 - 1}
+IGNORE_SEVEN = PodFailurePolicy(
+    rules=(
+        PodFailurePolicyRule(
+            action="Ignore", on_exit_codes=PodFailurePolicyOnExitCodesRequirement(operator="In", values=(7,))
+        ),
+    )
+)
+
+
+async def running(w: World, number: int) -> list[Pod]:
+    """The pods of an index that have not ended."""
+    return [p for p in await w.all(Pod) if p.status.phase != "Failed" and indexes.index_of(p) == number]
+
+
+async def fail(w: World, pod: Pod, code: int = 1) -> None:
+    ended = ContainerStateTerminated(exit_code=code, finished_at=format_time(w.clock.now()))
+    statuses = (ContainerStatus(name="c", state=ContainerState(terminated=ended)),)
+    await w.status(pod, phase="Failed", container_statuses=statuses)
+    await w.rest()
+
+
 async def test_failure_limit_per_index(clock: VirtualClock) -> None:
     async with world(clock, NAMES) as w:
-        spec = {"completions": 2, "parallelism": 2, "completion_mode": "Indexed", "backoff_limit": 2**31 - 1}
-        await w.client.create(job(**spec, backoff_limit_per_index=1))
+        await w.client.create(job(**INDEXED, backoff_limit_per_index=1))
         await w.rest()
-        for _ in range(2):
-            running = [p for p in await w.all(Pod) if not p.status.phase and indexes.index_of(p) == 0]
-            await w.status(running[0], phase="Failed")
-            await w.rest()
+        await fail(w, (await running(w, 0))[0])
+        assert not await running(w, 0), "an index backs off"
+        await clock.advance(10)
+        await fail(w, (await running(w, 0))[0])
         await end(w, "Succeeded")
         await w.rest()
         found = await get(w)
         assert (found.status.failed_indexes, found.status.completed_indexes) == ("0", "1")
         assert told(found)["Failed"] == "FailedIndexes"
+        assert found.status.failed == 2
+
+
+async def test_each_index_backs_off_for_itself_and_twice_as_long_each_time(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await w.client.create(job(**INDEXED, backoff_limit_per_index=5))
+        await w.rest()
+        other = (await running(w, 1))[0].metadata.uid
+        for failures, delay in enumerate((10, 20, 40)):
+            (pod,) = await running(w, 0)
+            assert pod.metadata.annotations[COUNTED] == str(failures)
+            await fail(w, pod)
+            await clock.advance(delay - 3)
+            assert not await running(w, 0)
+            await clock.advance(3)
+            assert len(await running(w, 0)) == 1
+        assert [p.metadata.uid for p in await running(w, 1)] == [other]
+
+
+async def test_a_failed_pod_stays_until_its_replacement_has_its_counts(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await w.client.create(job(**INDEXED, backoff_limit_per_index=5))
+        await w.rest()
+        (pod,) = await running(w, 0)
+        await fail(w, pod)
+        await w.client.delete(Pod, pod.metadata.name, "ns")
+        await w.rest()
+        kept = await w.client.get(Pod, pod.metadata.name, "ns")
+        assert kept.metadata.finalizers == (FINALIZER,)
+        await clock.advance(12)
+        (again,) = await running(w, 0)
+        assert again.metadata.annotations[COUNTED] == "1"
+        assert pod.metadata.name not in [p.metadata.name for p in await w.all(Pod)]
+        assert (await get(w)).status.failed == 1
+
+
+async def test_ignored_failures_of_an_index_do_not_count_but_back_off(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await w.client.create(job(**INDEXED, backoff_limit_per_index=0, pod_failure_policy=IGNORE_SEVEN))
+        await w.rest()
+        await fail(w, (await running(w, 0))[0], code=7)
+        await clock.advance(10)
+        (pod,) = await running(w, 0)
+        assert (pod.metadata.annotations[COUNTED], pod.metadata.annotations[IGNORED]) == ("0", "1")
+        await fail(w, pod, code=7)
+        await clock.advance(12)
+        assert not await running(w, 0)
+        await clock.advance(8)
+        (pod,) = await running(w, 0)
+        assert (pod.metadata.annotations[COUNTED], pod.metadata.annotations[IGNORED]) == ("0", "2")
+        assert ((await get(w)).status.failed, (await get(w)).status.failed_indexes) == (0, "")
+        await fail(w, pod, code=1)
+        assert (await get(w)).status.failed_indexes == "0"
+
+
+async def test_ignored_failures_hold_back_the_next_pod_of_any_job(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await w.client.create(job(pod_failure_policy=IGNORE_SEVEN))
+        await w.rest()
+        await end(w, "Failed", code=7)
+        assert len(await w.all(Pod)) == 1
+        await clock.advance(10)
+        assert len(await w.all(Pod)) == 2
+
+
+async def test_a_success_forgets_earlier_failures(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await w.client.create(job(completions=3, parallelism=1, backoff_limit=6))
+        await w.rest()
+        for delay in (10, 20):
+            await end(w, "Failed")
+            await clock.advance(delay)
+        await end(w, "Succeeded")
+        await w.rest()
+        await end(w, "Failed")
+        await clock.advance(10)
+        assert len([p for p in await w.all(Pod) if not p.status.phase]) == 1
+
+
+async def test_pods_still_running_count_as_failed_when_the_job_fails(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await w.client.create(job(completions=4, parallelism=4, backoff_limit=0))
+        await w.rest()
+        await end(w, "Failed")
+        await w.rest()
+        found = await get(w)
+        assert told(found)["Failed"] == "BackoffLimitExceeded"
+        assert (found.status.failed, found.status.active, found.status.terminating) == (4, 0, 0)
+
+
+async def test_pods_still_running_count_for_nothing_when_the_success_policy_is_met(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        policy = SuccessPolicy(rules=(SuccessPolicyRule(succeeded_indexes="0"),))
+        await w.client.create(job(**{**INDEXED, "completions": 3, "parallelism": 3}, success_policy=policy))
+        await w.rest()
+        await w.status((await running(w, 0))[0], phase="Succeeded")
+        await w.rest()
+        found = await get(w)
+        assert told(found) == {"SuccessCriteriaMet": "SuccessPolicy", "Complete": "SuccessPolicy"}
+        assert (found.status.succeeded, found.status.failed, found.status.active) == (1, 0, 0)
+
+
+async def test_pods_of_another_controller_keep_the_finalizer(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        owner = OwnerReference(api_version="batch.example.com/v1", kind="Job", name="x", uid="u", controller=True)
+        meta = ObjectMeta(name="foreign", namespace="ns", finalizers=(FINALIZER,), owner_references=(owner,))
+        await w.client.create(Pod(metadata=meta, spec=PodSpec(containers=(Container(name="c", image="i"),))))
+        await w.rest()
+        assert (await w.client.get(Pod, "foreign", "ns")).metadata.finalizers == (FINALIZER,)
 
 
 async def test_suspend_and_resume(clock: VirtualClock) -> None:
@@ -203,6 +339,71 @@ async def test_pods_of_a_deleted_job_are_freed(clock: VirtualClock) -> None:
         await w.client.delete(Job, "work", "ns", propagation_policy="Background")
         await w.rest()
         assert not await w.all(Pod)
+
+
+def pod(number: int = 0, **meta: object) -> Pod:
+    annotations = {indexes.ANNOTATION: str(number), **meta.pop("annotations", {})}  # type: ignore[dict-item]
+    base = {"name": f"p{number}", "namespace": "ns", "creation_timestamp": "2026-01-01T00:00:00Z"}
+    return Pod(metadata=ObjectMeta(**base, annotations=annotations, **meta))  # type: ignore[arg-type]
+
+
+READY_FALSE = PodCondition(type="Ready", status="False", last_transition_time="2026-01-01T00:00:30Z")
+
+
+def ended(*stamps: str | None) -> tuple[ContainerStatus, ...]:
+    states = [ContainerStateTerminated(exit_code=1, finished_at=s) if s else None for s in stamps]
+    return tuple(ContainerStatus(name=f"c{n}", state=ContainerState(terminated=s)) for n, s in enumerate(states))
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({"container_statuses": ended("2026-01-01T00:00:05Z", "2026-01-01T00:00:09Z")}, 9),
+        ({"container_statuses": ended("2026-01-01T00:00:05Z", None), "conditions": (READY_FALSE,)}, 30),
+        ({"conditions": (READY_FALSE,)}, 30),
+        ({}, 0),
+    ],
+)
+def test_when_a_pod_ended(changes: dict[str, object], seconds: int) -> None:
+    start = parse_time("2026-01-01T00:00:00Z")
+    base = pod()
+    assert finished_at(replace(base, status=replace(base.status, **changes))) == start + seconds
+
+
+def test_a_pod_that_is_being_deleted_ended_its_grace_before_that() -> None:
+    leaving = pod(deletion_timestamp="2026-01-01T00:01:00Z", deletion_grace_period_seconds=20)
+    assert finished_at(leaving) == parse_time("2026-01-01T00:00:40Z")
+
+
+@pytest.mark.parametrize(
+    ("failures", "elapsed", "left"),
+    [(0, 0, 0), (1, 0, 10), (1, 4, 6), (1, 11, 0), (2, 0, 20), (6, 0, 320), (7, 0, 600), (500, 0, 600)],
+)
+def test_backoff(failures: int, elapsed: float, left: float) -> None:
+    assert Failures(failures, 100.0).delay_left(100.0 + elapsed) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("3", 3),
+        ("", 0),
+        ("-1", 0),
+        ("x", 0),
+        ("2147483647", 2147483647),
+        ("2147483648", 0),
+        ("\u00b2", 0),
+        ("9" * 5000, 0),
+    ],
+)
+def test_counts_in_annotations_that_make_no_sense_are_none(text: str, number: int) -> None:
+    assert counted_failures(pod(annotations={COUNTED: text})) == number
+
+
+@pytest.mark.parametrize("text", ["\u00b2", "-1", "", "x", "9" * 5000])
+def test_indexes_that_make_no_sense(text: str) -> None:
+    assert indexes.index_of(pod(annotations={indexes.ANNOTATION: text})) == -1
+    assert indexes.parse(text, 10) == set()
 
 
 @pytest.mark.parametrize("text", ["", "0", "0,1", "0-2", "1,3-5,7,8", "0-9"])

@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from pilothouse.api.time import format_time, parse_time
 from pilothouse.api.types.batch.v1 import Job, JobCondition, JobStatus
-from pilothouse.api.types.core.v1 import Container, EnvVar, EnvVarSource, ObjectFieldSelector, Pod, PodTemplateSpec
+from pilothouse.api.types.core.v1 import Pod
 from pilothouse.controllers.job import indexes, verdict
-from pilothouse.controllers.job.tally import (
-    FAILURES,
-    FINALIZER,
-    Tally,
-    index_failures,
-    indexed,
-    replaces_only_failed,
-    tally,
-)
-from pilothouse.controllers.pod_control import pod_of
+from pilothouse.controllers.job.backoff import Failures, index_delay_left
+from pilothouse.controllers.job.pods import index_pod, plain_pod
+from pilothouse.controllers.job.tally import Tally, account, indexed, limited_per_index, replaces_only_failed, tally
 from pilothouse.semantics import conditions
-from pilothouse.semantics.pods import is_ready
+from pilothouse.semantics.pods import is_ready, ready_since, restarts
 
-BACKOFF, BACKOFF_MOST = 10.0, 600.0
 MOST_AT_ONCE = 500
-ENVIRONMENT = "JOB_COMPLETION_INDEX"
+_PHASE_RANK = {"Pending": 0, "Unknown": 1, "Running": 2}
 replace = msgspec.structs.replace
-
-
-@dataclass(frozen=True, slots=True)
-class Failures:
-    """Pods that failed in a row since the last success, and when the last of them did."""
-
-    count: int = 0
-    last: float = 0.0
-
-    def delay_left(self, now: float) -> float:
-        if not self.count:
-            return 0.0
-        return max(self.last + min(BACKOFF * 2.0 ** (self.count - 1), BACKOFF_MOST) - now, 0.0)
 
 
 @dataclass(slots=True)
@@ -54,192 +33,169 @@ class Plan:
     free: list[Pod] = field(default_factory=list)
     events: list[tuple[str, str, str]] = field(default_factory=list)
     again_in: float | None = None
-    failures: Failures = Failures()
+    failures: Failures = field(default_factory=Failures)
     uncounted: bool = False
 
 
 def decide(job: Job, pods: Sequence[Pod], failures: Failures, now: float) -> Plan:
-    """The next step of an unfinished Job with these pods; `failures` is what the last plan remembered."""
-    suspended = bool(job.spec.suspend)
-    status = _started(job, suspended, now)
-    job = replace(job, status=status)
-    found = tally(job, pods)
-    plan = Plan(status, failures=_remember(failures, found, now), free=list(found.ended))
-    goal = verdict.target(job, found, now)
+    """The next step of an unfinished Job with these pods; `failures` is what the last plan remembered.
+
+    Follows syncJob of upstream's job controller. Pods that the plan creates are not in its status yet."""
+    suspended, deleted = bool(job.spec.suspend), job.metadata.deletion_timestamp is not None
+    status = job.status
+    if status.start_time is None and not suspended:
+        status = replace(status, start_time=format_time(now))
+        job = replace(job, status=status)
+    count = tally(job, pods)
+    plan = Plan(status, failures=failures.followed_by(count.new_succeeded, count.new_failed))
+    goal = verdict.target(job, count, now)
+    changed: tuple[JobCondition, ...] = status.conditions
+    start = status.start_time
     if goal is not None:
-        plan.delete = list(found.active)
-    elif job.metadata.deletion_timestamp is None:
-        status = _suspension(plan, status, suspended, now)
-        _manage(job, found, plan, pods, now)
-    plan.uncounted = goal is None
-    ending = goal is not None and bool(found.active or found.terminating)
-    active = 0 if goal is not None or (suspended and plan.delete) else len(found.active)
-    status = replace(
-        status,
-        active=active - len(plan.delete) if goal is None and not suspended else active,
-        ready=0 if goal is not None or suspended else sum(is_ready(p) for p in found.active if p not in plan.delete),
-        terminating=len(found.terminating) + len(plan.delete),
-        succeeded=found.counted_succeeded,
-        failed=found.counted_failed,
-        completed_indexes=indexes.render(found.completed) if indexed(job) else status.completed_indexes,
-        failed_indexes=indexes.render(found.failed_indexes)
-        if job.spec.backoff_limit_per_index is not None
-        else status.failed_indexes,
-        uncounted_terminated_pods=found.uncounted,
+        plan.delete = list(count.active)
+    else:
+        if not deleted:
+            _manage(job, count, plan, now)
+        if verdict.reached(job, count, len(count.active) - len(plan.delete) + len(plan.create)):
+            goal = verdict.condition(verdict.CRITERIA_MET, "True", *verdict.REACHED, now)
+        elif not deleted:
+            changed, start = _suspension(plan, status, suspended, now)
+        plan.uncounted = True
+    failing = goal is not None and goal.type == verdict.FAILURE_TARGET
+    books = account(job, count, pods, ends=goal is not None or deleted, failing=failing)
+    going = {p.metadata.uid for p in plan.delete}
+    staying = [p for p in count.active if p.metadata.uid not in going]
+    plan.free = [p for p in books.ended if not (plan.uncounted and p.metadata.uid in going)]
+    plan.status = replace(
+        books.status,
+        conditions=changed,
+        start_time=start,
+        active=len(staying),
+        ready=sum(map(is_ready, staying)),
+        terminating=len(count.terminating) + len(plan.delete),
     )
     if goal is not None:
-        status = replace(status, conditions=conditions.put(status.conditions, goal))
-        pending = found.uncounted.succeeded or found.uncounted.failed or found.ended
-        if not ending and not pending:
-            status = _finish(plan, status, verdict.final(goal, now), now)
-    plan.status = status
+        _conclude(job, plan, goal, now)
     _set_alarm(job, plan, now)
     return plan
 
 
-def _started(job: Job, suspended: bool, now: float) -> JobStatus:
-    if job.status.start_time is None and not suspended:
-        return replace(job.status, start_time=format_time(now))
-    return job.status
+def _conclude(job: Job, plan: Plan, goal: JobCondition, now: float) -> None:
+    """Say how the Job will end, and, once every pod is gone and counted, that it has."""
+    status = replace(plan.status, conditions=conditions.put(plan.status.conditions, goal))
+    noted = status.uncounted_terminated_pods
+    if not status.terminating and not plan.free and not (noted and (noted.succeeded or noted.failed)):
+        last = verdict.final(goal, now)
+        status = replace(status, conditions=conditions.put(status.conditions, last))
+        if last.type == verdict.COMPLETE:
+            if job.spec.completions is not None and status.succeeded > job.spec.completions:
+                text = "Too many succeeded pods running after completion count reached"
+                plan.events.append(("Warning", "TooManySucceededPods", text))
+            plan.events.append(("Normal", "Completed", "Job completed"))
+            status = replace(status, completion_time=format_time(now))
+        else:
+            plan.events.append(("Warning", last.reason, last.message))
+    plan.status = status
 
 
-def _remember(failures: Failures, found: Tally, now: float) -> Failures:
-    if found.new_succeeded:
-        failures = Failures()
-    if found.new_failed:
-        ends = [_end_of(p, now) for p in found.new_failed]
-        failures = Failures(failures.count + len(ends), max(failures.last, *ends))
-    return failures
-
-
-def _end_of(pod: Pod, now: float) -> float:
-    ended = [s.state.terminated for s in pod.status.container_statuses if s.state.terminated is not None]
-    stamps = [parse_time(t.finished_at) for t in ended if t.finished_at]
-    return max(stamps, default=now)
-
-
-def _suspension(plan: Plan, status: JobStatus, suspended: bool, now: float) -> JobStatus:
-    held = conditions.find(status.conditions, verdict.SUSPENDED)
-    if suspended and (held is None or held.status != "True"):
-        told = verdict.condition(verdict.SUSPENDED, "True", "JobSuspended", "Job suspended", now)
+def _suspension(
+    plan: Plan, status: JobStatus, suspended: bool, now: float
+) -> tuple[tuple[JobCondition, ...], str | None]:
+    """The conditions and the start time after the Job was suspended or resumed."""
+    before = conditions.find(status.conditions, verdict.SUSPENDED)
+    if suspended and (before is None or before.status != "True"):
+        after = verdict.condition(verdict.SUSPENDED, "True", "JobSuspended", "Job suspended", now)
         plan.events.append(("Normal", "Suspended", "Job suspended"))
-        return replace(status, start_time=None, conditions=conditions.put(status.conditions, told))
-    if not suspended and held is not None and held.status == "True":
-        told = verdict.condition(verdict.SUSPENDED, "False", "JobResumed", "Job resumed", now)
+        return conditions.put(status.conditions, after), None
+    if not suspended and before is not None and before.status == "True":
+        after = verdict.condition(verdict.SUSPENDED, "False", "JobResumed", "Job resumed", now)
         plan.events.append(("Normal", "Resumed", "Job resumed"))
-        return replace(status, start_time=format_time(now), conditions=conditions.put(status.conditions, told))
-    return status
+        return conditions.put(status.conditions, after), format_time(now)
+    return status.conditions, status.start_time
 
 
-def _manage(job: Job, found: Tally, plan: Plan, pods: Sequence[Pod], now: float) -> None:
+def _manage(job: Job, count: Tally, plan: Plan, now: float) -> None:
     """Too many pods go, missing ones come, unless the Job is suspended or backs off after failures."""
     if job.spec.suspend:
-        plan.delete = list(found.active)
+        plan.delete = list(count.active)
         return
-    wanted = _wanted(job, found)
-    surplus = len(found.active) - wanted
-    doubled = _doubles(found.active) if indexed(job) else []
-    if surplus > 0 or doubled:
-        count = max(surplus, len(doubled))
-        rest = sorted((p for p in found.active if p not in doubled), key=_keep_last)
-        plan.delete = [*doubled, *rest][:count]
+    goal = _goal(job, count)
+    plan.delete = _surplus(job, count.active, max(len(count.active) - goal, 0))[:MOST_AT_ONCE]
+    if plan.delete:
         return
-    occupied = len(found.active) + (len(found.terminating) if replaces_only_failed(job) else 0)
-    missing = min(wanted - occupied, MOST_AT_ONCE)
+    occupied = len(count.active) + (len(count.terminating) if replaces_only_failed(job) else 0)
+    missing = min(goal - occupied, MOST_AT_ONCE)
     if missing <= 0:
         return
-    delay = plan.failures.delay_left(now) if job.spec.backoff_limit_per_index is None else 0.0
+    delay = 0.0 if limited_per_index(job) else plan.failures.delay_left(now)
     if delay > 0:
         plan.again_in = delay
-        return
-    if indexed(job):
-        plan.create = [index_pod(job, number, pods) for number in _free_indexes(job, found)[:missing]]
+    elif indexed(job):
+        _create_indexes(job, count, plan, missing, now)
     else:
-        plan.create = [_tracked(pod_of(job.spec.template, job))] * missing
+        plan.create = [plain_pod(job)] * missing
 
 
-def _wanted(job: Job, found: Tally) -> int:
+def _create_indexes(job: Job, count: Tally, plan: Plan, missing: int, now: float) -> None:
+    """Pods for the first indexes that have none; those that back off wait, each for itself."""
+    delays = {n: index_delay_left(count.replaceable.get(n), now) for n in _pending_indexes(job, count, missing)}
+    plan.create = [index_pod(job, n, count.replaceable.get(n)) for n, delay in delays.items() if delay <= 0]
+    plan.again_in = min((delay for delay in delays.values() if delay > 0), default=None)
+
+
+def _goal(job: Job, count: Tally) -> int:
+    """How many pods should run."""
     parallelism = 1 if job.spec.parallelism is None else job.spec.parallelism
     if job.spec.completions is None:
-        return len(found.active) if found.succeeded > 0 else parallelism
-    left = job.spec.completions - found.succeeded
-    if job.spec.backoff_limit_per_index is not None:
-        left = job.spec.completions - len(found.completed | found.failed_indexes)
-    return max(min(left, parallelism), 0)
+        return len(count.active) if count.succeeded > 0 else parallelism
+    return max(min(job.spec.completions - count.succeeded, parallelism), 0)
 
 
-def _keep_last(pod: Pod) -> tuple[bool, bool, str]:
-    """Pods without a node, then unready ones, go first; of equals the youngest."""
-    stamp = "".join(chr(0x10FFFF - ord(c)) for c in pod.metadata.creation_timestamp)
-    return bool(pod.spec.node_name), is_ready(pod), stamp
+def _surplus(job: Job, active: Sequence[Pod], least: int) -> list[Pod]:
+    """Pods to give up: those with an index that another has too, that none should have, or none at all; and of the rest
+    the least advanced, so that there are `least` in all."""
+    surplus: list[Pod] = []
+    rest: Iterable[Pod] = active
+    if indexed(job):
+        kept: dict[int, Pod] = {}
+        for pod in sorted(active, key=_advance):
+            number = indexes.index_of(pod)
+            if not 0 <= number < (job.spec.completions or 0):
+                surplus.append(pod)
+            else:
+                surplus += [kept[number]] if number in kept else []
+                kept[number] = pod
+        rest = kept.values()
+    if len(surplus) < least:
+        surplus += sorted(rest, key=_advance)[: least - len(surplus)]
+    return surplus
 
 
-def _doubles(active: Sequence[Pod]) -> list[Pod]:
-    """Pods whose index another active one has too, or that have none."""
-    seen: set[int] = set()
-    found = []
-    for pod in sorted(active, key=_keep_last, reverse=True):
-        number = indexes.index_of(pod)
-        if number < 0 or number in seen:
-            found.append(pod)
-        seen.add(number)
-    return found
-
-
-def _free_indexes(job: Job, found: Tally) -> list[int]:
-    used = {indexes.index_of(p) for p in found.active} | found.completed
-    if replaces_only_failed(job):
-        used |= {indexes.index_of(p) for p in found.terminating}
-    if job.spec.backoff_limit_per_index is not None:
-        used |= found.failed_indexes
-    return [n for n in range(job.spec.completions or 0) if n not in used]
-
-
-def _tracked(pod: Pod) -> Pod:
-    finalizers = (*pod.metadata.finalizers, FINALIZER)
-    return replace(pod, metadata=replace(pod.metadata, finalizers=tuple(dict.fromkeys(finalizers))))
-
-
-def index_pod(job: Job, number: int, pods: Sequence[Pod]) -> Pod:
-    """The pod for one index: it knows its number by annotation, label, environment and hostname."""
-    pod = _tracked(pod_of(_with_index(job.spec.template, job, number), job, prefix=f"{job.metadata.name}-{number}-"))
-    if job.spec.backoff_limit_per_index is None:
-        return pod
-    before = [index_failures(p) + (p.status.phase == "Failed") for p in pods if indexes.index_of(p) == number]
-    annotations = {**pod.metadata.annotations, FAILURES: str(max(before, default=0))}
-    return replace(pod, metadata=replace(pod.metadata, annotations=annotations))
-
-
-def _with_index(template: PodTemplateSpec, job: Job, number: int) -> PodTemplateSpec:
-    meta, spec = template.metadata, template.spec
-    told = {indexes.ANNOTATION: str(number)}
-    field = ObjectFieldSelector(field_path=f"metadata.labels['{indexes.ANNOTATION}']")
-    variable = EnvVar(name=ENVIRONMENT, value_from=EnvVarSource(field_ref=field))
-
-    def informed(containers: Sequence[Container]) -> tuple[Container, ...]:
-        return tuple(
-            c if any(e.name == ENVIRONMENT for e in c.env) else replace(c, env=(*c.env, variable)) for c in containers
-        )
-
-    return replace(
-        template,
-        metadata=replace(meta, labels={**meta.labels, **told}, annotations={**meta.annotations, **told}),
-        spec=replace(
-            spec,
-            containers=informed(spec.containers or ()),
-            init_containers=informed(spec.init_containers),
-            hostname=spec.hostname or f"{job.metadata.name}-{number}",
-        ),
+def _advance(pod: Pod) -> tuple[bool, int, bool, float, int, float]:
+    """How far a pod has come: without a node, pending, unready, ready for a short time, restarting, young go first."""
+    born = pod.metadata.creation_timestamp
+    return (
+        bool(pod.spec.node_name),
+        _PHASE_RANK.get(pod.status.phase, 0),
+        is_ready(pod),
+        -(ready_since(pod) or 0.0),
+        -restarts(pod),
+        -parse_time(born) if born else 0.0,
     )
 
 
-def _finish(plan: Plan, status: JobStatus, last: JobCondition, now: float) -> JobStatus:
-    status = replace(status, conditions=conditions.put(status.conditions, last))
-    if last.type == verdict.COMPLETE:
-        plan.events.append(("Normal", "Completed", "Job completed"))
-        return replace(status, completion_time=format_time(now))
-    plan.events.append(("Warning", last.reason, last.message))
-    return status
+def _pending_indexes(job: Job, count: Tally, most: int) -> list[int]:
+    """The first `most` indexes that neither have a pod nor are done with."""
+    used = {indexes.index_of(p) for p in count.active} | count.completed | count.failed_indexes
+    if replaces_only_failed(job):
+        used |= {indexes.index_of(p) for p in count.terminating}
+    pending: list[int] = []
+    for number in range(job.spec.completions or 0):
+        if len(pending) == most:
+            break
+        if number not in used:
+            pending.append(number)
+    return pending
 
 
 def _set_alarm(job: Job, plan: Plan, now: float) -> None:

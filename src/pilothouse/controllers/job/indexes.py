@@ -14,7 +14,7 @@ def parse(text: str | None, limit: int) -> set[int]:
     found: set[int] = set()
     for part in (text or "").split(","):
         first, _, last = part.partition("-")
-        if first.isdigit() and (not last or last.isdigit()):
+        if _is_number(first) and (not last or _is_number(last)):
             found.update(range(int(first), min(int(last or first), limit - 1) + 1))
     return {n for n in found if n < limit}
 
@@ -40,4 +40,8 @@ def render(found: Iterable[int]) -> str:
 def index_of(pod: Pod) -> int:
     """The completion index of a pod; -1 if it has none."""
     text = pod.metadata.annotations.get(ANNOTATION, "")
-    return int(text) if text.isdigit() else -1
+    return int(text) if _is_number(text) else -1
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 20

@@ -8,7 +8,7 @@ from pilothouse.api.types.batch.v1 import Job
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.controllers import pod_control
 from pilothouse.controllers.environment import Environment
-from pilothouse.controllers.job.shell import IDENTITY, free
+from pilothouse.controllers.job.shell import IDENTITY, MANAGER, free
 from pilothouse.controllers.job.tally import tracked
 from pilothouse.controllers.job.verdict import finished
 from pilothouse.machinery import claims
@@ -22,8 +22,12 @@ def orphaned(pod: Pod, job: Job | None) -> bool:
     if not tracked(pod):
         return False
     reference = controller_of(pod.metadata)
-    if reference is None or reference.kind != "Job":
+    if reference is None:
         return True
+    if (reference.kind, reference.api_version) != ("Job", "batch/v1"):
+        return False
+    if job is not None and job.spec.managed_by not in (None, MANAGER):
+        return False
     return job is None or job.metadata.uid != reference.uid or finished(job.status)
 
 

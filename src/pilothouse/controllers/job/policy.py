@@ -21,7 +21,7 @@ class Verdict:
 def judge(job: Job, pod: Pod) -> Verdict:
     """The action of the first rule that matches."""
     told = job.spec.pod_failure_policy
-    if told is None or pod.status.phase != "Failed":
+    if told is None:
         return Verdict()
     where = f"{pod.metadata.namespace}/{pod.metadata.name}"
     for number, rule in enumerate(told.rules or ()):

@@ -14,7 +14,8 @@ from pilothouse.api.types.core.v1 import Pod
 from pilothouse.controllers import pod_control
 from pilothouse.controllers.environment import Environment
 from pilothouse.controllers.job import verdict
-from pilothouse.controllers.job.decide import Failures, decide
+from pilothouse.controllers.job.backoff import Failures
+from pilothouse.controllers.job.decide import decide
 from pilothouse.controllers.job.tally import FINALIZER, tracked
 from pilothouse.machinery import claims
 from pilothouse.machinery.client import Client, JSONPatch
@@ -52,14 +53,15 @@ async def _free_one(client: Client, pod: Pod) -> None:
 def build(env: Environment) -> Controller[Key]:
     """Keys are Jobs."""
     recorder = env.recorder(IDENTITY, IDENTITY)
-    remembered: dict[str, Failures] = {}
+    remembered: dict[Key, tuple[str, Failures]] = {}
+    """By Job, its uid and the failures that hold back its next pod."""
 
     async def reconcile(key: Key, client: Client) -> None:
         job = jobs.get(key[1], key[0])
-        if job is None or job.spec.managed_by not in (None, MANAGER):
+        if job is None or verdict.finished(job.status):
+            remembered.pop(key, None)
             return
-        if verdict.finished(job.status):
-            remembered.pop(job.metadata.uid, None)
+        if job.spec.managed_by not in (None, MANAGER):
             return
         try:
             selector = of_object(job.spec.selector)
@@ -67,8 +69,8 @@ def build(env: Environment) -> Controller[Key]:
             return
         owned = await claims.claim(client, job, selector, pods, adopt_finalizers=(FINALIZER,))
         now = env.clock.now()
-        plan = decide(job, owned, remembered.get(job.metadata.uid, Failures()), now)
-        remembered[job.metadata.uid] = plan.failures
+        uid, failures = remembered.get(key, ("", Failures()))
+        plan = decide(job, owned, failures if uid == job.metadata.uid else Failures(), now)
         error: BaseException | None = None
         status = plan.status
         if plan.delete:
@@ -80,6 +82,7 @@ def build(env: Environment) -> Controller[Key]:
             status = replace(status, active=status.active + made)
         if status != job.status:
             await client.update(replace(job, status=status), subresource="status")
+        remembered[key] = job.metadata.uid, plan.failures
         for kind, reason, message in plan.events:
             recorder.event(job, kind, reason, message)
         await free(client, [p for p in plan.free if tracked(p)])

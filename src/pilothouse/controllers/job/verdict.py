@@ -8,7 +8,7 @@ from pilothouse.api.time import format_time, parse_time
 from pilothouse.api.types.batch.v1 import Job, JobCondition, JobStatus
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.controllers.job import indexes
-from pilothouse.controllers.job.tally import Tally, indexed
+from pilothouse.controllers.job.tally import Tally, indexed, limited_per_index
 from pilothouse.semantics import conditions
 
 COMPLETE, FAILED, SUSPENDED = "Complete", "Failed", "Suspended"
@@ -39,34 +39,42 @@ def deadline_in(job: Job, now: float) -> float | None:
     return parse_time(job.status.start_time) + job.spec.active_deadline_seconds - now
 
 
-def target(job: Job, found: Tally, now: float) -> JobCondition | None:
-    """The condition that says how the Job will end (FailureTarget or SuccessCriteriaMet); None while it goes on."""
-    for kind in (FAILURE_TARGET, CRITERIA_MET):
+def target(job: Job, count: Tally, now: float) -> JobCondition | None:
+    """The condition that says how the Job will end (FailureTarget or SuccessCriteriaMet by policy); None while it goes
+    on. Whether it has all its completions is told by `reached`."""
+    for kind in (CRITERIA_MET, FAILURE_TARGET):
         held = conditions.find(job.status.conditions, kind)
         if held is not None and held.status == "True":
             return held
-    failure = _failure(job, found, now)
+    failure = _failure(job, count, now)
     if failure is not None:
         return condition(FAILURE_TARGET, "True", *failure, now)
-    success = _success(job, found)
+    success = _success_policy(job, count)
     return condition(CRITERIA_MET, "True", *success, now) if success is not None else None
 
 
-def _failure(job: Job, found: Tally, now: float) -> tuple[str, str] | None:
+def reached(job: Job, count: Tally, active: int) -> bool:
+    """Whether the Job has all it was made for, and none of its pods runs on (`active`: how many do)."""
+    if active:
+        return False
+    return count.succeeded > 0 if job.spec.completions is None else count.succeeded >= job.spec.completions
+
+
+def _failure(job: Job, count: Tally, now: float) -> tuple[str, str] | None:
     limit = 6 if job.spec.backoff_limit is None else job.spec.backoff_limit
-    if found.fail_message:
-        return "PodFailurePolicy", found.fail_message
-    if found.failed > limit or _restarted_too_often(job, found.active, limit):
+    if count.fail_message:
+        return "PodFailurePolicy", count.fail_message
+    if count.failed > limit or _restarted_too_often(job, count.active + count.terminating, limit):
         return "BackoffLimitExceeded", "Job has reached the specified backoff limit"
     left = deadline_in(job, now)
     if left is not None and left <= 0:
         return "DeadlineExceeded", "Job was active longer than specified deadline"
-    if indexed(job) and job.spec.backoff_limit_per_index is not None:
+    if limited_per_index(job):
         most = job.spec.max_failed_indexes
-        if most is not None and len(found.failed_indexes) > most:
+        if most is not None and len(count.failed_indexes) > most:
             return "MaxFailedIndexesExceeded", "Job has exceeded the specified maximal number of failed indexes"
-        done = len(found.failed_indexes | found.completed) >= (job.spec.completions or 0)
-        if found.failed_indexes and done:
+        done = len(count.failed_indexes) + len(count.completed) >= (job.spec.completions or 0)
+        if count.failed_indexes and done:
             return "FailedIndexes", "Job has failed indexes"
     return None
 
@@ -83,19 +91,16 @@ def _restarted_too_often(job: Job, active: Sequence[Pod], limit: int) -> bool:
     return total > 0 if limit == 0 else total >= limit
 
 
-def _success(job: Job, found: Tally) -> tuple[str, str] | None:
+def _success_policy(job: Job, count: Tally) -> tuple[str, str] | None:
     rules = job.spec.success_policy.rules if job.spec.success_policy is not None and indexed(job) else None
+    if not count.completed:
+        return None
     for number, rule in enumerate(rules or ()):
-        told = indexes.parse(rule.succeeded_indexes, job.spec.completions or 0)
-        among = found.completed & told if rule.succeeded_indexes is not None else found.completed
-        needed = rule.succeeded_count if rule.succeeded_count is not None else len(told)
+        named = indexes.parse(rule.succeeded_indexes, job.spec.completions or 0)
+        among = count.completed & named if rule.succeeded_indexes is not None else count.completed
+        needed = rule.succeeded_count if rule.succeeded_count is not None else len(named)
         if needed and len(among) >= needed:
             return "SuccessPolicy", f"Matched rules at index {number}"
-    completions = job.spec.completions
-    if completions is None:
-        return REACHED if found.succeeded > 0 and not found.active and not found.terminating else None
-    if found.succeeded >= completions and not found.active:
-        return REACHED
     return None
 
 
