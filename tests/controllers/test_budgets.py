@@ -13,6 +13,7 @@ from pilothouse.api.types.core.v1 import (
     PodCondition,
     PodSpec,
     PodStatus,
+    PodTemplateSpec,
     ResourceQuota,
     ResourceQuotaSpec,
     ResourceRequirements,
@@ -36,7 +37,7 @@ def pod(name: str, ready: bool = True, owner: ReplicaSet | None = None) -> Pod:
     resources = ResourceRequirements(requests={"cpu": parse("250m")}, limits={"memory": parse("1Gi")})
     return Pod(
         metadata=ObjectMeta(name=name, namespace="ns", labels=LABELS, owner_references=owners),
-        spec=PodSpec(containers=(Container(name="c", resources=resources),)),
+        spec=PodSpec(containers=(Container(name="c", image="i", resources=resources),)),
         status=PodStatus(conditions=(PodCondition(type="Ready", status="True" if ready else "False"),)),
     )
 
@@ -67,13 +68,13 @@ def test_granted_eviction_counts_until_it_shows() -> None:
 
 async def test_budget_follows_pods_and_scale(clock: VirtualClock) -> None:
     async with world(clock, ("disruption-controller",)) as w:
-        owner = await w.client.create(
-            ReplicaSet(metadata=ObjectMeta(name="web", namespace="ns"), spec=ReplicaSetSpec(replicas=3))
-        )
-        spec = PodDisruptionBudgetSpec(max_unavailable=1, selector=LabelSelector(match_labels=LABELS))
-        await w.client.create(PodDisruptionBudget(metadata=ObjectMeta(name="b", namespace="ns"), spec=spec))
+        template = PodTemplateSpec(metadata=ObjectMeta(labels=LABELS), spec=pod("t").spec)
+        spec = ReplicaSetSpec(replicas=3, selector=LabelSelector(match_labels=LABELS), template=template)
+        owner = await w.client.create(ReplicaSet(metadata=ObjectMeta(name="web", namespace="ns"), spec=spec))
+        wanted = PodDisruptionBudgetSpec(max_unavailable=1, selector=LabelSelector(match_labels=LABELS))
+        await w.client.create(PodDisruptionBudget(metadata=ObjectMeta(name="b", namespace="ns"), spec=wanted))
         for number in range(3):
-            await w.client.create(pod(f"p{number}", owner=owner))
+            await w.put(pod(f"p{number}", owner=owner))
         await w.rest()
         (held,) = await w.all(PodDisruptionBudget)
         assert (held.status.disruptions_allowed, held.status.current_healthy) == (1, 3)
@@ -89,18 +90,18 @@ async def test_budget_follows_pods_and_scale(clock: VirtualClock) -> None:
 
 async def test_quota_counts_what_is_used(clock: VirtualClock) -> None:
     async with world(clock, ("resourcequota-controller",)) as w:
-        names = ("pods", "requests.cpu", "limits.memory", "configmaps", "count/configmaps", "services.nodeports", "odd")
-        hard = {name: parse("10") for name in names}
+        names = ("pods", "requests.cpu", "limits.memory", "configmaps", "count/configmaps", "services.nodeports")
+        hard = {name: parse("10Gi" if "memory" in name else "10") for name in names}
         quota = ResourceQuota(metadata=ObjectMeta(name="q", namespace="ns"), spec=ResourceQuotaSpec(hard=hard))
         await w.client.create(quota)
         await w.rest()
         (held,) = await w.all(ResourceQuota)
-        assert {k: str(v) for k, v in held.status.used.items()} == {n: "0" for n in names if n != "odd"}
+        assert {k: str(v) for k, v in held.status.used.items()} == dict.fromkeys(names, "0")
         assert held.status.hard == hard
-        await w.client.create(pod("a"))
-        await w.client.create(pod("b"))
+        await w.put(pod("a"))
+        await w.put(pod("b"))
         await w.client.create(ConfigMap(metadata=ObjectMeta(name="c", namespace="ns")))
-        ports = (ServicePort(port=80), ServicePort(port=81))
+        ports = (ServicePort(name="a", port=80), ServicePort(name="b", port=81))
         await w.client.create(
             Service(metadata=ObjectMeta(name="s", namespace="ns"), spec=ServiceSpec(type="NodePort", ports=ports))
         )
@@ -125,9 +126,13 @@ async def test_quota_with_a_scope_counts_its_pods_only(clock: VirtualClock) -> N
     async with world(clock, ("resourcequota-controller",)) as w:
         spec = ResourceQuotaSpec(hard={"pods": parse("5")}, scopes=("BestEffort",))
         await w.client.create(ResourceQuota(metadata=ObjectMeta(name="q", namespace="ns"), spec=spec))
-        await w.client.create(pod("burstable"))
+        await w.rest()
+        await w.put(pod("burstable"))
         await w.client.create(
-            Pod(metadata=ObjectMeta(name="best", namespace="ns"), spec=PodSpec(containers=(Container(name="c"),)))
+            Pod(
+                metadata=ObjectMeta(name="best", namespace="ns"),
+                spec=PodSpec(containers=(Container(name="c", image="i"),)),
+            )
         )
         await w.rest()
         assert str((await w.all(ResourceQuota))[0].status.used["pods"]) == "1"

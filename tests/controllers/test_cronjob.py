@@ -6,7 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from pilothouse.api.types.batch.v1 import CronJob, CronJobSpec, Job, JobCondition, JobTemplateSpec
+from pilothouse.api.types.batch.v1 import CronJob, CronJobSpec, Job, JobCondition, JobSpec, JobTemplateSpec
+from pilothouse.api.types.core.v1 import Container, PodSpec, PodTemplateSpec
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.controllers.cronjob.schedule import ScheduleError, parse
 from pilothouse.controllers.pod_control import with_spec
@@ -45,12 +46,14 @@ def test_bad_lines(line: str) -> None:
 
 def cron(policy: str = "Allow", **spec: object) -> CronJob:
     told = {"successful_jobs_history_limit": 1, "failed_jobs_history_limit": 1, **spec}
+    pods = PodSpec(containers=(Container(name="c", image="i"),), restart_policy="Never")
+    jobs = JobSpec(template=PodTemplateSpec(spec=pods))
     return CronJob(
         metadata=ObjectMeta(name="tick", namespace="ns"),
         spec=CronJobSpec(
             schedule="* * * * *",
             concurrency_policy=policy,
-            job_template=JobTemplateSpec(metadata=ObjectMeta(labels={"a": "b"})),
+            job_template=JobTemplateSpec(metadata=ObjectMeta(labels={"a": "b"}), spec=jobs),
             **told,  # type: ignore[arg-type]
         ),
     )
@@ -58,8 +61,9 @@ def cron(policy: str = "Allow", **spec: object) -> CronJob:
 
 async def finish(w: World, name: str) -> None:
     job = await w.client.get(Job, name, "ns")
-    condition = JobCondition(type="Complete", status="True")
-    await w.status(job, conditions=(condition,), completion_time="2026-01-01T00:01:30Z")
+    done = tuple(JobCondition(type=kind, status="True") for kind in ("SuccessCriteriaMet", "Complete"))
+    began, ended = "2026-01-01T00:01:10Z", "2026-01-01T00:01:30Z"
+    await w.status(job, conditions=done, start_time=began, completion_time=ended)
     await w.rest()
 
 

@@ -25,7 +25,7 @@ from pilothouse.api.types.meta.v1 import LabelSelector, ObjectMeta
 from pilothouse.controllers.daemonset import placement
 from pilothouse.controllers.pod_control import with_meta, with_spec
 from pilothouse.testing.clock import VirtualClock
-from tests.controllers.world import World, world
+from tests.controllers.world import World, untouched, world
 
 LABELS = {"app": "agent"}
 NAMES = ("daemonset-controller",)
@@ -50,14 +50,16 @@ def daemon_set(surge: int = 0) -> DaemonSet:
 
 async def nodes(w: World, *names: str) -> None:
     for name in names:
-        await w.client.create(Node(metadata=ObjectMeta(name=name, labels={"name": name})))
+        made = await w.client.create(Node(metadata=ObjectMeta(name=name, labels={"name": name})))
+        # Whoever registers a node that is not ready gets a taint with it.
+        await w.client.update(with_spec(made, taints=()))
 
 
 async def live(w: World, rounds: int = 1) -> None:
     for _ in range(rounds):
         await w.rest()
         for pod in await w.all(Pod):
-            if not pod.status.phase:
+            if untouched(pod):
                 condition = PodCondition(type="Ready", status="True", last_transition_time="2026-01-01T00:00:00Z")
                 await w.status(pod, phase="Running", conditions=(condition,))
     await w.rest()

@@ -11,6 +11,7 @@ from pilothouse.api.types.apps.v1 import (
     DeploymentSpec,
     DeploymentStrategy,
     ReplicaSet,
+    ReplicaSetSpec,
     RollingUpdateDeployment,
 )
 from pilothouse.api.types.core.v1 import Container, Pod, PodCondition, PodSpec, PodTemplateSpec
@@ -118,7 +119,7 @@ async def test_recreate_waits_for_old_pods(clock: VirtualClock) -> None:
         await w.client.create(deployment(2, kind="Recreate"))
         await w.rest()
         for pod in await w.all(Pod):
-            await w.client.update(with_spec(pod, node_name="n"))
+            await w.bind(pod, "n")
         await w.client.update(with_spec(await get(w), template=template("v2")))
         await w.rest()
         pods = await w.all(Pod)
@@ -160,9 +161,13 @@ async def test_history_limit_and_template_of_someone_else(clock: VirtualClock) -
 
 async def test_collision_of_names_counts(clock: VirtualClock) -> None:
     async with world(clock, ("deployment-controller",)) as w:
-        probe = decide(deployment(1), [], {}, 0).create
+        # With its defaults, as the server has it: they are in the hash that makes the name.
+        probe = decide(await w.client.create(deployment(1), dry_run=True), [], {}, 0).create
         assert probe is not None
-        other = ReplicaSet(metadata=ObjectMeta(name=probe.metadata.name, namespace="ns"))
+        labels = {"app": "stranger"}
+        alike = replace(template("v1"), metadata=ObjectMeta(labels=labels))
+        stranger = ReplicaSetSpec(selector=LabelSelector(match_labels=labels), template=alike)
+        other = ReplicaSet(metadata=ObjectMeta(name=probe.metadata.name, namespace="ns"), spec=stranger)
         await w.client.create(other)
         await w.client.create(deployment(1))
         await w.rest()

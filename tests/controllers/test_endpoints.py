@@ -61,9 +61,9 @@ async def test_service_follows_its_pods(clock: VirtualClock) -> None:
             "kubernetes.io/service-name": "web",
             "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
         }
-        await w.client.create(pod(1))
-        await w.client.create(pod(2, ready=False))
-        await w.client.create(pod(3, port=9090))
+        await w.put(pod(1))
+        await w.put(pod(2, ready=False))
+        await w.put(pod(3, port=9090))
         await w.rest()
         found = {s.ports[0].port: s.endpoints for s in await w.all(EndpointSlice) if s.ports}
         told = {e.addresses: (e.conditions.ready, e.conditions.serving) for e in found[8080] or ()}

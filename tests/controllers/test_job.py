@@ -33,7 +33,7 @@ from pilothouse.controllers.job.tally import FINALIZER
 from pilothouse.controllers.pod_control import with_spec
 from pilothouse.semantics.conditions import find
 from pilothouse.testing.clock import VirtualClock
-from tests.controllers.world import World, world
+from tests.controllers.world import World, untouched, world
 
 LABELS = {"job": "x"}
 NAMES = ("job-controller", "job-orphans-controller", "ttl-after-finished-controller")
@@ -45,16 +45,17 @@ def job(**spec: object) -> Job:
         metadata=ObjectMeta(labels=LABELS),
         spec=PodSpec(containers=(Container(name="c", image="i"),), restart_policy="Never"),
     )
+    selector = LabelSelector(match_labels=LABELS)
     told = {"completions": 1, "parallelism": 1, "backoff_limit": 2, **spec}
     return Job(
         metadata=ObjectMeta(name="work", namespace="ns"),
-        spec=JobSpec(selector=LabelSelector(match_labels=LABELS), template=template, **told),  # type: ignore[arg-type]
+        spec=JobSpec(selector=selector, manual_selector=True, template=template, **told),  # type: ignore[arg-type]
     )
 
 
 async def end(w: World, phase: str, count: int = 1, code: int = 1) -> None:
     """End `count` of the running pods."""
-    running = [p for p in await w.all(Pod) if not p.status.phase and not p.metadata.deletion_timestamp]
+    running = [p for p in await w.all(Pod) if untouched(p) and not p.metadata.deletion_timestamp]
     for pod in running[:count]:
         ended = ContainerStateTerminated(exit_code=code if phase == "Failed" else 0)
         statuses = (ContainerStatus(name="c", state=ContainerState(terminated=ended)),)
@@ -122,7 +123,7 @@ async def test_indexed(clock: VirtualClock) -> None:
         assert (await get(w)).status.completed_indexes == "0,2"
         await w.status(pods[1], phase="Failed")
         await clock.advance(11)
-        again = [p for p in await w.all(Pod) if not p.status.phase]
+        again = [p for p in await w.all(Pod) if untouched(p)]
         assert [indexes.index_of(p) for p in again] == [1]
         await end(w, "Succeeded")
         found = await get(w)
@@ -241,7 +242,7 @@ async def test_a_success_forgets_earlier_failures(clock: VirtualClock) -> None:
         await w.rest()
         await end(w, "Failed")
         await clock.advance(10)
-        assert len([p for p in await w.all(Pod) if not p.status.phase]) == 1
+        assert len([p for p in await w.all(Pod) if untouched(p)]) == 1
 
 
 async def test_pods_still_running_count_as_failed_when_the_job_fails(clock: VirtualClock) -> None:

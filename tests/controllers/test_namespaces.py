@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pilothouse.api.types.core.v1 import ConfigMap, Namespace, Pod, PodSpec, Secret, ServiceAccount
+from pilothouse.api.types.core.v1 import ConfigMap, Container, Namespace, Pod, PodSpec, Secret, ServiceAccount
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.controllers.environment import Settings
 from pilothouse.testing.clock import VirtualClock
@@ -33,7 +33,9 @@ async def test_new_namespace_gets_account_and_authority_at_once(clock: VirtualCl
 
 async def test_deleted_namespace_is_emptied_pods_first(clock: VirtualClock) -> None:
     async with world(clock, ("namespace-controller",)) as w:
-        await w.client.create(Pod(metadata=ObjectMeta(name="p", namespace="ns"), spec=PodSpec(node_name="n")))
+        spec = PodSpec(containers=(Container(name="c", image="i"),), node_name="n")
+        await w.client.create(Pod(metadata=ObjectMeta(name="p", namespace="ns"), spec=spec))
+        await w.client.create(Namespace(metadata=ObjectMeta(name="else")))
         await w.client.create(Secret(metadata=ObjectMeta(name="s", namespace="ns", finalizers=("x/y",))))
         await w.client.create(Secret(metadata=ObjectMeta(name="other", namespace="else")))
         await w.client.delete(Namespace, "ns")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pilothouse.api.time import format_micro_time, format_time
 from pilothouse.api.types.coordination.v1 import Lease, LeaseSpec
 from pilothouse.api.types.core.v1 import (
+    Container,
     Namespace,
     Node,
     NodeCondition,
@@ -21,7 +22,7 @@ from pilothouse.controllers.nodes import health, zones
 from pilothouse.controllers.pod_control import with_spec
 from pilothouse.semantics.conditions import find
 from pilothouse.testing.clock import VirtualClock
-from tests.controllers.world import World, world
+from tests.controllers.world import Api, World, world
 
 NAMES = ("node-lifecycle-controller", "taint-eviction-controller", "pod-garbage-collector-controller")
 TOLERATED = tuple(
@@ -38,7 +39,7 @@ def node(name: str, ready: str = "True", beat: float = 1_767_225_600.0) -> Node:
 def pod(name: str, on: str, tolerations: tuple[Toleration, ...] = TOLERATED) -> Pod:
     return Pod(
         metadata=ObjectMeta(name=name, namespace="ns"),
-        spec=PodSpec(node_name=on, tolerations=tolerations),
+        spec=PodSpec(containers=(Container(name="c", image="i"),), node_name=on, tolerations=tolerations),
         status=PodStatus(phase="Running", conditions=(PodCondition(type="Ready", status="True"),)),
     )
 
@@ -50,9 +51,10 @@ async def beat(w: World, name: str) -> None:
 
 
 async def start(w: World, *names: str) -> None:
-    await w.client.create(Namespace(metadata=ObjectMeta(name="kube-node-lease")))
+    if Api.chosen == Api.FAKE:
+        await w.client.create(Namespace(metadata=ObjectMeta(name="kube-node-lease")))
     for name in names:
-        await w.client.create(node(name))
+        await w.put(node(name))
         meta = ObjectMeta(name=name, namespace="kube-node-lease")
         await w.client.create(Lease(metadata=meta, spec=LeaseSpec(renew_time=format_micro_time(w.clock.now()))))
     await w.rest()
@@ -65,9 +67,9 @@ def taint_keys(found: Node) -> set[tuple[str, str]]:
 async def test_silent_node_is_tainted_its_pods_evicted_and_it_comes_back(clock: VirtualClock) -> None:
     async with world(clock, NAMES) as w:
         await start(w, "a", "b")
-        await w.client.create(pod("evicted", "a"))
-        await w.client.create(pod("stays", "a", (Toleration(operator="Exists"),)))
-        await w.client.create(pod("elsewhere", "b"))
+        await w.put(pod("evicted", "a"))
+        await w.put(pod("stays", "a", (Toleration(operator="Exists"),)))
+        await w.put(pod("elsewhere", "b"))
         for _ in range(6):
             await clock.advance(10)
             await beat(w, "b")
@@ -107,7 +109,7 @@ async def test_silent_node_is_tainted_its_pods_evicted_and_it_comes_back(clock: 
 async def test_all_nodes_silent_evicts_nobody(clock: VirtualClock) -> None:
     async with world(clock, NAMES) as w:
         await start(w, "a", "b")
-        await w.client.create(pod("p", "a"))
+        await w.put(pod("p", "a"))
         await clock.advance(120)
         for name in ("a", "b"):
             assert taint_keys(await w.client.get(Node, name)) == {("unreachable", "NoSchedule")}
@@ -131,7 +133,7 @@ async def test_taints_follow_conditions_and_cordon(clock: VirtualClock) -> None:
 async def test_pods_of_a_deleted_node_are_collected(clock: VirtualClock) -> None:
     async with world(clock, NAMES) as w:
         await start(w, "a")
-        await w.client.create(pod("p", "a"))
+        await w.put(pod("p", "a"))
         await w.client.delete(Node, "a")
         await clock.advance(30)
         assert await w.all(Pod)

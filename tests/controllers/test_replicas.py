@@ -16,6 +16,7 @@ from pilothouse.api.types.core.v1 import (
 from pilothouse.api.types.meta.v1 import LabelSelector, ObjectMeta
 from pilothouse.controllers.pod_control import with_meta, with_spec
 from pilothouse.testing.clock import VirtualClock
+from tests.controllers.tapped import Request
 from tests.controllers.world import World, world
 
 LABELS = {"app": "web"}
@@ -67,7 +68,9 @@ async def test_makes_counts_and_removes_pods(clock: VirtualClock) -> None:
 
 async def test_adopts_releases_and_leaves_others_alone(clock: VirtualClock) -> None:
     async with world(clock, NAMES) as w:
-        await w.client.create(Pod(metadata=ObjectMeta(name="orphan", namespace="ns", labels=LABELS)))
+        await w.client.create(
+            Pod(metadata=ObjectMeta(name="orphan", namespace="ns", labels=LABELS), spec=TEMPLATE.spec)
+        )
         await w.client.create(replica_set(1))
         await w.rest()
         (pod,) = await w.all(Pod)
@@ -94,13 +97,13 @@ async def test_refused_pods_show_in_condition_and_start_slowly(clock: VirtualClo
     async with world(clock, NAMES) as w:
         tries: list[float] = []
 
-        def refuse(verb: str, resource: object, namespace: str, name: str) -> errors.StatusError | None:
-            if verb == "create" and getattr(resource, "resource", "") == "pods":
+        def refuse(request: Request) -> errors.StatusError | None:
+            if request.verb == "create" and request.resource == "pods":
                 tries.append(clock.monotonic())
                 return errors.forbidden("", "pods", "x", "exceeded quota")
             return None
 
-        w.cluster.reactors.append(refuse)
+        w.tap.refuse.append(refuse)
         await w.client.create(replica_set(10))
         await clock.settle()
         # One pod a round is tried, not ten; the condition written after the first round begins a second.
@@ -109,7 +112,7 @@ async def test_refused_pods_show_in_condition_and_start_slowly(clock: VirtualClo
         (condition,) = held.status.conditions
         assert (condition.type, condition.status, condition.reason) == ("ReplicaFailure", "True", "FailedCreate")
         assert "exceeded quota" in condition.message
-        w.cluster.reactors.clear()
+        w.tap.refuse.clear()
         await clock.advance(5)
         assert len(await w.all(Pod)) == 10
         assert (await w.all(ReplicaSet))[0].status.conditions == ()

@@ -10,7 +10,9 @@ from pilothouse.api.types.authorization.v1 import SubjectAccessReview
 from pilothouse.api.types.certificates.v1 import CertificateSigningRequest, CertificateSigningRequestSpec
 from pilothouse.api.types.core.v1 import (
     ConfigMap,
+    Container,
     EphemeralVolumeSource,
+    HostPathVolumeSource,
     Node,
     ObjectReference,
     PersistentVolume,
@@ -28,7 +30,7 @@ from pilothouse.api.types.core.v1 import (
     VolumeResourceRequirements,
 )
 from pilothouse.api.types.meta.v1 import LabelSelector, ObjectMeta
-from pilothouse.api.types.networking.v1 import IPAddress, ServiceCIDR, ServiceCIDRSpec
+from pilothouse.api.types.networking.v1 import IPAddress, IPAddressSpec, ParentReference, ServiceCIDR, ServiceCIDRSpec
 from pilothouse.api.types.rbac.v1 import AggregationRule, ClusterRole, PolicyRule
 from pilothouse.api.types.storage.v1 import VolumeAttributesClass
 from pilothouse.controllers import bootstrap_tokens
@@ -40,6 +42,7 @@ from pilothouse.testing.clock import EPOCH, VirtualClock
 from tests.controllers.world import world
 
 replace = msgspec.structs.replace
+RUNS = (Container(name="c", image="i"),)
 
 
 async def test_roles_are_aggregated(clock: VirtualClock) -> None:
@@ -47,7 +50,10 @@ async def test_roles_are_aggregated(clock: VirtualClock) -> None:
         rule = AggregationRule(cluster_role_selectors=(LabelSelector(match_labels={"to": "all"}),))
         await w.client.create(ClusterRole(metadata=ObjectMeta(name="all"), aggregation_rule=rule))
         for name in ("b", "a"):
-            rules = (PolicyRule(verbs=("get",), resources=(name,)), PolicyRule(verbs=("get",), resources=("both",)))
+            rules = (
+                PolicyRule(verbs=("get",), api_groups=("",), resources=(name,)),
+                PolicyRule(verbs=("get",), api_groups=("",), resources=("both",)),
+            )
             await w.client.create(ClusterRole(metadata=ObjectMeta(name=name, labels={"to": "all"}), rules=rules))
         await w.rest()
         held = await w.client.get(ClusterRole, "all")
@@ -73,7 +79,7 @@ async def test_approved_request_is_signed_and_bad_one_fails(clock: VirtualClock)
         await w.client.create(replace(bad, metadata=ObjectMeta(name="bad")))
         for csr in await w.all(CertificateSigningRequest, ""):
             told = control.condition("Approved", "Test", "", clock.now())
-            await w.status(csr, conditions=(told,))
+            await w.status(csr, "approval", conditions=(told,))
         await w.rest()
         signed = await w.client.get(CertificateSigningRequest, "csr")
         found = tls.inspect(signed.status.certificate)
@@ -122,6 +128,7 @@ def volume(name: str, size: str, **spec: object) -> PersistentVolume:
             capacity={"storage": parse(size)},
             access_modes=("ReadWriteOnce",),
             persistent_volume_reclaim_policy="Retain",
+            host_path=HostPathVolumeSource(path="/tmp/v"),
             **spec,  # type: ignore[arg-type]
         ),
         status=PersistentVolumeStatus(phase="Available"),
@@ -168,7 +175,7 @@ async def test_claim_is_bound_protected_and_released(clock: VirtualClock) -> Non
         assert bound.spec.claim_ref is not None
         assert bound.spec.claim_ref.uid == held.metadata.uid
         source = PersistentVolumeClaimVolumeSource(claim_name="data")
-        spec = PodSpec(node_name="n", volumes=(Volume(name="d", persistent_volume_claim=source),))
+        spec = PodSpec(containers=RUNS, node_name="n", volumes=(Volume(name="d", persistent_volume_claim=source),))
         await w.client.create(Pod(metadata=ObjectMeta(name="user", namespace="ns"), spec=spec))
         await w.rest()
         await w.client.delete(PersistentVolumeClaim, "data", "ns")
@@ -186,17 +193,18 @@ async def test_claim_is_bound_protected_and_released(clock: VirtualClock) -> Non
 async def test_service_range_stays_while_its_addresses_are_used(clock: VirtualClock) -> None:
     async with world(clock, ("service-cidr-controller",)) as w:
         await w.client.create(ServiceCIDR(metadata=ObjectMeta(name="r"), spec=ServiceCIDRSpec(cidrs=("10.1.0.0/24",))))
-        await w.client.create(IPAddress(metadata=ObjectMeta(name="10.1.0.7")))
+        user = IPAddressSpec(parent_ref=ParentReference(resource="services", namespace="ns", name="s"))
+        await w.client.create(IPAddress(metadata=ObjectMeta(name="10.1.0.7"), spec=user))
         await w.rest()
-        (held,) = await w.all(ServiceCIDR, "")
+        held = await w.client.get(ServiceCIDR, "r")
         assert held.status.conditions[0].message == "Kubernetes Service CIDR is ready"
         await w.client.delete(ServiceCIDR, "r")
         await w.rest()
-        (held,) = await w.all(ServiceCIDR, "")
+        held = await w.client.get(ServiceCIDR, "r")
         assert (held.status.conditions[0].status, held.status.conditions[0].reason) == ("False", "Terminating")
         await w.client.delete(IPAddress, "10.1.0.7")
         await w.rest()
-        assert not await w.all(ServiceCIDR, "")
+        assert "r" not in [r.metadata.name for r in await w.all(ServiceCIDR, "")]
 
 
 async def test_tokens_sign_and_expire(clock: VirtualClock) -> None:
@@ -247,8 +255,8 @@ async def test_token_secrets_are_filled_and_go_with_their_account(clock: Virtual
 
 async def test_ephemeral_volumes_get_their_claims(clock: VirtualClock) -> None:
     async with world(clock, ("ephemeral-volume-controller",)) as w:
-        source = EphemeralVolumeSource(volume_claim_template=PersistentVolumeClaimTemplate())
-        spec = PodSpec(volumes=(Volume(name="v", ephemeral=source),))
+        source = EphemeralVolumeSource(volume_claim_template=PersistentVolumeClaimTemplate(spec=claim("1Gi").spec))
+        spec = PodSpec(containers=RUNS, volumes=(Volume(name="v", ephemeral=source),))
         pod = await w.client.create(Pod(metadata=ObjectMeta(name="p", namespace="ns"), spec=spec))
         await w.rest()
         (held,) = await w.all(PersistentVolumeClaim)
@@ -257,9 +265,12 @@ async def test_ephemeral_volumes_get_their_claims(clock: VirtualClock) -> None:
 
 
 async def test_attribute_classes_stay_while_named(clock: VirtualClock) -> None:
-    async with world(clock, ("volumeattributesclass-protection-controller",)) as w:
+    names = ("volumeattributesclass-protection-controller", "persistentvolumeclaim-protection-controller")
+    async with world(clock, names) as w:
         for name in ("free", "named"):
-            await w.client.create(VolumeAttributesClass(metadata=ObjectMeta(name=name), driver_name="d"))
+            await w.client.create(
+                VolumeAttributesClass(metadata=ObjectMeta(name=name), driver_name="d", parameters={"a": "b"})
+            )
         user = claim("1Gi")
         await w.client.create(replace(user, spec=replace(user.spec, volume_attributes_class_name="named")))
         await w.rest()

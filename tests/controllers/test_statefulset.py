@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pilothouse.api.quantity import parse
 from pilothouse.api.types.apps.v1 import (
     RollingUpdateStatefulSetStrategy,
     StatefulSet,
@@ -11,15 +12,17 @@ from pilothouse.api.types.apps.v1 import (
 from pilothouse.api.types.core.v1 import (
     Container,
     PersistentVolumeClaim,
+    PersistentVolumeClaimSpec,
     Pod,
     PodCondition,
     PodSpec,
     PodTemplateSpec,
+    VolumeResourceRequirements,
 )
 from pilothouse.api.types.meta.v1 import LabelSelector, ObjectMeta
 from pilothouse.controllers.pod_control import with_spec
 from pilothouse.testing.clock import VirtualClock
-from tests.controllers.world import World, world
+from tests.controllers.world import World, untouched, world
 
 LABELS = {"app": "db"}
 NAMES = ("statefulset-controller",)
@@ -49,7 +52,7 @@ async def live(w: World, rounds: int = 1) -> None:
     for _ in range(rounds):
         await w.rest()
         for pod in await w.all(Pod):
-            if not pod.status.phase:
+            if untouched(pod):
                 condition = PodCondition(type="Ready", status="True", last_transition_time="2026-01-01T00:00:00Z")
                 await w.status(pod, phase="Running", conditions=(condition,))
     await w.rest()
@@ -65,7 +68,9 @@ async def get(w: World) -> StatefulSet:
 
 async def test_comes_in_order_with_its_claims_and_goes_in_reverse(clock: VirtualClock) -> None:
     async with world(clock, NAMES) as w:
-        claim = PersistentVolumeClaim(metadata=ObjectMeta(name="data"))
+        wants = VolumeResourceRequirements(requests={"storage": parse("1Gi")})
+        spec = PersistentVolumeClaimSpec(access_modes=("ReadWriteOnce",), resources=wants)
+        claim = PersistentVolumeClaim(metadata=ObjectMeta(name="data"), spec=spec)
         await w.client.create(stateful_set(3, volume_claim_templates=(claim,)))
         await w.rest()
         assert await images(w) == {"db-0": "v1"}

@@ -8,15 +8,17 @@ from typing import Any
 
 import msgspec
 
+from pilothouse.api.codec import json
 from pilothouse.api.errors import StatusError
 from pilothouse.api.object import Object
-from pilothouse.api.types.core.v1 import Pod, PodTemplateSpec
+from pilothouse.api.types.core.v1 import Pod, PodCondition, PodTemplateSpec
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.machinery import claims
-from pilothouse.machinery.client import CLIENT_ERRORS, Client
+from pilothouse.machinery.client import CLIENT_ERRORS, Client, StrategicMergePatch
 from pilothouse.machinery.controller import Key
 from pilothouse.machinery.events import NORMAL, WARNING, Recorder
 from pilothouse.machinery.informer import Informer
+from pilothouse.semantics import conditions
 from pilothouse.semantics.ownership import controller_of, controller_reference
 
 FIRST_BATCH = 1
@@ -90,6 +92,21 @@ async def delete_pods(client: Client, owner: Object, pods: Iterable[Pod], record
         else:
             raise result
     return first
+
+
+async def patch_status(
+    client: Client, pod: Pod, *, phase: str | None = None, condition: PodCondition | None = None
+) -> Pod:
+    """Tell of a pod's end, as components do that are not its kubelet: a patch of its status that carries the uid, so
+    that it neither meets a namesake nor undoes what the kubelet tells meanwhile (upstream's `PatchPodStatus`)."""
+    status: dict[str, Any] = {}
+    if phase is not None:
+        status["phase"] = phase
+    if condition is not None:
+        (put,) = (c for c in conditions.put(pod.status.conditions, condition) if c.type == condition.type)
+        status["conditions"] = [json.to_builtins(put)]
+    patch = StrategicMergePatch({"metadata": {"uid": pod.metadata.uid}, "status": status})
+    return await client.patch(Pod, pod.metadata.name, pod.metadata.namespace, patch, subresource="status")
 
 
 def pods_by_controller(pods: Informer[Pod]) -> None:

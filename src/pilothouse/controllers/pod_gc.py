@@ -6,18 +6,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from pilothouse.api.errors import StatusError
 from pilothouse.api.time import format_time
 from pilothouse.api.types.core.v1 import Node, Pod, PodCondition
+from pilothouse.controllers import pod_control
 from pilothouse.controllers.environment import Environment
 from pilothouse.controllers.nodes.health import ready_of
 from pilothouse.controllers.nodes.lifecycle import BY_NODE, by_node
-from pilothouse.kit.tasks import attempt
 from pilothouse.machinery.client import Client
 from pilothouse.machinery.controller import Controller
-from pilothouse.semantics import conditions, taints
+from pilothouse.semantics import taints
 from pilothouse.semantics.pods import FAILED, is_terminal
 
 IDENTITY = "pod-garbage-collector"
@@ -27,12 +25,11 @@ ROUND = "all"
 # An unscheduled pod that ends is mostly on its way out already: the server removes it in its next step.
 PATIENCE = 1.0
 BY_STATE, FINISHED, ENDING = "state", "finished", "ending"
-replace = msgspec.structs.replace
 
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
-    """A pod to force away; with `orphaned`, of a node that is gone, and its status says so first."""
+    """A pod to force away, failed first if it has not ended; with `orphaned`, of a node that is gone."""
 
     pod: Pod
     orphaned: bool = False
@@ -53,14 +50,14 @@ def out_of_service(node: Node | None) -> bool:
 
 def decide(pods: Sequence[Pod], nodes: Mapping[str, Node], absent: Collection[str], threshold: int) -> list[Doomed]:
     """The pods to collect. `absent` are nodes known to be gone for long enough."""
-    finished = [p for p in pods if is_terminal(p) and p.metadata.deletion_timestamp is None]
+    finished = [p for p in pods if is_terminal(p)]
     excess = len(finished) - threshold if threshold > 0 else 0
-    evicted_first = sorted(finished, key=lambda p: (p.status.reason != "Evicted", p.metadata.creation_timestamp))
+    evicted_first = sorted(finished, key=_turn)
     found = {p.metadata.uid: Doomed(p) for p in evicted_first[: max(excess, 0)]}
     for pod in pods:
         node = pod.spec.node_name
         if pod.metadata.deletion_timestamp is not None and (
-            (not node and not pod.metadata.finalizers) or out_of_service(nodes.get(node))
+            (not node and not _ended_and_held(pod)) or out_of_service(nodes.get(node))
         ):
             found[pod.metadata.uid] = Doomed(pod)
         if node and node not in nodes and node in absent:
@@ -68,11 +65,19 @@ def decide(pods: Sequence[Pod], nodes: Mapping[str, Node], absent: Collection[st
     return list(found.values())
 
 
-def failed(pod: Pod, now: float) -> Pod | None:
-    """An orphaned pod as it ends; None if it has ended before."""
-    if is_terminal(pod):
-        return None
-    told = PodCondition(
+def _turn(pod: Pod) -> tuple[bool, str, str]:
+    """The order in which finished pods go: evicted ones first, then by age."""
+    return pod.status.reason != "Evicted", pod.metadata.creation_timestamp or "", pod.metadata.name
+
+
+def _ended_and_held(pod: Pod) -> bool:
+    """Whether all was done that can be done: only those whose finalizers it has can let it go."""
+    return is_terminal(pod) and bool(pod.metadata.finalizers)
+
+
+def orphaned(pod: Pod, now: float) -> PodCondition:
+    """What is told of a pod whose node is gone."""
+    return PodCondition(
         type="DisruptionTarget",
         status="True",
         observed_generation=pod.metadata.generation,
@@ -80,8 +85,6 @@ def failed(pod: Pod, now: float) -> Pod | None:
         message="PodGC: node no longer exists",
         last_transition_time=format_time(now),
     )
-    status = replace(pod.status, phase=FAILED, conditions=conditions.put(pod.status.conditions, told))
-    return replace(pod, status=status)
 
 
 def build(env: Environment) -> Controller[str]:
@@ -95,8 +98,9 @@ def build(env: Environment) -> Controller[str]:
         in_question = [*pods.by_index(BY_STATE, FINISHED), *pods.by_index(BY_STATE, ENDING)]
         in_question += [p for name in absent for p in pods.by_index(BY_NODE, name) if not by_state(p)]
         for doomed in decide(in_question, known, absent, env.settings.terminated_pod_threshold):
-            # One pod that cannot be removed must not keep the others.
-            await attempt(_collect(client, doomed, env.clock.now()))
+            # One pod that cannot be removed must not keep the others; the next round tries it again.
+            meta = doomed.pod.metadata
+            await controller.part(f"{meta.namespace}/{meta.name}", _collect(client, doomed, env.clock.now()))
         if missing or len(pods) > env.settings.terminated_pod_threshold or _suspicious():
             controller.queue.add_after(ROUND, env.settings.pod_gc_period)
 
@@ -109,16 +113,11 @@ def build(env: Environment) -> Controller[str]:
         named = pods.index_values(BY_NODE) - known.keys()
         for name in missing.keys() - named:
             del missing[name]
-        found = set()
+        found: set[str] = set()
         for name in named:
             since = missing.setdefault(name, now)
-            if now - since < NODE_QUARANTINE:
-                continue
-            try:
-                await client.get(Node, name)
-            except StatusError as error:
-                if error.code == GONE:
-                    found.add(name)
+            if now - since >= NODE_QUARANTINE:
+                await controller.part(name, _look_for(client, name, found))
         return found
 
     def pod_changed(old: Pod | None, new: Pod | None) -> tuple[str, ...]:
@@ -141,10 +140,20 @@ def build(env: Environment) -> Controller[str]:
     return controller
 
 
+async def _look_for(client: Client, node: str, absent: set[str]) -> None:
+    """Add `node` to `absent` if the server does not have it."""
+    try:
+        await client.get(Node, node)
+    except StatusError as error:
+        if error.code != GONE:
+            raise
+        absent.add(node)
+
+
 async def _collect(client: Client, doomed: Doomed, now: float) -> None:
     pod = doomed.pod
-    ended = failed(pod, now) if doomed.orphaned else None
-    if ended is not None:
-        await client.update(ended, subresource="status")
     meta = pod.metadata
+    if not is_terminal(pod):
+        condition = orphaned(pod, now) if doomed.orphaned else None
+        await pod_control.patch_status(client, pod, phase=FAILED, condition=condition)
     await client.delete(Pod, meta.name, meta.namespace, uid=meta.uid, grace_period_seconds=0)

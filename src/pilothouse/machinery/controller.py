@@ -7,7 +7,7 @@ worker at a time, and never before the caches show what it wrote for that key th
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
 from typing import Any, Generic, TypeVar
 
 from pilothouse.api.errors import StatusError
@@ -116,15 +116,24 @@ class Controller(Generic[T]):
         self._tell(key, failure)
         self.queue.add_rate_limited(key)
 
+    async def part(self, subject: object, work: Coroutine[Any, Any, object]) -> Exception | None:
+        """Do a part of a round that must not keep the other parts. Its failure is counted and logged as a round's is,
+        and answered; the round decides when `subject` is looked at again."""
+        failure = await attempt(work)
+        if failure is not None:
+            self.failed += 1
+            self._tell(subject, failure)
+        return failure
+
     async def _round(self, key: T, client: Client) -> None:
         await self._reconcile(key, client)
 
-    def _tell(self, key: T, failure: Exception) -> None:
+    def _tell(self, key: object, failure: Exception) -> None:
         conflict = isinstance(failure, StatusError) and failure.reason in ("Conflict", "AlreadyExists")
         if conflict:
             log.debug("%s: %s: %s", self.name, key, failure)
         elif isinstance(failure, CLIENT_ERRORS):
-            log.info("%s: %s: %s", self.name, key, failure)
+            log.warning("%s: %s: %s", self.name, key, failure)
         else:
             log.error("%s: %s failed", self.name, key, exc_info=failure)
 

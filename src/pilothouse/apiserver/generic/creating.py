@@ -71,7 +71,7 @@ class Creator:
         desk = self._desk
         kind = desk.stored_bytes
         key = desk.key(obj.metadata.namespace, obj.metadata.name)
-        value = await aside(call.size, partial(desk.value, obj))
+        value, obj = await aside(call.size, partial(desk.value, obj))
         if call.dry_run:
             current = await desk.cache.get(key)
             if current is not None:

@@ -111,24 +111,27 @@ class Desk:
     async def begin_update(self, new: Any, old: Any, write: Write) -> tuple[Any, WriteHook]:
         return (new, NOTHING) if self.hooks is None else await self.hooks.begin_update(new, old, write)
 
-    def value(self, obj: Any) -> bytes:
-        """The bytes to store. Raises StatusError: 500 if they are more than a store takes (managedFields, which may be
-        large, are given up first), 400 if they are nested so deeply that not everybody could read them."""
+    def value(self, obj: Any) -> tuple[bytes, Any]:
+        """The bytes to store, and the object as they hold it. Raises StatusError: 500 if they are more than a store
+        takes (managedFields, which may be large, are given up first), 400 if they are nested so deeply that not
+        everybody could read them."""
         value = self.stored_bytes.value(obj)
         if b":[]" in value:
-            value = self.stored_bytes.value(without_empty(obj))
+            obj = without_empty(obj)
+            value = self.stored_bytes.value(obj)
         if len(value) > VALUE_LIMIT:
-            value = self.stored_bytes.value(with_meta(obj, managed_fields=()))
+            obj = with_meta(obj, managed_fields=())
+            value = self.stored_bytes.value(obj)
             if len(value) > VALUE_LIMIT:
                 raise errors.make(500, "", "etcdserver: request is too large")
         if too_deep(value):
             raise errors.bad_request("exceeded max depth")
-        return value
+        return value, obj
 
     async def swap(self, existing: Stored, new: Any, call: Call) -> Stored:
         """Store `new` in place of `existing`; without a change nothing is written. Raises Stale, StatusError."""
         kind = self.stored_bytes
-        value = await aside(call.size, partial(self.value, new))
+        value, new = await aside(call.size, partial(self.value, new))
         if call.dry_run:
             return kind.of_value(existing.key, value, existing.revision, new)
         if kind.tail(value, existing.revision) == existing.tail:

@@ -1,0 +1,187 @@
+"""A client with a tap in it: tests see every request that controllers make, may refuse it, or lose its answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+from msgspec import Struct
+
+from pilothouse.api import scheme
+from pilothouse.api.errors import StatusError
+from pilothouse.api.facts import Resource
+from pilothouse.api.object import Object
+from pilothouse.api.types.meta.v1 import PartialObjectMetadata
+from pilothouse.machinery.client import Client, ListPage, MetadataClient, Patch, TransportError, WatchEvent
+
+K = TypeVar("K", bound=Object)
+A = TypeVar("A", bound=Struct)
+R = TypeVar("R")
+
+
+class Request(NamedTuple):
+    """One write, as authorization sees it. `identity` is the controller's account."""
+
+    identity: str
+    verb: str
+    group: str
+    resource: str
+    subresource: str
+    namespace: str
+    name: str
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """Identity, verb and resource with its subresource: what a role must allow."""
+        whole = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+        return self.identity, self.verb, f"{whole}.{self.group}" if self.group else whole
+
+
+Fault = Callable[[Request], BaseException | None]
+
+
+@dataclass
+class Tap:
+    """What happened, and what shall. `refuse` answers the error of a request that is not carried out; `lose` that of
+    one that is carried out, and whose answer does not arrive."""
+
+    made: list[Request] = field(default_factory=list)
+    refused: list[tuple[Request, StatusError]] = field(default_factory=list)
+    refuse: list[Fault] = field(default_factory=list)
+    lose: list[Fault] = field(default_factory=list)
+
+    def forbidden(self) -> list[str]:
+        """The refusals of authorization; those of admission have other words."""
+        return [
+            f"{request.kind}: {error}"
+            for request, error in self.refused
+            if error.code == 403 and " cannot " in str(error)
+        ]
+
+    async def carry_out(self, request: Request, work: Awaitable[R]) -> R:
+        for fault in self.refuse:
+            if (error := fault(request)) is not None:
+                if hasattr(work, "close"):
+                    work.close()
+                raise error
+        try:
+            answer = await work
+        except StatusError as error:
+            self.refused.append((request, error))
+            raise
+        self.made.append(request)
+        for fault in self.lose:
+            if (error := fault(request)) is not None:
+                raise error
+        return answer
+
+
+def lost(request: Request) -> TransportError:
+    """The fault of an answer that did not arrive."""
+    return TransportError(f"{request.verb} {request.resource}: connection reset")
+
+
+class TappedClient:
+    """A `Client` that tells `tap` of the writes of `identity`."""
+
+    def __init__(self, client: Client, tap: Tap, identity: str) -> None:
+        self._client = client
+        self._tap = tap
+        self._identity = identity
+        self._metadata = _TappedMetadata(client.metadata, tap, identity)
+
+    @property
+    def metadata(self) -> MetadataClient:
+        return self._metadata
+
+    def _request(self, verb: str, kind: type[Any], namespace: str, name: str, subresource: str = "") -> Request:
+        return request_of(self._identity, verb, scheme.resource_of(kind), namespace, name, subresource)
+
+    async def get(self, kind: type[K], name: str, namespace: str = "") -> K:
+        return await self._client.get(kind, name, namespace)
+
+    async def list(self, kind: type[K], namespace: str = "", **options: Any) -> ListPage[K]:
+        return await self._client.list(kind, namespace, **options)
+
+    def watch(
+        self, kind: type[K], namespace: str = "", **options: Any
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent[K]]]:
+        return self._client.watch(kind, namespace, **options)
+
+    async def create(self, obj: K, *, dry_run: bool = False) -> K:
+        meta = obj.metadata
+        request = self._request("create", type(obj), meta.namespace, meta.name or meta.generate_name)
+        return await self._tap.carry_out(request, self._client.create(obj, dry_run=dry_run))
+
+    async def update(self, obj: K, *, subresource: str = "") -> K:
+        request = self._request("update", type(obj), obj.metadata.namespace, obj.metadata.name, subresource)
+        return await self._tap.carry_out(request, self._client.update(obj, subresource=subresource))
+
+    async def patch(self, kind: type[K], name: str, namespace: str, patch: Patch, *, subresource: str = "") -> K:
+        request = self._request("patch", kind, namespace, name, subresource)
+        work = self._client.patch(kind, name, namespace, patch, subresource=subresource)
+        return await self._tap.carry_out(request, work)
+
+    async def delete(self, kind: type[K], name: str, namespace: str = "", **options: Any) -> None:
+        request = self._request("delete", kind, namespace, name)
+        await self._tap.carry_out(request, self._client.delete(kind, name, namespace, **options))
+
+    async def delete_collection(self, kind: type[K], namespace: str = "", **options: Any) -> None:
+        request = self._request("deletecollection", kind, namespace, "")
+        await self._tap.carry_out(request, self._client.delete_collection(kind, namespace, **options))
+
+    async def get_subresource(self, kind: type[K], name: str, namespace: str, subresource: str, answer: type[A]) -> A:
+        return await self._client.get_subresource(kind, name, namespace, subresource, answer)
+
+    async def create_subresource(
+        self, kind: type[K], name: str, namespace: str, subresource: str, body: Struct, answer: type[A]
+    ) -> A:
+        request = self._request("create", kind, namespace, name, subresource)
+        work = self._client.create_subresource(kind, name, namespace, subresource, body, answer)
+        return await self._tap.carry_out(request, work)
+
+
+class _TappedMetadata:
+    """The `MetadataClient` beside a TappedClient."""
+
+    def __init__(self, client: MetadataClient, tap: Tap, identity: str) -> None:
+        self._client = client
+        self._tap = tap
+        self._identity = identity
+
+    async def resources(self) -> Sequence[Resource]:
+        return await self._client.resources()
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> PartialObjectMetadata:
+        return await self._client.get(resource, name, namespace)
+
+    async def list(self, resource: Resource, namespace: str = "", **options: Any) -> ListPage[PartialObjectMetadata]:
+        return await self._client.list(resource, namespace, **options)
+
+    def watch(
+        self, resource: Resource, namespace: str = "", *, resource_version: str = ""
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent[PartialObjectMetadata]]]:
+        return self._client.watch(resource, namespace, resource_version=resource_version)
+
+    async def patch(
+        self, resource: Resource, name: str, namespace: str, patch: Patch, *, subresource: str = ""
+    ) -> PartialObjectMetadata:
+        request = request_of(self._identity, "patch", resource, namespace, name, subresource)
+        work = self._client.patch(resource, name, namespace, patch, subresource=subresource)
+        return await self._tap.carry_out(request, work)
+
+    async def delete(self, resource: Resource, name: str, namespace: str = "", **options: Any) -> None:
+        request = request_of(self._identity, "delete", resource, namespace, name)
+        await self._tap.carry_out(request, self._client.delete(resource, name, namespace, **options))
+
+    async def delete_collection(self, resource: Resource, namespace: str = "") -> None:
+        request = request_of(self._identity, "deletecollection", resource, namespace, "")
+        await self._tap.carry_out(request, self._client.delete_collection(resource, namespace))
+
+
+def request_of(
+    identity: str, verb: str, resource: Resource, namespace: str, name: str, subresource: str = ""
+) -> Request:
+    return Request(identity, verb, resource.group, resource.resource, subresource, namespace, name)
