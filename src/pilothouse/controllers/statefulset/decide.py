@@ -1,7 +1,7 @@
 """The next step of a StatefulSet. Pure.
 
-Ordered sets do one thing at a time: they wait until the pod before is ready before the next is made, and until all are
-well before one is taken away. Parallel ones do not wait.
+Ordered sets do one thing at a time: they wait until the pod before is available before the next is made, and until all
+are well before one is taken away. Parallel ones do not wait.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from pilothouse.api.types.apps.v1 import StatefulSet, StatefulSetStatus
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.controllers.statefulset import identity
 from pilothouse.semantics.amounts import scaled
-from pilothouse.semantics.pods import available_in, is_ready, is_terminal
+from pilothouse.semantics.pods import available_in, is_ready, is_terminal, is_terminating
+
+MAX_UNAVAILABLE = "MaxUnavailableStatefulSet"
+"""The feature gate of `rollingUpdate.maxUnavailable`, off by default."""
 
 
 @dataclass(slots=True)
 class Plan:
-    """Ordinals to make (with the update's template if `updated` says so), pods to give up, pods that ended."""
+    """Ordinals to make and pods to give up: those that ended (they are made anew once they are gone) and others."""
 
     create: list[int] = field(default_factory=list)
     delete: list[Pod] = field(default_factory=list)
-    recreate: list[Pod] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,96 +41,124 @@ def ordered(owner: StatefulSet) -> bool:
     return owner.spec.pod_management_policy != "Parallel"
 
 
-def partition_of(owner: StatefulSet) -> int:
-    told = owner.spec.update_strategy.rolling_update
-    return told.partition or 0 if told is not None else 0
+def lowest_updated(owner: StatefulSet) -> int:
+    """The first ordinal that an update reaches."""
+    rolling = owner.spec.update_strategy.rolling_update
+    return identity.start_of(owner) + (rolling.partition or 0 if rolling is not None else 0)
+
+
+def running_and_ready(pod: Pod) -> bool:
+    return pod.status.phase == "Running" and is_ready(pod)
+
+
+def available(owner: StatefulSet, pod: Pod, now: float) -> bool:
+    """Running, and ready for long enough."""
+    return running_and_ready(pod) and available_in(pod, owner.spec.min_ready_seconds, now) == 0
 
 
 def well(owner: StatefulSet, pod: Pod, now: float) -> bool:
-    """Running, ready for long enough, and not on its way out."""
-    return (
-        pod.status.phase == "Running"
-        and pod.metadata.deletion_timestamp is None
-        and available_in(pod, owner.spec.min_ready_seconds, now) == 0
-    )
+    """Available, and not on its way out."""
+    return not is_terminating(pod) and available(owner, pod, now)
 
 
-def uses_update(owner: StatefulSet, ordinal: int, pods: Sequence[Pod], revisions: Revisions) -> bool:
-    """Whether the pod of an ordinal is made by the new template: those below the partition keep the old one while
-    there is one."""
-    if revisions.current == revisions.update:
+def uses_update(owner: StatefulSet, ordinal: int, revisions: Revisions) -> bool:
+    """Whether the pod of an ordinal is made by the new template. Those below the partition keep the old one; who
+    deletes a pod of an OnDelete set gets the new one."""
+    if revisions.current == revisions.update or owner.spec.update_strategy.type == "OnDelete":
         return True
-    if owner.spec.update_strategy.type == "OnDelete":
+    rolling = owner.spec.update_strategy.rolling_update
+    if rolling is None:
         return ordinal >= identity.start_of(owner) + owner.status.current_replicas
-    told = owner.spec.update_strategy.rolling_update
-    if told is None or told.partition is None:
-        return ordinal >= identity.start_of(owner) + owner.status.current_replicas
-    return ordinal >= identity.start_of(owner) + told.partition
+    return ordinal >= lowest_updated(owner)
 
 
-def decide(owner: StatefulSet, pods: Sequence[Pod], revisions: Revisions, now: float) -> Plan:
-    """What to do next with the set's pods."""
+def decide(
+    owner: StatefulSet, pods: Sequence[Pod], revisions: Revisions, now: float, *, max_unavailable: bool = False
+) -> Plan:
+    """What to do next with the set's pods. `max_unavailable`: whether the feature gate of that name is on."""
     plan = Plan()
     if owner.metadata.deletion_timestamp is not None:
         return plan
-    held = {identity.ordinal_of(owner, p): p for p in pods}
-    wanted = identity.ordinals(owner)
+    by_ordinal = {identity.ordinal_of(owner, p): p for p in pods}
     one_by_one = ordered(owner)
-    for ordinal in wanted:
-        pod = held.get(ordinal)
-        if pod is not None and is_terminal(pod) and pod.metadata.deletion_timestamp is None:
-            plan.recreate.append(pod)
-        elif pod is None:
+    for ordinal in identity.ordinals(owner):
+        pod = by_ordinal.get(ordinal)
+        if pod is None:
             plan.create.append(ordinal)
+        elif is_terminal(pod) and not is_terminating(pod):
+            plan.delete.append(pod)
         if one_by_one and (pod is None or not well(owner, pod, now)):
             return plan
-    condemned = sorted((o for o in held if o not in wanted and o >= 0), reverse=True)
-    for ordinal in condemned:
-        pod = held[ordinal]
-        if pod.metadata.deletion_timestamp is None:
-            plan.delete.append(pod)
-        if one_by_one:
-            return plan
-    if not plan.create and not plan.delete and not plan.recreate:
-        plan.delete = _roll(owner, held, revisions, now)
+    condemned = _condemned(owner, by_ordinal, now)
+    plan.delete += condemned
+    scaling = any(o >= 0 and o not in identity.ordinals(owner) for o in by_ordinal)
+    if not one_by_one or not (scaling or plan.create or plan.delete):
+        ending = {p.metadata.uid for p in plan.delete}
+        rolled = _roll(owner, by_ordinal, revisions, now, max_unavailable)
+        plan.delete += [p for p in rolled if p.metadata.uid not in ending]
     return plan
 
 
-def _roll(owner: StatefulSet, held: dict[int, Pod], revisions: Revisions, now: float) -> list[Pod]:
+def _condemned(owner: StatefulSet, by_ordinal: dict[int, Pod], now: float) -> list[Pod]:
+    """The pods to scale away now, from the highest ordinal down. An ordered set gives up one at a time, and halts at an
+    unwell one unless that is the lowest of those that are unwell."""
+    wanted = identity.ordinals(owner)
+    pods = [by_ordinal[o] for o in sorted(by_ordinal, reverse=True) if o >= 0 and o not in wanted]
+    if not ordered(owner):
+        return [p for p in pods if not is_terminating(p)]
+    if not pods or is_terminating(pods[0]):
+        return []
+    lowest_unwell = next((p for p in reversed(pods) if not running_and_ready(p) or is_terminating(p)), None)
+    if not available(owner, pods[0], now) and pods[0] is not lowest_unwell:
+        return []
+    return [pods[0]]
+
+
+def _roll(
+    owner: StatefulSet, by_ordinal: dict[int, Pod], revisions: Revisions, now: float, max_unavailable: bool
+) -> list[Pod]:
     """The next pods to replace, from the highest ordinal down to the partition."""
     if owner.spec.update_strategy.type == "OnDelete":
         return []
-    told = owner.spec.update_strategy.rolling_update
+    if max_unavailable:
+        return _roll_several(owner, by_ordinal, revisions, now)
+    for ordinal in _updatable(owner):
+        pod = by_ordinal.get(ordinal)
+        if pod is None:
+            return []
+        if identity.revision_of(pod) != revisions.update and not is_terminating(pod):
+            return [pod]
+        if not well(owner, pod, now):
+            return []
+    return []
+
+
+def _updatable(owner: StatefulSet) -> Sequence[int]:
+    """The ordinals that an update reaches, in the order in which it does."""
+    return range(identity.ordinals(owner).stop - 1, lowest_updated(owner) - 1, -1)
+
+
+def _roll_several(owner: StatefulSet, by_ordinal: dict[int, Pod], revisions: Revisions, now: float) -> list[Pod]:
+    rolling = owner.spec.update_strategy.rolling_update
     limit = 1
-    if told is not None and told.max_unavailable is not None:
-        limit = max(scaled(told.max_unavailable, identity.replicas_of(owner), round_up=False), 1)
-    lowest = max(identity.start_of(owner), partition_of(owner))
-    candidates = [held[o] for o in sorted(held, reverse=True) if o >= lowest and o in identity.ordinals(owner)]
-    down = sum(not well(owner, p, now) for p in held.values())
-    found: list[Pod] = []
-    for pod in candidates:
-        if identity.revision_of(pod) != revisions.update and pod.metadata.deletion_timestamp is None:
-            broken = not well(owner, pod, now)
-            if not broken and down + len(found) >= limit:
-                break
-            found.append(pod)
-            if limit == 1:
-                break
-        elif not well(owner, pod, now) and limit == 1:
-            break
-    return found
+    if rolling is not None and rolling.max_unavailable is not None:
+        limit = max(scaled(rolling.max_unavailable, identity.replicas_of(owner), round_up=False), 1)
+    unavailable = sum(o not in by_ordinal or not well(owner, by_ordinal[o], now) for o in identity.ordinals(owner))
+    pods = [by_ordinal[o] for o in _updatable(owner) if o in by_ordinal]
+    old = [p for p in pods if identity.revision_of(p) != revisions.update and not is_terminating(p)]
+    return old[: max(limit - unavailable, 0)]
 
 
 def decide_status(owner: StatefulSet, pods: Sequence[Pod], revisions: Revisions, now: float) -> StatefulSetStatus:
     """The status that counts `pods`; when the update is through, the current revision becomes the updated one."""
-    alive = [p for p in pods if identity.ordinal_of(owner, p) >= 0 and not is_terminal(p)]
-    lasting = [p for p in alive if p.metadata.deletion_timestamp is None]
+    members = [p for p in pods if identity.ordinal_of(owner, p) >= 0]
+    lasting = [p for p in members if not is_terminating(p)]
     status = msgspec.structs.replace(
         owner.status,
         observed_generation=owner.metadata.generation,
-        replicas=len(alive),
-        ready_replicas=sum(p.status.phase == "Running" and is_ready(p) for p in alive),
-        available_replicas=sum(well(owner, p, now) for p in alive),
+        replicas=len(members),
+        ready_replicas=sum(map(running_and_ready, members)),
+        available_replicas=sum(available(owner, p, now) for p in members),
         current_replicas=sum(identity.revision_of(p) == revisions.current for p in lasting),
         updated_replicas=sum(identity.revision_of(p) == revisions.update for p in lasting),
         current_revision=revisions.current,
