@@ -16,6 +16,9 @@ SOURCE = ROOT / "src/pilothouse"
 FILE_RED, FUNCTION_RED, CLASS_LINES, CLASS_METHODS, PARAMETERS = 800, 80, 300, 20, 7
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 FORBIDDEN_CALLS = {"asyncio.sleep", "asyncio.create_task", "asyncio.ensure_future", "datetime.now", "datetime.utcnow"}
+# What follows links, or takes a path twice: in the kubelet, `safepath` alone may touch what containers write to.
+PATH_CALLS = {"shutil.rmtree", "os.walk", "os.fwalk", "os.chmod", "os.chown", "os.path.ismount", "os.path.realpath"}
+PATH_METHODS = {"resolve", "rglob", "chmod"}
 DOOR_KEEPERS = {"src/pilothouse/testing/clock.py"}
 BROAD_ALLOWED = {"src/pilothouse/kit/tasks.py", "src/pilothouse/__main__.py"}
 
@@ -44,6 +47,7 @@ def doors(where: str, tree: ast.Module) -> Iterator[str]:
     """Time, chance and tasks are had from kit alone."""
     if where.startswith("src/pilothouse/kit/"):
         return
+    yield from path_doors(where, tree)
     for node in ast.walk(tree):
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -55,6 +59,18 @@ def doors(where: str, tree: ast.Module) -> Iterator[str]:
             called = f"{node.value.id}.{node.attr}"
             if called in FORBIDDEN_CALLS and where not in DOOR_KEEPERS:
                 yield f"{where}:{node.lineno}: {called} (use kit.clock, kit.tasks)"
+
+
+def path_doors(where: str, tree: ast.Module) -> Iterator[str]:
+    """Paths that containers may have had their hands in are the affair of kubelet/safepath alone."""
+    if not where.startswith("src/pilothouse/kubelet/") or where.startswith("src/pilothouse/kubelet/safepath/"):
+        return
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        called = ast.unparse(node.func)
+        if called in PATH_CALLS or node.func.attr in PATH_METHODS:
+            yield f"{where}:{node.lineno}: {called} (use kubelet.safepath)"
 
 
 def breaches_in(path: pathlib.Path, tree: ast.Module, lines: int) -> Iterator[str]:

@@ -89,6 +89,6 @@ def remove(path: str) -> None:
     for folder in _folders(path):
         if folder.is_dir():
             with contextlib.suppress(OSError):
-                for inner in sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True):
+                for inner in sorted((p for p in folder.glob("**/*") if p.is_dir()), reverse=True):
                     inner.rmdir()
                 folder.rmdir()

@@ -1,56 +1,118 @@
-"""Container logs on disk: rotation by size, removal. Blocking: run in a thread.
+"""Container logs on disk: rotation by size, removal, the links that log agents look for. Blocking: run in a thread.
 
-0.log                       what the runtime writes
-0.log.20260101-120000       the latest that was rotated away
-0.log.20260101-110000.gz    older ones
+    pods/NS_NAME_UID/CONTAINER/0.log                what the runtime writes
+    pods/NS_NAME_UID/CONTAINER/0.log.20260101-12    the latest that was rotated away
+    pods/NS_NAME_UID/CONTAINER/0.log.20260101-11.gz older ones
+    containers/POD_NS_CONTAINER-ID.log              a link to the first
+
+An agent's container may write here, or somebody who got into it: only the folder `pods` itself is trusted.
 """
 
 from __future__ import annotations
 
-import contextlib
 import gzip
+import io
+import os
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from pilothouse.kubelet.safepath import files, trees
 
 LARGEST = 10 << 20
 MOST_FILES = 5
+# Names of files have 255 bytes at most.
+LONGEST_LINK = 251
+_DEPTH = 2
 
 
-def rotated(path: Path) -> list[Path]:
+@contextmanager
+def _folder(log: Path) -> Iterator[int]:
+    """The folder of a container's logs, below the folder of all pods' logs. Raises OSError."""
+    top = log.parents[min(_DEPTH, len(log.parents) - 1)]
+    with files.folder(top, str(log.parent.relative_to(top))) as found:
+        yield found
+
+
+def opened(log: Path) -> io.BufferedReader:
+    """A log, open for reading. Raises OSError, also for what is no plain file or has a link in its way."""
+    if sys.platform != "linux":  # a simulated node's, which nobody else writes to
+        return log.open("rb")
+    with _folder(log) as folder:
+        return os.fdopen(files.open_regular(folder, log.name), "rb")
+
+
+def _rotated(folder: int, name: str) -> list[str]:
     """What was rotated away from a log, the oldest first."""
-    return sorted(path.parent.glob(path.name + ".*")) if path.parent.is_dir() else []
+    return sorted(other for other in os.listdir(folder) if other.startswith(f"{name}."))
 
 
-def due(path: Path) -> bool:
+def due(log: Path) -> bool:
     """Whether a log has grown too large."""
     try:
-        return path.stat().st_size > LARGEST
+        with opened(log) as file:
+            return os.fstat(file.fileno()).st_size > LARGEST
     except OSError:
         return False
 
 
-def rotate(path: Path, stamp: str) -> None:
+def rotate(log: Path, stamp: str) -> None:
     """Rename a log away and thin out older ones; the runtime is to reopen it next. Raises OSError."""
-    older = rotated(path)
-    for old in older[: max(len(older) - (MOST_FILES - 2), 0)]:
-        old.unlink()
-    for old in rotated(path):
-        if old.suffix != ".gz":
-            _compress(old)
-    path.rename(path.with_name(f"{path.name}.{stamp}"))
+    with _folder(log) as folder:
+        older = _rotated(folder, log.name)
+        for old in older[: max(len(older) - (MOST_FILES - 2), 0)]:
+            trees.remove(folder, old)
+        for old in _rotated(folder, log.name):
+            if not old.endswith(".gz"):
+                _compress(folder, old)
+        os.rename(log.name, f"{log.name}.{stamp}", src_dir_fd=folder, dst_dir_fd=folder)
 
 
-def _compress(path: Path) -> None:
-    target = path.with_name(path.name + ".gz")
-    draft = path.with_name(path.name + ".tmp")
-    with path.open("rb") as source, gzip.open(draft, "wb") as sink:
+def _compress(folder: int, name: str) -> None:
+    draft = f"{name}.tmp"
+    trees.remove(folder, draft)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with (
+        os.fdopen(files.open_regular(folder, name), "rb") as source,
+        os.fdopen(os.open(draft, flags, 0o640, dir_fd=folder), "wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw) as sink,
+    ):
         shutil.copyfileobj(source, sink)
-    draft.rename(target)
-    path.unlink()
+    os.rename(draft, f"{name}.gz", src_dir_fd=folder, dst_dir_fd=folder)
+    trees.remove(folder, name)
 
 
-def remove(path: Path) -> None:
+def remove(log: Path) -> None:
     """A log with all that was rotated away from it."""
-    for file in (path, *rotated(path)):
-        with contextlib.suppress(OSError):
-            file.unlink()
+    with suppress(OSError), _folder(log) as folder:
+        for name in (log.name, *_rotated(folder, log.name)):
+            trees.remove(folder, name)
+
+
+def link(links: Path, name: str, log: Path) -> None:
+    """Show `log` as `name`.log in the folder `links`. Raises OSError."""
+    name = name[:LONGEST_LINK] + ".log"
+    with files.folder(links, make=0o755) as folder:
+        trees.remove(folder, name)
+        os.symlink(str(log), name, dir_fd=folder)
+
+
+def unlink(links: Path, logs: str) -> None:
+    """Take away the links to `logs`: one log, or all in a folder."""
+    with suppress(FileNotFoundError), files.folder(links) as folder:
+        for name in os.listdir(folder):
+            with suppress(OSError):
+                target = os.readlink(name, dir_fd=folder)
+                if target == logs or target.startswith(f"{logs}/"):
+                    os.unlink(name, dir_fd=folder)
+
+
+def sweep(links: Path) -> None:
+    """Take away the links to logs that are no more."""
+    with suppress(FileNotFoundError), files.folder(links) as folder:
+        for name in os.listdir(folder):
+            with suppress(OSError):
+                if not os.path.lexists(os.readlink(name, dir_fd=folder)):
+                    os.unlink(name, dir_fd=folder)

@@ -24,6 +24,8 @@ class NodeOptions:
     labels: Mapping[str, str] = field(default_factory=dict)
     capacity: Mapping[str, str] = field(default_factory=dict)
     """Overrides what the machine has: `cpu`, `memory`, `ephemeral-storage`, `pods`."""
+    log_root: Path | None = None
+    """The node's /var/log; None keeps logs below `root`."""
     resolv_conf: Path = Path("/etc/resolv.conf")
     allowed_sysctls: Sequence[str] = ()
     lease_seconds: int = 40
@@ -32,7 +34,13 @@ class NodeOptions:
 
     @property
     def logs(self) -> Path:
-        return self.root / "logs"
+        """NAMESPACE_NAME_UID/CONTAINER/N.log of every pod."""
+        return self.root / "logs" if self.log_root is None else self.log_root / "pods"
+
+    @property
+    def log_links(self) -> Path:
+        """A link to each container's log, named as log agents expect."""
+        return (self.root if self.log_root is None else self.log_root) / "containers"
 
     def pod_folder(self, uid: str) -> Path:
         return self.root / "pods" / uid

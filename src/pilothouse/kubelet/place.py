@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,14 +18,15 @@ from pilothouse.kubelet.names import hostname, hosts_file, node_hosts_file
 from pilothouse.kubelet.node import facts
 from pilothouse.kubelet.options import NodeOptions
 from pilothouse.kubelet.resources import cgroup_of, pod_resources
+from pilothouse.kubelet.safepath import files, trees
 from pilothouse.kubelet.sync.place import ContainerPlace
 from pilothouse.kubelet.volumes import disk
 from pilothouse.kubelet.volumes.model import Files, Shape, VolumeError
-from pilothouse.kubelet.volumes.sub_paths import sub_path
+from pilothouse.kubelet.volumes.sub_paths import Binding, sub_path
 from pilothouse.seams.runtime import Container, Mount, MountPropagation
 
 log = logging.getLogger(__name__)
-HOSTS = "/etc/hosts"
+HOSTS, HOSTS_FILE = "/etc/hosts", "etc-hosts"
 _PROPAGATION = {
     "HostToContainer": MountPropagation.HOST_TO_CONTAINER,
     "Bidirectional": MountPropagation.BIDIRECTIONAL,
@@ -55,7 +55,8 @@ class DiskPlace:
         def work() -> dict[str, str]:
             if first:
                 cgroups.apply(cgroup_of(self._options.cgroup_parent, pod), pod_resources(pod))
-            return disk.make_all(folder, shapes, stamp, group)
+            memory = pod_resources(pod).memory_limit or facts.capacity(self._options)["memory"].integer()
+            return disk.make_all(folder, shapes, stamp, group, memory)
 
         async with self._locks.setdefault(uid, asyncio.Lock()):
             self._volumes[uid] = await asyncio.to_thread(work)
@@ -87,7 +88,7 @@ class DiskPlace:
         message_file = ""
         path = container.termination_message_path
         if path and path not in taken:
-            message_file = last_words.prepare(folder / "containers" / container.name, str(attempt))
+            message_file = last_words.prepare(folder, container.name, attempt)
             mounts.append(Mount(path, message_file))
         return ContainerPlace(tuple(mounts), message_file)
 
@@ -95,16 +96,13 @@ class DiskPlace:
         uid = pod.metadata.uid
         held, read_only = self._volumes.get(uid, {}), self._read_only.get(uid, frozenset())
         found = []
-        for mount in container.volume_mounts:
+        for index, mount in enumerate(container.volume_mounts):
             if mount.name not in held:
                 raise VolumeError(f"cannot find volume {mount.name!r} to mount into container {container.name!r}")
             path = held[mount.name]
             relative = sub_path(mount, environment)
             if relative:
-                try:
-                    path = disk.sub_path(path, relative, create=mount.name not in read_only)
-                except OSError as error:
-                    raise VolumeError(f"failed to prepare subPath for volumeMount {mount.name!r}: {error}") from None
+                path = Binding(self._options.pod_folder(uid), mount.name, container.name, index, path, relative).bind()
             found.append(
                 Mount(
                     mount.mount_path if mount.mount_path.startswith("/") else "/" + mount.mount_path,
@@ -116,24 +114,22 @@ class DiskPlace:
         return found
 
     def _hosts(self, pod: Pod, folder: Path, pod_ips: tuple[str, ...]) -> str:
-        target = folder / "etc-hosts"
         aliases = pod.spec.host_aliases
         if pod.spec.host_network:
             text = node_hosts_file(Path(HOSTS).read_text(), aliases)
         else:
             name, full = hostname(pod, self._options.cluster_domain)
             text = hosts_file(pod_ips, name, full, aliases)
-        if not target.exists() or target.read_text() != text:
-            folder.mkdir(parents=True, exist_ok=True)
-            target.write_text(text)
-            target.chmod(0o644)
-        return str(target)
+        # Its inode stays: other containers of the pod have it mounted (and may have written anything into it).
+        with files.folder(folder, make=0o750) as top:
+            files.write(top, HOSTS_FILE, text.encode(), 0o644)
+        return str(folder / HOSTS_FILE)
 
     async def hold(self, pod: Pod) -> None:
         await asyncio.to_thread(cgroups.apply, cgroup_of(self._options.cgroup_parent, pod), pod_resources(pod))
 
     async def last_words(self, container: Container) -> str:
-        return await asyncio.to_thread(last_words.last_words, container)
+        return await asyncio.to_thread(last_words.last_words, container, self._options.pod_folder(""))
 
     async def remove(self, pod: Pod) -> None:
         uid = pod.metadata.uid
@@ -156,15 +152,36 @@ class DiskPlace:
                         self._remove(left.name)
                     except VolumeError as error:
                         log.warning("what is left of pod %s stays: %s", left.name, error)
+            log_files.sweep(self._options.log_links)
 
         await asyncio.to_thread(work)
 
+    async def link_log(self, pod: Pod, container: str, attempt: int, container_id: str) -> None:
+        meta, logs = pod.metadata, self._options.logs / log_folder(pod)
+        name = f"{meta.name}_{meta.namespace}_{container}-{container_id}"
+        try:
+            await asyncio.to_thread(log_files.link, self._options.log_links, name, logs / container / f"{attempt}.log")
+        except OSError as error:
+            log.warning("log agents do not see container %s: %s", name, error)
+
     async def remove_logs(self, pod: Pod) -> None:
         folder = self._options.logs / log_folder(pod)
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+        def work() -> None:
+            log_files.unlink(self._options.log_links, str(folder))
+            trees.remove_path(str(folder))
+
+        try:
+            await asyncio.to_thread(work)
+        except OSError as error:
+            log.warning("of the logs in %s something stays: %s", folder, error)
 
     async def remove_log(self, path: str) -> None:
-        await asyncio.to_thread(log_files.remove, Path(path))
+        def work() -> None:
+            log_files.unlink(self._options.log_links, path)
+            log_files.remove(Path(path))
+
+        await asyncio.to_thread(work)
 
     async def rotate_log(self, path: str) -> bool:
         stamp = datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y%m%d-%H%M%S")
@@ -185,8 +202,13 @@ class DiskPlace:
         held = self._volumes.get(pod.metadata.uid, {})
         on_disk = [v.name for v in pod.spec.volumes if v.empty_dir is not None and v.empty_dir.medium != "Memory"]
         folders = {name: held[name] for name in on_disk if name in held}
-        folders[""] = str(self._options.logs / log_folder(pod))
-        return await asyncio.to_thread(lambda: {name: disk.size(Path(path)) for name, path in folders.items()})
+        own = (self._options.logs / log_folder(pod), self._options.pod_folder(pod.metadata.uid) / last_words.FOLDER)
+
+        def work() -> Mapping[str, int]:
+            sizes = {name: trees.size(path) for name, path in folders.items()}
+            return {**sizes, "": sum(trees.size(str(folder)) for folder in own)}
+
+        return await asyncio.to_thread(work)
 
     async def signals(self) -> Signals | None:
         return await asyncio.to_thread(facts.signals, self._options.root)

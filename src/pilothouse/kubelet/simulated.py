@@ -41,6 +41,9 @@ class NoPlace:
     async def remove(self, pod: Pod) -> None:
         """Nothing to remove."""
 
+    async def link_log(self, pod: Pod, container: str, attempt: int, container_id: str) -> None:
+        """No agent looks for it."""
+
     async def remove_logs(self, pod: Pod) -> None:
         """Logs go with the node's folder."""
 

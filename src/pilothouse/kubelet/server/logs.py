@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pilothouse.api.time import parse_time
 from pilothouse.kit.clock import Clock
+from pilothouse.kubelet import log_files
 from pilothouse.kubelet.server.host import Refused
 from pilothouse.kubelet.server.log_lines import LogOptions, Printer
 from pilothouse.seams.runtime import Container
@@ -110,14 +111,14 @@ async def read_log(
 
 def _open(path: Path) -> io.BufferedReader | None:
     try:
-        return path.open("rb")
+        return log_files.opened(path)
     except OSError:
         return None
 
 
 def _rotated(path: Path, file: io.BufferedReader) -> bool:
     try:
-        return path.stat().st_ino != os.fstat(file.fileno()).st_ino
+        return os.lstat(path).st_ino != os.fstat(file.fileno()).st_ino
     except OSError:
         return False
 

@@ -50,6 +50,10 @@ class Place(Protocol):
         """Everything but logs."""
         ...
 
+    async def link_log(self, pod: Pod, container: str, attempt: int, container_id: str) -> None:
+        """Show a started container's log where log agents look for it."""
+        ...
+
     async def remove_logs(self, pod: Pod) -> None: ...
 
     async def remove_log(self, path: str) -> None:
@@ -61,7 +65,7 @@ class Place(Protocol):
         ...
 
     async def written(self, pod: Pod) -> Mapping[str, int]:
-        """Bytes on disk in the pod's emptyDirs by volume name, and in its logs by ""."""
+        """Bytes on disk in the pod's emptyDirs by volume name, and in its logs and last words by ""."""
         ...
 
     async def signals(self) -> Signals | None:

@@ -88,6 +88,7 @@ class Starter:
             await self._runtime.start_container(container_id)
         except RuntimeFailure as error:
             raise self._told(order, "RunContainerError", str(error), 0.0) from None
+        await self._place.link_log(order.pod, order.container.name, order.attempt, container_id)
         self._tell(order, "Normal", "Started", "Container started")
         await self._post_start(order, container_id)
         return container_id

@@ -3,68 +3,115 @@
 ..2026_11_24_12_00_00.0123/key      the version
 ..data -> ..2026_11_24_12_00_00.0123
 key -> ..data/key                   what a container opens
+
+A privileged container may have put anything in here: links are read and never followed, and whatever does not look as
+if it was made here is made anew. So is what was left half-way when the node's process was killed.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
+import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from pilothouse.kubelet.safepath import descriptors, files, trees
 from pilothouse.kubelet.volumes.model import File, VolumeError
 
 DATA = "..data"
 _DRAFT = "..data_tmp"
 
 
-def write(folder: Path, files: Mapping[str, File], stamp: str, group: int | None) -> bool:
-    """Bring `folder` to `files`; False if it was so already. `stamp` names the version, `group` is the fsGroup."""
-    for path in files:
-        if path.startswith("/") or ".." in Path(path).parts or not path:
+def write(folder: Path, wanted: Mapping[str, File], stamp: str, group: int | None) -> bool:
+    """Bring `folder` to the files `wanted`; False if it was so already. `stamp` names the version, `group` is the
+    fsGroup."""
+    for path in wanted:
+        if path.startswith("/") or ".." in path.split("/") or not path:
             raise VolumeError(f"invalid path {path!r}")
-    current = folder / DATA
-    if current.exists() and _same(current, files):
-        return False
-    version = folder / f"..{stamp}"
-    version.mkdir(mode=0o755)
-    os.chmod(version, 0o755)
-    for path, file in files.items():
-        _write_file(version / path, version, file, group)
-    old = os.readlink(current) if current.is_symlink() else None
-    draft = folder / _DRAFT
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(version.name)
-    draft.rename(current)
-    _links(folder, {Path(path).parts[0] for path in files})
-    if old is not None:
-        shutil.rmtree(folder / old, ignore_errors=True)
+    with files.folder(folder) as top:
+        current = _version(top)
+        if current and _same(top, current, wanted):
+            _settle(top, current, wanted)
+            return False
+        version = f"..{stamp}"
+        os.mkdir(version, 0o755, dir_fd=top)
+        with descriptors.closing(trees.open_folder(top, version)) as made:
+            os.fchmod(made, 0o755)
+            for path, file in wanted.items():
+                _write_file(made, path, file, group)
+        trees.remove(top, _DRAFT)
+        os.symlink(version, _DRAFT, dir_fd=top)
+        _make_way(top, DATA)
+        os.rename(_DRAFT, DATA, src_dir_fd=top, dst_dir_fd=top)
+        _settle(top, version, wanted)
     return True
 
 
-def _write_file(target: Path, top: Path, file: File, group: int | None) -> None:
-    for folder in reversed(target.relative_to(top).parents):
-        if folder != Path():
-            (top / folder).mkdir(exist_ok=True, mode=0o755)
-    target.write_bytes(file.data)
-    mode = file.mode if group is None else file.mode | 0o440
-    if group is not None or file.owner is not None:
-        os.chown(target, -1 if file.owner is None else file.owner, -1 if group is None else group)
-    os.chmod(target, mode)
+def _settle(top: int, version: str, wanted: Mapping[str, File]) -> None:
+    """Show the names of the version, and take away what is left of others."""
+    _links(top, {path.split("/")[0] for path in wanted})
+    for name in os.listdir(top):
+        if name.startswith("..") and name not in (DATA, version):
+            trees.remove(top, name)
 
 
-def _same(current: Path, files: Mapping[str, File]) -> bool:
-    top = current.resolve()
-    held = {str(p.relative_to(top)) for p in top.rglob("*") if not p.is_dir()}
-    return held == {str(Path(f)) for f in files} and all(
-        (top / path).read_bytes() == file.data for path, file in files.items()
-    )
+def _version(top: int) -> str:
+    """The version that is shown now; "" if there is none, or the link is not one of ours."""
+    try:
+        name = os.readlink(DATA, dir_fd=top)
+    except OSError:
+        return ""
+    return name if name.startswith("..") and "/" not in name and name not in ("..", DATA, _DRAFT) else ""
 
 
-def _links(folder: Path, wanted: set[str]) -> None:
+def _make_way(top: int, name: str) -> None:
+    """A folder is not replaced by a rename."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISLNK(os.stat(name, dir_fd=top, follow_symlinks=False).st_mode):
+            trees.remove(top, name)
+
+
+def _write_file(top: int, path: str, file: File, group: int | None) -> None:
+    *folders, name = [part for part in path.split("/") if part not in ("", ".")]
+    parent = os.dup(top)
+    try:
+        for part in folders:
+            with suppress(FileExistsError):
+                os.mkdir(part, 0o755, dir_fd=parent)
+            inner = trees.open_folder(parent, part)
+            os.close(parent)
+            parent = inner
+        files.write(parent, name, file.data, 0o600)
+        with descriptors.closing(files.open_regular(parent, name)) as made:
+            if group is not None or file.owner is not None:
+                os.fchown(made, -1 if file.owner is None else file.owner, -1 if group is None else group)
+            os.fchmod(made, file.mode if group is None else file.mode | 0o440)
+    finally:
+        os.close(parent)
+
+
+def _same(top: int, version: str, wanted: Mapping[str, File]) -> bool:
+    """Whether a version has just these files with this content."""
+    try:
+        with descriptors.closing(trees.open_folder(top, version)) as current:
+            present = {"/".join(e.path) for e in trees.entries(current) if not stat.S_ISDIR(e.status.st_mode)}
+            return present == {str(Path(path)) for path in wanted} and all(
+                files.read(current, path, len(file.data) + 1) == file.data for path, file in wanted.items()
+            )
+    except OSError:
+        return False
+
+
+def _links(top: int, wanted: set[str]) -> None:
+    for name in os.listdir(top):
+        if name.startswith(".."):
+            continue
+        if stat.S_ISLNK(os.stat(name, dir_fd=top, follow_symlinks=False).st_mode):
+            if name in wanted and os.readlink(name, dir_fd=top) == f"{DATA}/{name}":
+                continue
+            os.unlink(name, dir_fd=top)
     for name in wanted:
-        if not (folder / name).is_symlink():
-            (folder / name).symlink_to(f"{DATA}/{name}")
-    for entry in folder.iterdir():
-        if entry.is_symlink() and not entry.name.startswith("..") and entry.name not in wanted:
-            entry.unlink()
+        # A folder that a sub path asked for before there was such a key stays, as upstream leaves it.
+        with suppress(FileExistsError):
+            os.symlink(f"{DATA}/{name}", name, dir_fd=top)

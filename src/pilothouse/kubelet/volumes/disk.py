@@ -1,19 +1,23 @@
-"""Volumes on the node's disk. Blocking: run in a thread."""
+"""Volumes on the node's disk and in its memory. Blocking: run in a thread.
+
+POD/volumes/kubernetes.io~secret/NAME       where upstream has them, and agents look for them
+POD/volume-subpaths/VOLUME/CONTAINER/INDEX  parts of volumes that containers mount (`sub_paths`)
+"""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
+import logging
 import os
-import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from pilothouse.kubelet.safepath import files as paths
+from pilothouse.kubelet.safepath import mounts, trees
 from pilothouse.kubelet.volumes import atomic
 from pilothouse.kubelet.volumes.model import Files, Host, Scratch, Shape, VolumeError
 
-_DETACH = 2
+log = logging.getLogger(__name__)
 _TYPE_CHECKS = {
     "Directory": (stat.S_ISDIR, "a directory"),
     "DirectoryOrCreate": (stat.S_ISDIR, "a directory"),
@@ -25,55 +29,63 @@ _TYPE_CHECKS = {
 }
 
 
-def make_all(folder: Path, wanted: Mapping[str, Shape], stamp: str, group: int | None) -> dict[str, str]:
-    """Make or refresh every volume below `folder`; volume names to the paths that containers mount.
-    Raises VolumeError."""
+def make_all(
+    folder: Path, wanted: Mapping[str, Shape], stamp: str, group: int | None, memory: int = 0
+) -> dict[str, str]:
+    """Make or refresh every volume below `folder`; volume names to the paths that containers mount. `memory` is what
+    those in memory may take, in bytes (0: half the machine's). Raises VolumeError."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-    found = {}
+    made = {}
     for name, shape in wanted.items():
         try:
-            found[name] = _make(folder / name, shape, stamp, group)
+            made[name] = _make(folder, name, shape, stamp, group, memory)
         except VolumeError as error:
             raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from None
         except OSError as error:
             raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
-    return found
+    return made
 
 
-def _make(target: Path, shape: Shape, stamp: str, group: int | None) -> str:
+def _make(folder: Path, name: str, shape: Shape, stamp: str, group: int | None, memory: int) -> str:
     if isinstance(shape, Host):
         check_host_path(shape)
         return shape.path
+    parent = folder / f"kubernetes.io~{shape.plugin}"
+    parent.mkdir(exist_ok=True, mode=0o750)
+    target = parent / name
+    _make_folder(parent, name, group)
+    if shape.memory and not mounts.is_mount_point(str(target)):
+        size = min(filter(None, (shape.size if isinstance(shape, Scratch) else 0, memory)), default=0)
+        _mount_memory(str(target), size, group)
     if isinstance(shape, Files):
-        target.mkdir(exist_ok=True)
-        os.chmod(target, 0o755 if group is None else 0o2755)
-        if group is not None:
-            os.chown(target, -1, group)
         atomic.write(target, shape.files, stamp, group)
-        return str(target)
-    _make_scratch(target, shape, group)
     return str(target)
 
 
-def _make_scratch(target: Path, shape: Scratch, group: int | None) -> None:
-    fresh = not target.exists()
-    target.mkdir(exist_ok=True)
-    if shape.memory and not os.path.ismount(target):
-        options = f"size={shape.size}" if shape.size else ""
-        _mount("tmpfs", str(target), "tmpfs", options)
-        fresh = True
-    if fresh:
-        if group is not None:
-            os.chown(target, -1, group)
-        os.chmod(target, 0o777 if group is None else 0o2777)
+def _make_folder(parent: Path, name: str, group: int | None) -> None:
+    """An empty folder for everybody, there with its mode and group or not at all."""
+    if os.path.lexists(parent / name):
+        return
+    draft = f"..{name}"
+    with paths.folder(parent) as top:
+        trees.remove(top, draft)
+        os.mkdir(draft, 0o700, dir_fd=top)
+        with paths.folder(parent, draft) as made:
+            if group is not None:
+                os.fchown(made, -1, group)
+            os.fchmod(made, 0o777 if group is None else 0o2777)
+        os.rename(draft, name, src_dir_fd=top, dst_dir_fd=top)
 
 
-def _mount(source: str, target: str, kind: str, options: str) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    result = libc.mount(source.encode(), target.encode(), kind.encode(), 0, options.encode())
-    if result:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error), target)
+def _mount_memory(target: str, size: int, group: int | None) -> None:
+    """tmpfs, kept out of swap where the kernel can (6.4): a secret must not come to the disk by that way."""
+    options = ["mode=1777"] if group is None else ["mode=3777", f"gid={group}"]
+    if size:
+        options.append(f"size={size}")
+    try:
+        mounts.mount("tmpfs", target, "tmpfs", options=",".join((*options, "noswap")))
+    except OSError:
+        mounts.mount("tmpfs", target, "tmpfs", options=",".join(options))
 
 
 def check_host_path(shape: Host) -> None:
@@ -92,35 +104,14 @@ def check_host_path(shape: Host) -> None:
         raise VolumeError(f"hostPath type check failed: {shape.path} is not {what}")
 
 
-def sub_path(base: str, relative: str, *, create: bool) -> str:
-    """The path of `relative` inside a volume, made if need be. Raises VolumeError if it leads outside."""
-    top = Path(base).resolve()
-    wanted = top / relative
-    if ".." in Path(relative).parts or not wanted.resolve().is_relative_to(top):
-        raise VolumeError(f"subpath {relative!r} leads outside its volume")
-    if not wanted.exists() and create:
-        wanted.mkdir(parents=True, mode=0o750)
-        os.chmod(wanted, top.stat().st_mode & 0o7777)
-    return str(wanted.resolve())
-
-
 def remove(pod_folder: Path) -> None:
-    """Unmount what is mounted below a pod's folder, then delete it; never deletes through a mount."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    volumes = pod_folder / "volumes"
-    for target in volumes.iterdir() if volumes.is_dir() else ():
-        if os.path.ismount(target):
-            libc.umount2(os.fsencode(target), _DETACH)
-        if os.path.ismount(target):
-            raise VolumeError(f"{target} is still mounted")
-    shutil.rmtree(pod_folder, ignore_errors=True)
-
-
-def size(folder: Path) -> int:
-    """Bytes that the files below `folder` take on disk."""
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(place, name)).st_blocks * 512
-    return total
+    """Unmount what is mounted below a pod's folder, then delete it; never deletes through a mount. Raises
+    VolumeError if something is still mounted."""
+    try:
+        mounts.unmount_below(str(pod_folder))
+    except OSError as error:
+        raise VolumeError(f"{error.filename or pod_folder} is still mounted: {error.strerror}") from None
+    try:
+        trees.remove_path(str(pod_folder))
+    except OSError as error:
+        log.warning("of %s something stays: %s", pod_folder, error)

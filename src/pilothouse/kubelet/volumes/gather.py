@@ -125,11 +125,13 @@ async def _config_map(pod: Pod, source: Any, around: Surroundings) -> Shape:
 
 
 async def _secret(pod: Pod, source: Any, around: Surroundings) -> Shape:
-    return Files(await _secret_files(pod, source, source.secret_name, around, _mode(source.default_mode)))
+    found = await _secret_files(pod, source, source.secret_name, around, _mode(source.default_mode))
+    return Files(found, memory=True, plugin="secret")
 
 
 async def _downward(pod: Pod, source: Any, around: Surroundings) -> Shape:
-    return Files(downward_files(pod, source.items, around, _mode(source.default_mode)))
+    found = downward_files(pod, source.items, around, _mode(source.default_mode))
+    return Files(found, memory=True, plugin="downward-api")
 
 
 def token_owner(pod: Pod, mode: int) -> tuple[int, int | None]:
@@ -165,7 +167,7 @@ async def _projected(pod: Pod, source: Any, around: Surroundings) -> Shape:
             found.update(await _token(pod, part.service_account_token, around, mode))
         else:
             raise VolumeError("this kind of projection is not supported")
-    return Files(found)
+    return Files(found, memory=True, plugin="projected")
 
 
 async def _empty_dir(pod: Pod, source: Any, around: Surroundings) -> Shape:

@@ -21,17 +21,21 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """A read-only tree of files that may change: relative path to file."""
+    """A read-only tree of files that may change: relative path to file. With `memory` it lies on tmpfs, so that it
+    never reaches the disk. `plugin` is upstream's name of the kind, the folder below the pod's `volumes`."""
 
     files: Mapping[str, File]
+    memory: bool = False
+    plugin: str = "configmap"
 
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """An empty folder; in memory if `memory`, then of `size` bytes (0: half the machine's)."""
+    """An empty folder; in memory if `memory`, then of `size` bytes (0: as much as the pod or the node may have)."""
 
     memory: bool
     size: int = 0
+    plugin: str = "empty-dir"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,19 @@
-"""Which part of its volume a mount shows. Pure."""
+"""Which part of its volume a mount shows. Pure, but for `Binding.bind`, which blocks."""
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from pilothouse.api.types.core.v1 import VolumeMount
 from pilothouse.kubelet.expansion import substitute
+from pilothouse.kubelet.safepath import descriptors, mounts
 from pilothouse.kubelet.volumes.model import VolumeError
+
+FOLDER = "volume-subpaths"
 
 
 def sub_path(mount: VolumeMount, environment: Mapping[str, str]) -> str:
@@ -30,3 +37,38 @@ def sub_path(mount: VolumeMount, environment: Mapping[str, str]) -> str:
     if ".." in path.split("/"):
         raise VolumeError(f"unable to provision SubPath `{path}`: must not contain '..'")
     return path
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A part of a volume for one mount of one container. `pod_folder` is the node's own, `base` the volume's path."""
+
+    pod_folder: Path
+    volume: str
+    container: str
+    index: int
+    base: str
+    relative: str
+
+    def bind(self) -> str:
+        """The path to give to the runtime: POD/volume-subpaths/VOLUME/CONTAINER/INDEX, where the part is bound by
+        descriptor, so that it stays what it was when it was looked at. A part that is missing is made as a folder with
+        the volume's own mode. Raises VolumeError if it leads outside (upstream: PrepareSafeSubpath)."""
+        target = str(self.pod_folder / FOLDER / self.volume / self.container / str(self.index))
+        try:
+            with descriptors.closing(self._open()) as source:
+                mounts.bind(source, target)
+        except OSError as error:
+            raise VolumeError(
+                f'failed to prepare subPath for volumeMount "{self.volume}" of container "{self.container}": '
+                f"{error.strerror or error}"
+            ) from None
+        return target
+
+    def _open(self) -> int:
+        try:
+            return descriptors.open_inside(self.base, self.relative)
+        except FileNotFoundError:
+            mode = stat.S_IMODE(os.stat(self.base).st_mode)
+            descriptors.make_inside(self.base, self.relative, mode)
+            return descriptors.open_inside(self.base, self.relative)
