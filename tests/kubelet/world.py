@@ -14,7 +14,7 @@ from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.kubelet.kubelet import Kubelet
 from pilothouse.kubelet.options import NodeOptions
-from pilothouse.kubelet.simulated import NoPlace, Succeeding
+from pilothouse.kubelet.simulated import NoPlace, SimulatedHandlers
 from pilothouse.runtime.simulated.runtime import SimulatedRuntime
 from pilothouse.testing.clock import VirtualClock
 from pilothouse.testing.fake_client import FakeClient
@@ -79,7 +79,15 @@ async def running(
     """A kubelet's process, on what is there."""
     async with TaskScope("kubelet") as scope:
         kubelet = Kubelet(
-            OPTIONS, client, runtime, place or NoPlace(), clock, Chance(3), scope, services=tuple, actions=Succeeding()
+            OPTIONS,
+            client,
+            runtime,
+            place or NoPlace(),
+            clock,
+            Chance(3),
+            scope,
+            services=tuple,
+            actions=SimulatedHandlers(runtime, clock),
         )
         await kubelet.start()
         yield World(clock, client, runtime, kubelet)

@@ -16,7 +16,7 @@ from pilothouse.kubelet.kubelet import Kubelet
 from pilothouse.kubelet.options import NodeOptions
 from pilothouse.kubelet.server.kubelet_host import KubeletHost
 from pilothouse.kubelet.server.server import KubeletServer
-from pilothouse.kubelet.simulated import NoPlace, Succeeding
+from pilothouse.kubelet.simulated import NoPlace, SimulatedHandlers
 from pilothouse.machinery.informer import Informers
 from pilothouse.runtime.simulated.runtime import SimulatedRuntime
 
@@ -44,16 +44,17 @@ async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: 
         kubelet_port=bound.getsockname()[1],
         capacity={"cpu": "8", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "110"},
     )
+    runtime = SimulatedRuntime(heart.clock, heart.chance, heart.scope)
     kubelet = Kubelet(
         options,
         client,
-        SimulatedRuntime(heart.clock, heart.chance, heart.scope),
+        runtime,
         NoPlace(),
         heart.clock,
         heart.chance,
         heart.scope,
         services=lambda: tuple(services.list()),
-        actions=Succeeding(),
+        actions=SimulatedHandlers(runtime, heart.clock),
     )
     server = KubeletServer(KubeletHost(kubelet), heart.clock)
     pki = PKI(paths.pki)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from pilothouse.api.types.core.v1 import ExecAction, GRPCAction, HTTPGetAction, Pod, TCPSocketAction
+from pilothouse.api.types.core.v1 import GRPCAction, HTTPGetAction, Pod, TCPSocketAction
 from pilothouse.kubelet.environment import AnyContainer
 from pilothouse.kubelet.eviction import Signals
-from pilothouse.kubelet.handlers import Outcome
+from pilothouse.kubelet.handlers import Handlers, Outcome
 from pilothouse.kubelet.sync.place import ContainerPlace
 from pilothouse.kubelet.volumes.model import Shape
 from pilothouse.kubelet.volumes.sub_paths import sub_path
@@ -63,11 +63,9 @@ class NoPlace:
         return None
 
 
-class Succeeding:
-    """Probes and hooks of simulated containers: all is well."""
-
-    async def execute(self, container_id: str, action: ExecAction, seconds: float | None) -> Outcome:
-        return Outcome(True)
+class SimulatedHandlers(Handlers):
+    """Probes and hooks of simulated containers: commands run in the simulated runtime, as in a real one; whatever would
+    go over the network is well, since there is none."""
 
     async def http_get(self, action: HTTPGetAction, container: AnyContainer, ip: str, seconds: float | None) -> Outcome:
         return Outcome(True)

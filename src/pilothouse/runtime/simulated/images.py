@@ -1,4 +1,5 @@
-"""Images of a simulated node: every one is there, but those that nobody could have."""
+"""Images of a simulated node: every one is there, but those that nobody could have, and those that say so: a part of
+their name or their tag is `missing`."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from pilothouse.seams.runtime import FilesystemUsage, Image, NotFound, PullFailu
 SIZE = 1 << 20
 # A domain that is reserved never to exist (RFC 2606): an image there cannot be pulled.
 UNREACHABLE = ".invalid"
+MISSING = "missing"
 
 
 def normalized(reference: str) -> str:
@@ -24,7 +26,10 @@ def normalized(reference: str) -> str:
 
 
 def known(reference: str) -> bool:
-    return not reference.partition("/")[0].partition(":")[0].endswith(UNREACHABLE)
+    """Whether there is such an image."""
+    domain, *path = normalized(reference).partition("@")[0].split("/")
+    name, _, tag = path[-1].partition(":")
+    return not domain.partition(":")[0].endswith(UNREACHABLE) and MISSING not in (*path[:-1], name, tag)
 
 
 class SimulatedImages:
@@ -52,9 +57,8 @@ class SimulatedImages:
         found = await self.image(reference)
         if found is None:
             name = normalized(reference)
-            raise PullFailure(
-                f'failed to pull and unpack image "{name}": failed to resolve reference "{name}": no such host'
-            )
+            why = f"{name}: not found" if MISSING in name else "no such host"
+            raise PullFailure(f'failed to pull and unpack image "{name}": failed to resolve reference "{name}": {why}')
         return found.id
 
     async def remove_image(self, reference: str) -> None:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
-from pilothouse.runtime.simulated import process
-from pilothouse.runtime.simulated.commands import Inside
+from pilothouse.runtime.simulated.effects import Input
 from pilothouse.seams.streams import ByteReader, ByteWriter, ExitStatus, StreamClosed
+
+INTERRUPT, INTERRUPTED = b"\x03", 130
+MOST_UNREAD = 32 << 20
 
 
 class MemoryReader:
-    """Bytes put in by `feed`, until `end`."""
+    """Bytes put in by `feed`, until `end`. What exceeds MOST_UNREAD is lost: nobody reads it."""
 
     def __init__(self) -> None:
-        self._parts: list[bytes] = []
+        self._unread = 0
+        self._parts: deque[bytes] = deque()
         self._ended = False
         self._changed = asyncio.Event()
 
     def feed(self, data: bytes) -> None:
-        if data:
+        if data and not self._ended and self._unread < MOST_UNREAD:
+            self._unread += len(data)
             self._parts.append(data)
             self._changed.set()
 
@@ -33,7 +38,9 @@ class MemoryReader:
                 return b""
             self._changed.clear()
             await self._changed.wait()
-        return self._parts.pop(0)
+        part = self._parts.popleft()
+        self._unread -= len(part)
+        return part
 
 
 class SessionInput:
@@ -56,23 +63,18 @@ class SessionInput:
 
 
 class SimulatedSession:
-    """An exec: its process takes its input piece by piece. An attach has no command: it stays until closed or ended."""
+    """The streams of an exec, or of an attach: then `source` is the main process's input. It ends when its process
+    does, or when it is closed."""
 
-    def __init__(self, command: list[str] | None, inside: Inside, *, stdin: bool, tty: bool) -> None:
-        self._stdin = SessionInput(self._typed if tty else self._given, self._end_of_input) if stdin else None
+    def __init__(self, source: Input, *, stdin: bool, tty: bool, ends_input: bool = True) -> None:
+        self._source = source
+        self._ends_input = ends_input
+        self._ended: Callable[[], object] = lambda: None
+        self._stdin = SessionInput(self._typed if tty else source.feed, self._end_of_input) if stdin else None
         self._stdout = MemoryReader()
         self._stderr = None if tty else MemoryReader()
         self._tty = tty
         self._status: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
-        self._process: process.Process | None = None
-        if command is not None:
-            begun = process.start(command, inside)
-            if isinstance(begun, process.Output):
-                self._write(begun)
-            else:
-                self._process = begun
-                if not stdin:
-                    self._end_of_input()
 
     @property
     def stdin(self) -> ByteWriter | None:
@@ -90,38 +92,40 @@ class SimulatedSession:
         """There is no terminal to resize."""
 
     def _typed(self, data: bytes) -> None:
-        """A terminal shows what is typed, ends lines as programs know it, and ends the input at ^D."""
+        """A terminal shows what is typed, ends lines as programs know it, the input at ^D, and the program at ^C."""
         line, ends, _ = data.partition(b"\x04")
+        if INTERRUPT in line:
+            self._stdout.feed(b"^C\r\n")
+            self.end(ExitStatus(INTERRUPTED))
+            return
         self._stdout.feed(line.replace(b"\r", b"\r\n"))
-        self._given(line.replace(b"\r", b"\n"))
+        self._source.feed(line.replace(b"\r", b"\n"))
         if ends:
-            self._end_of_input()
-
-    def _given(self, data: bytes) -> None:
-        if self._process is not None:
-            self._write(self._process.take(data))
+            self._source.end()
 
     def _end_of_input(self) -> None:
-        if self._process is not None:
-            self._write(self._process.end())
+        if self._ends_input:
+            self._source.end()
 
-    def _write(self, output: process.Output) -> None:
-        stdout, stderr = output.stdout, output.stderr
+    def on_end(self, action: Callable[[], object]) -> None:
+        """Do `action` once the session is over, whoever ended it."""
+        self._ended = action
+
+    def show(self, stream: str, data: bytes) -> None:
+        """Output of the process: `stream` is stdout or stderr, which a terminal shows as one."""
         if self._tty:
-            stdout, stderr = stdout.replace(b"\n", b"\r\n"), stderr.replace(b"\n", b"\r\n")
-        self._stdout.feed(stdout)
-        (self._stderr or self._stdout).feed(stderr)
-        if output.exit_code is not None:
-            self.end(ExitStatus(output.exit_code))
+            data = data.replace(b"\n", b"\r\n")
+        (self._stderr if stream == "stderr" and self._stderr is not None else self._stdout).feed(data)
 
     def end(self, status: ExitStatus) -> None:
         """The process is over."""
-        self._process = None
-        if not self._status.done():
-            self._status.set_result(status)
+        if self._status.done():
+            return
+        self._status.set_result(status)
         self._stdout.end()
         if self._stderr is not None:
             self._stderr.end()
+        self._ended()
 
     async def wait(self) -> ExitStatus:
         return await asyncio.shield(self._status)

@@ -5,32 +5,57 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ipaddress
+import logging
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
-from pilothouse.kit.tasks import TaskScope
-from pilothouse.runtime.simulated import commands, script
+from pilothouse.kit.tasks import TaskScope, attempt
+from pilothouse.runtime.simulated import script
+from pilothouse.runtime.simulated.effects import Input
+from pilothouse.runtime.simulated.execution import Execution
+from pilothouse.runtime.simulated.logs import LogWriter
+from pilothouse.runtime.simulated.programs.call import Inside
+from pilothouse.runtime.simulated.shell.builtins import SIGNALS
+from pilothouse.runtime.simulated.shell.interpreter import Shell
 from pilothouse.runtime.simulated.streams import SimulatedSession
 from pilothouse.seams import runtime as seam
 from pilothouse.seams.streams import ExitStatus
 
-SIGKILL_CODE = 137
+log = logging.getLogger(__name__)
+
+SIGKILL_CODE, CRASHED_CODE = 137, 139
 FIRST_HOST = 2
+# What a process that has no trap for it takes no notice of.
+HARMLESS = frozenset(("CHLD", "CONT", "STOP", "WINCH"))
 KIND_ANNOTATION = "pilothouse.io/container-kind"
 
 
 @dataclass(slots=True)
 class Process:
-    """A container with what it was made from."""
+    """A container with what it was made from. `shell` is there if its command is one, `execution` while it does
+    anything."""
 
     shown: seam.Container
     config: seam.ContainerConfig
     behaviour: script.Behaviour
-    inside: commands.Inside
+    inside: Inside
+    stdin: Input
+    log: LogWriter | None = None
+    shell: Shell | None = None
+    execution: Execution | None = None
+    commands: set[asyncio.Task[None]] = field(default_factory=set)
     attached: list[SimulatedSession] = field(default_factory=list)
     under_way: asyncio.Task[None] | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def write(self, stream: str, data: bytes) -> None:
+        """Output of the main process: to its log, and to whoever is attached."""
+        if self.log is not None:
+            self.log.write(stream, data)
+        for session in self.attached:
+            session.show(stream, data)
 
 
 class Addresses:
@@ -71,10 +96,13 @@ class World:
         return hashlib.sha256(self.chance.bytes(16)).hexdigest()
 
     def end(self, process: Process, code: int, reason: str) -> None:
+        """The container's main process is over, and all others with it."""
         if process.shown.state is seam.ContainerState.EXITED:
             return
-        if process.under_way is not None:
+        if process.under_way is not None and process.under_way is not asyncio.current_task():
             process.under_way.cancel()
+        if process.log is not None:
+            process.log.close()
         process.shown = replace(
             process.shown,
             state=seam.ContainerState.EXITED,
@@ -82,9 +110,39 @@ class World:
             exit_code=code,
             reason=reason,
         )
-        for session in process.attached:
+        for session in list(process.attached):
             session.end(ExitStatus(code))
+        for command in list(process.commands):
+            command.cancel()
+        process.ended.set()
         self.tell(seam.EventType.STOPPED, process.shown.id)
+
+    async def code_of(self, execution: Execution, name: str) -> int:
+        """The exit code of a process. A fault of the small shell's own ends that process alone."""
+        codes: list[int] = []
+
+        async def run() -> None:
+            codes.append(await execution.run())
+
+        failure = await attempt(run())
+        if failure is not None:
+            log.error("a command of simulated container %s failed", name, exc_info=failure)
+        return codes[0] if codes else CRASHED_CODE
+
+    def signal(self, process: Process, name: str) -> None:
+        """Send a signal such as `TERM` to the main process: its shell may have a trap for it; all other programs end
+        of it. (A real kernel keeps from the first process of a container what it does not handle; here nobody waits
+        for the kill.)"""
+        if process.shown.state is not seam.ContainerState.RUNNING or name in HARMLESS:
+            return
+        if name != "KILL" and process.shell is not None and process.shell.signal(name):
+            if process.execution is not None:
+                process.execution.wake()
+            return
+        code = 128 + SIGNALS[name]
+        if name != "KILL" and process.behaviour.exit_code is not None:
+            code = process.behaviour.exit_code
+        self.end(process, code, "Error" if code else "Completed")
 
     def process(self, container_id: str) -> Process:
         if container_id not in self.processes:

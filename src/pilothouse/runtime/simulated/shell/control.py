@@ -1,0 +1,40 @@
+"""How a shell leaves the ordinary course of its commands."""
+
+from __future__ import annotations
+
+LONGEST_TEXT = 128 << 10
+LARGEST_PIPE = 4 << 20
+MOST_VARIABLES = 500
+
+
+class ShellFailure(Exception):
+    """The command cannot be carried out; a script ends with it. The text is what the shell prints."""
+
+
+class Leave(Exception):
+    """Base of the ways out of nested commands."""
+
+
+class Exit(Leave):
+    """`exit`: the shell ends with `code`."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Return(Leave):
+    """`return`: the function ends with `code`."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Break(Leave):
+    """`break` or `continue`, out of `levels` loops; `again`: the outermost of them goes on."""
+
+    def __init__(self, levels: int, *, again: bool) -> None:
+        super().__init__(levels)
+        self.levels = levels
+        self.again = again
