@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import functools
 import itertools
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pilothouse.api.codec.json import to_builtins
 from pilothouse.api.facts import FieldFact
@@ -45,6 +47,15 @@ _INITIALISMS = {
     "se": "SE",
     "ipc": "IPC",
     "tty": "TTY",
+    "ssl": "SSL",
+    "cel": "CEL",
+    "grpc": "GRPC",
+    "gid": "GID",
+    "os": "OS",
+    "qos": "QOS",
+    "gmsa": "GMSA",
+    "json": "JSON",
+    "ttl": "TTL",
 }
 
 
@@ -61,14 +72,29 @@ _RENAMED = {
     ("ISCSIPersistentVolumeSource", "chapAuthSession"): "SessionCHAPAuth",
     ("ISCSIPersistentVolumeSource", "iqn"): "IQN",
     ("ISCSIPersistentVolumeSource", "iscsiInterface"): "ISCSIInterface",
+    ("ISCSIVolumeSource", "chapAuthDiscovery"): "DiscoveryCHAPAuth",
+    ("ISCSIVolumeSource", "chapAuthSession"): "SessionCHAPAuth",
+    ("ISCSIVolumeSource", "iqn"): "IQN",
+    ("ISCSIVolumeSource", "iscsiInterface"): "ISCSIInterface",
+    ("GlusterfsVolumeSource", "endpoints"): "EndpointsName",
     ("FCVolumeSource", "wwids"): "WWIDs",
-    ("PersistentVolumeSource", "cephfs"): "CephFS",
-    ("PersistentVolumeSource", "fc"): "FC",
-    ("PersistentVolumeSource", "storageos"): "StorageOS",
-    ("RBDPersistentVolumeSource", "image"): "RBDImage",
-    ("RBDPersistentVolumeSource", "monitors"): "CephMonitors",
-    ("RBDPersistentVolumeSource", "pool"): "RBDPool",
-    ("RBDPersistentVolumeSource", "user"): "RadosUser",
+    **{
+        (kind, name): renamed
+        for kind in ("RBDVolumeSource", "RBDPersistentVolumeSource")
+        for name, renamed in (
+            ("image", "RBDImage"),
+            ("monitors", "CephMonitors"),
+            ("pool", "RBDPool"),
+            ("user", "RadosUser"),
+        )
+    },
+    **{
+        (kind, name): renamed
+        for kind in ("PersistentVolumeSource", "PersistentVolumeSpec", "VolumeSource", "Volume")
+        for name, renamed in (("cephfs", "CephFS"), ("fc", "FC"), ("storageos", "StorageOS"))
+    },
+    ("ContainerStatus", "lastState"): "LastTerminationState",
+    ("Event", "reportingComponent"): "ReportingController",
 }
 """Fields whose name in the internal type is not that of the wire."""
 _ORDER = {
@@ -79,6 +105,21 @@ _ORDER = {
     ),
 }
 """The fields of internal types that stand in an order of their own."""
+
+
+class EmptyList(tuple[Any, ...]):
+    """A list that is there without items. Go shows it as `[]`, and one that is not there (an empty tuple) as `null`."""
+
+
+class EmptyMap(dict[str, Any]):
+    """A map that is there without entries, as EmptyList."""
+
+
+class EmptyBytes(bytes):
+    """Bytes that are there but none, as EmptyList."""
+
+
+EMPTY_LIST, EMPTY_MAP, EMPTY_BYTES = EmptyList(), EmptyMap(), EmptyBytes()
 
 
 class Fields(dict[str, Any]):
@@ -114,7 +155,8 @@ def field_name(json_name: str) -> str:
 def struct_tree(value: Any) -> Any:
     """The tree that Go's encoding/json makes of an internal type: all fields, Go names, null for what is nil."""
     if isinstance(value, Struct) and type(value).__module__ == "pilothouse.api.types.meta.v1":
-        return _with_sorted_maps(to_builtins(value))  # metadata has no internal form upstream: names as on the wire
+        # Metadata has no internal form upstream: names as on the wire, where what is empty is left out.
+        return _with_sorted_maps(to_builtins(_without_empty(value)))
     if isinstance(value, Struct):
         tree: dict[str, Any] = {}
         for fact in _fields(type(value)):
@@ -122,18 +164,36 @@ def struct_tree(value: Any) -> Any:
             if fact.go_type == "metav1.ObjectMeta":
                 tree |= struct_tree(found)  # embedded without a name
                 continue
-            nil = found is None or found == () or found == b"" or (isinstance(found, Mapping) and not found)
-            tree[_RENAMED.get((type(value).__name__, fact.json_name)) or field_name(fact.json_name)] = (
-                None if nil else struct_tree(found)
-            )
+            name = _RENAMED.get((type(value).__name__, fact.json_name)) or field_name(fact.json_name)
+            tree[name] = None if is_nil(found) else struct_tree(found)
         return tree
     if isinstance(value, Quantity):
         return value.text
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     if isinstance(value, Mapping):
         return {k: struct_tree(value[k]) for k in (value if isinstance(value, Fields) else sorted(value))}
     if isinstance(value, tuple | list):
         return [struct_tree(v) for v in value]
     return value
+
+
+def is_nil(value: Any) -> bool:
+    """Whether Go holds nil there: nothing, and a list, map or bytes without content that nobody gave."""
+    if isinstance(value, EmptyList | EmptyMap | EmptyBytes):
+        return False
+    return value is None or value == () or value == b"" or (isinstance(value, Mapping) and not value)
+
+
+def _without_empty(value: Any) -> Any:
+    """A struct of the metadata without lists and maps that are there but empty."""
+    if isinstance(value, tuple):
+        return tuple(map(_without_empty, value))
+    if isinstance(value, EmptyMap):
+        return {}
+    if not isinstance(value, Struct):
+        return value
+    return replace(value, **{name: _without_empty(getattr(value, name)) for name in value.__struct_fields__})
 
 
 def _fields(kind: Any) -> Iterator[FieldFact]:
@@ -176,7 +236,7 @@ def to_json(tree: Any) -> str:
 
 def bad_value(value: Any) -> str:
     """A bad value as a field error shows it: text quoted, numbers plain, nil as null, structs as JSON."""
-    if value is None:
+    if is_nil(value):
         return "null"
     if isinstance(value, str):
         return quote(value)
@@ -185,3 +245,8 @@ def bad_value(value: Any) -> str:
     if isinstance(value, int | float):
         return str(value)
     return to_json(struct_tree(value))
+
+
+def given(value: Any) -> bool:
+    """Whether a client set a value, be it to an empty list."""
+    return bool(value) or isinstance(value, EmptyList | EmptyMap)

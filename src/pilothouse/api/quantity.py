@@ -13,7 +13,9 @@ _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _DECIMAL_SUFFIX = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
 _BINARY_SUFFIX = {power: suffix for suffix, power in _BINARY.items()}
-_LIMIT = Decimal(2**63 - 1)
+_INT64 = 2**63 - 1
+_LIMIT = Decimal(_INT64)
+_LARGEST = Decimal(10) ** 45  # of numbers without a binary suffix, which Go does not limit
 _NANO = Decimal(10) ** -9
 
 
@@ -73,12 +75,16 @@ class Quantity:
         return bool(self.value)
 
     def milli(self) -> int:
-        """The number in thousandths, rounded up (cpu in millicores)."""
-        return int((self.value * 1000).to_integral_value(rounding=ROUND_CEILING))
+        """The number in thousandths, rounded up (cpu in millicores), an int64."""
+        return _int64((self.value * 1000).to_integral_value(rounding=ROUND_CEILING))
 
     def integer(self) -> int:
-        """The number rounded up to a whole one (bytes)."""
-        return int(self.value.to_integral_value(rounding=ROUND_CEILING))
+        """The number rounded up to a whole one (bytes), an int64."""
+        return _int64(self.value.to_integral_value(rounding=ROUND_CEILING))
+
+
+def _int64(number: Decimal) -> int:
+    return max(-_INT64, min(_INT64, int(number)))
 
 
 @remembered(16384)
@@ -104,11 +110,13 @@ def parse(text: str) -> Quantity:
 
 
 def make(number: Decimal, suffix_kind: str = "decimal") -> Quantity:
-    """The quantity of `number`: rounded up to nano, capped at 2^63-1, printed with the largest fitting suffix."""
+    """The quantity of `number`: rounded up to nano, with a binary suffix capped at 2^63-1, printed with the largest
+    fitting suffix."""
     with localcontext() as context:
         context.prec = 60
-        if abs(number) > _LIMIT:
-            number = _LIMIT.copy_sign(number)
+        largest = _LIMIT if suffix_kind == "binary" else _LARGEST
+        if abs(number) > largest:
+            number = largest.copy_sign(number)
         if number != number.quantize(_NANO, rounding=ROUND_CEILING):
             magnitude = abs(number).quantize(_NANO, rounding=ROUND_UP)
             number = magnitude.copy_sign(number)

@@ -152,10 +152,10 @@ def test_what_a_claim_was_given() -> None:
     user = {"resource": "pods", "name": "p", "uid": "u"}
     reserved = claim(exact(), status=given(RESULT, reservedFor=[user, user, {}]))
     assert told(allocations.validate(reserved, empty)) == [
+        'status.reservedFor[1]: Duplicate value: "u"',
         "status.reservedFor[2].resource: Required value",
         "status.reservedFor[2].name: Required value",
         "status.reservedFor[2].uid: Required value",
-        'status.reservedFor[1]: Duplicate value: "u"',
     ]
 
 

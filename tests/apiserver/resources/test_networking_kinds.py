@@ -39,7 +39,7 @@ def policy(**rule: Any) -> NetworkPolicy:
         ({"ports": [{"port": 0}]}, ["ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive"]),
         (
             {"ports": [{"port": 80, "endPort": 79}]},
-            ["ports[0].endPort: Invalid value: 79: must be greater than or equal to `port`"],
+            ["ports[0].endPort: Invalid value: 80: must be greater than or equal to `port`"],
         ),
         (
             {"ports": [{"port": "http", "endPort": 9}, {"endPort": 9}]},

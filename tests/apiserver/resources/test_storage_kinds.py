@@ -38,7 +38,7 @@ def volume(annotations: dict[str, str] | None = None, **spec: Any) -> Persistent
     [
         ({"hostPath": {"path": "/a"}}, []),
         ({"hostPath": {"path": "/a", "type": "Folder"}}, ["hostPath.type"]),
-        ({"gcePersistentDisk": {"partition": 256}}, ["gcePersistentDisk.pdName", "gcePersistentDisk.partition"]),
+        ({"gcePersistentDisk": {"partition": 256}}, ["persistentDisk.pdName", "persistentDisk.partition"]),
         ({"iscsi": {"targetPortal": "p", "iqn": "iqn.2001-04.com.example:disk"}}, []),
         ({"iscsi": {"targetPortal": "p", "iqn": "iqn.x", "lun": 256}}, ["iscsi.iqn", "iscsi.lun"]),
         ({"iscsi": {"targetPortal": "p", "iqn": "naa." + "0" * 32, "chapAuthSession": True}}, ["iscsi.secretRef"]),
@@ -92,7 +92,7 @@ def test_the_source_of_a_volume_stays() -> None:
     )
     assert found[1:] == [
         'volumeMode: Invalid value: "Block": field is immutable',
-        "nodeAffinity: Invalid value: null: field is immutable",
+        "nodeAffinity: Invalid value: null: field is immutable, except for updating from beta label to GA",
     ]
 
 
@@ -132,6 +132,12 @@ def claim(phase: str = "Pending", capacity: str = "", **spec: Any) -> Persistent
     return claims.defaults(
         from_builtins({"metadata": {"name": "c"}, "spec": tree, "status": status}, PersistentVolumeClaim)
     )
+
+
+def applied(found: PersistentVolumeClaim) -> PersistentVolumeClaim:
+    """A claim whose volume has its class of attributes."""
+    name = found.spec.volume_attributes_class_name
+    return replace(found, status=replace(found.status, current_volume_attributes_class_name=name))
 
 
 def sized(amount: str) -> dict[str, Any]:
@@ -185,9 +191,10 @@ def test_sources_of_data_mirror_each_other(spec: dict[str, Any], source: str | N
         (claim(volumeName="w"), claim(volumeName="v"), ["spec"]),
         (claim(storageClassName="s"), claim(), []),
         (claim(storageClassName="s"), claim(storageClassName="t"), ["spec"]),
+        (claim("Bound", volumeAttributesClassName=""), claim("Bound", volumeAttributesClassName="a"), []),
         (
             claim("Bound", volumeAttributesClassName=""),
-            claim("Bound", volumeAttributesClassName="a"),
+            applied(claim("Bound", volumeAttributesClassName="a")),
             ["spec.volumeAttributesClassName"],
         ),
         (claim(volumeMode="Block"), claim(), ["spec", "volumeMode"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from pilothouse.apiserver.apply.fieldset import LEAF, SELF, FieldSet, Node, ordered, union, without_trees
-from pilothouse.apiserver.apply.schema import ElementError, TypeNode
+from pilothouse.apiserver.apply.schema import TypeNode
 
 
 class Comparison(NamedTuple):
@@ -71,13 +71,10 @@ def _put(found: tuple[Node, Node, Node], element: str, parts: Comparison) -> Non
 
 
 def indexed(node: TypeNode, items: list[Any]) -> dict[str, list[Any]]:
-    """Items by their path element; more than one where there are duplicates. Items without one are left out."""
+    """Items by their path element; more than one where there are duplicates. Raises ElementError."""
     found: dict[str, list[Any]] = {}
     for item in items:
-        try:
-            found.setdefault(node.item(item), []).append(item)
-        except ElementError:
-            continue
+        found.setdefault(node.item(item), []).append(item)
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from pilothouse.api import errors
 from pilothouse.api.codec import json as codec
 from pilothouse.api.codec import strict
 from pilothouse.api.custom import CustomObject
@@ -15,10 +16,10 @@ from pilothouse.api.time import format_time
 from pilothouse.api.types.autoscaling.v1 import Scale
 from pilothouse.api.types.meta.v1 import ManagedFieldsEntry
 from pilothouse.apiserver.apply import FieldManager, Kind, conflict_error, managers, scale, typed
-from pilothouse.apiserver.apply.bodies import check_kind, check_type
+from pilothouse.apiserver.apply.bodies import check_kind, check_type, object_text
 from pilothouse.apiserver.apply.differing import differing, differing_custom
 from pilothouse.apiserver.apply.fieldset import FieldSet, of_paths
-from pilothouse.apiserver.apply.schema import node_of
+from pilothouse.apiserver.apply.schema import ElementError, node_of
 from pilothouse.apiserver.apply.updater import ConflictError, MissingVersionError, Tree
 from pilothouse.apiserver.apply.validate import fits
 from pilothouse.apiserver.generic.call import Call
@@ -52,6 +53,12 @@ class FieldTracker:
         self._templates.clear()
 
     def created(self, obj: Any, call: Call) -> Any:
+        try:
+            return self._created(obj, call)
+        except ElementError:  # no owner can be told of an item that has no key
+            return _with_entries(obj, ())
+
+    def _created(self, obj: Any, call: Call) -> Any:
         if call.untracked:
             return _with_entries(obj, ())
         meta = obj.metadata
@@ -109,11 +116,21 @@ class FieldTracker:
             before, after = _tree(old), _tree(new)
         else:
             before, after = differing(_with_entries(old, ()), _with_entries(new, ()))
-        return _with_entries(new, endpoint.update(before, after, held, sent, call.manager, self._now()))
+        try:
+            return _with_entries(new, endpoint.update(before, after, held, sent, call.manager, self._now()))
+        except ElementError:
+            return _with_entries(new, ())
 
     def applied(self, live: Any, config: Tree, kind: type[Any], call: Call, force: bool) -> Any:
         """The object after an apply, neither defaulted nor checked; `live` is None if there is none. Raises
         StatusError."""
+        try:
+            return self._applied(live, config, kind, call, force)
+        except ElementError as error:
+            told = object_text(config, *strict.identity(kind)[::-1])
+            raise errors.make(500, "", f"failed to create typed live object ({told}): {error}") from None
+
+    def _applied(self, live: Any, config: Tree, kind: type[Any], call: Call, force: bool) -> Any:
         endpoint = self._endpoint(kind, call.subresource)
         if live is None:
             found = endpoint.apply(None, config, (), call.manager, self._now(), force)

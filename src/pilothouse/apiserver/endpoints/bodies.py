@@ -33,6 +33,7 @@ async def decode(context: Context, data: bytes, media_type: str, kind: type[Any]
     )
     for problem in found.problems:
         context.warn(problem)
+    context.sent = found.tree
     context.untracked = resets_managers(found.tree)
     return found.obj
 

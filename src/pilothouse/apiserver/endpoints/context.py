@@ -32,6 +32,8 @@ class Context:
     warnings: list[str] = field(default_factory=list)
     size: int = 0
     """Bytes of the body, as far as it was read."""
+    sent: Any = None
+    """The JSON tree of the decoded body."""
     untracked: bool = False
     """The decoded body resets managedFields."""
 
@@ -74,6 +76,7 @@ class Context:
             options=options,
             warnings=self.warnings,
             size=self.size,
+            sent=self.sent,
             untracked=self.untracked,
         )
 

@@ -129,6 +129,7 @@ async def _decoded(media_type: str, body: bytes, live: Any, call: Call, reading:
     found = await aside(max(call.size, len(data)), patched)
     for problem in found.problems:
         call.warn(problem)
+    call.sent = found.tree
     call.untracked = bodies.resets_managers(found.tree)
     return found
 

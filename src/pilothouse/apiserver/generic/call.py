@@ -27,6 +27,8 @@ class Call:
     warnings: list[str] = field(default_factory=list)
     size: int = 0
     """The bytes of the body or of the object it changes: how much work the request may be."""
+    sent: Any = None
+    """The JSON tree of the body, where there is one."""
     untracked: bool = False
     """The body resets managedFields: they are dropped, and this write is not tracked."""
 

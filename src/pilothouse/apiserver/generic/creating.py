@@ -32,7 +32,7 @@ class Creator:
         obj, warning = writing.distinct_owners(writing.place(obj, call.namespace))
         call.warn(warning)
         form, sent = self._desk.forms[call.api_version], obj
-        obj = await aside(call.size, lambda: form.to_storage(self._s.tracker.created(form.defaults(sent), call)))
+        obj = await aside(call.size, lambda: form.to_storage(self._s.tracker.created(form.read(sent), call)))
         return await self.admit_and_insert(obj, call)
 
     async def admit_and_insert(self, obj: Any, call: Call) -> Stored:
@@ -58,7 +58,7 @@ class Creator:
         obj = writing.system_metadata(obj, write.now, self._s.chance)
         obj, hook = await desk.begin_create(obj, write)
         with settling(hook, call.dry_run):
-            checked = partial(writing.before_create, desk.rules[call.api_version], obj, write)
+            checked = partial(writing.before_create, desk.rules[call.api_version], obj, write, call.sent)
             obj, warnings = await aside(call.size, checked)
             attributes.obj, attributes.name = obj, obj.metadata.name
             told(call, warnings)

@@ -88,6 +88,10 @@ class VersionForm:
     rules: Mapping[str, Any] = field(default_factory=dict)
     """Attributes of the kind's Strategy that are others for writes in this version."""
 
+    def read(self, obj: Any) -> Any:
+        """What a client sent as field managers see it: defaulted, and as the storage version gives it back."""
+        return self.from_storage(self.to_storage(self.defaults(obj)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetaUpdate:
@@ -216,6 +220,9 @@ class Strategy(Generic[K]):
     """Errors of a new object; metadata is checked already."""
     validate_update: Callable[[K, K], FieldErrors] | None = None
     """Errors of (new, old); metadata is checked already. None: those of `validate(new)`."""
+    tells_empty: bool = False
+    """Whether validation is to see what a client sent empty as such (`emptiness.with_empty`). It costs a walk over the
+    body: for kinds that judge or show it."""
     warnings: Callable[[K], Sequence[str]] = no_warnings
     warnings_update: Callable[[K, K], Sequence[str]] | None = None
     """None: those of `warnings(new)`."""

@@ -57,7 +57,7 @@ class Updater:
         """PUT `obj` (of the call's version, decoded only) in place of the live object. Raises StatusError."""
         obj, warning = writing.distinct_owners(obj)
         call.warn(warning)
-        new = await aside(call.size, partial(self._desk.forms[call.api_version].defaults, obj))
+        new = await aside(call.size, partial(self._desk.forms[call.api_version].read, obj))
 
         async def change(live: Any) -> Any:
             if live is None:
@@ -123,7 +123,8 @@ class Updater:
         new, hook = await desk.begin_update(self._expected(new, old), old, write)
         with settling(hook, call.dry_run):
             strategy, rules = desk.rules[call.api_version], self._rules(call.subresource)
-            new, warnings = await aside(call.size, partial(writing.before_update, strategy, new, old, write, rules))
+            checked = partial(writing.before_update, strategy, new, old, write, rules, call.sent)
+            new, warnings = await aside(call.size, checked)
             new = _without_mere_times(new, old)
             attributes.obj = new
             told(call, warnings)

@@ -13,6 +13,7 @@ from pilothouse.api import field_errors
 from pilothouse.api.errors import bad_request
 from pilothouse.api.time import format_time
 from pilothouse.api.types.meta.v1 import ObjectMeta, OwnerReference
+from pilothouse.apiserver.generic.emptiness import with_empty
 from pilothouse.apiserver.generic.strategy import Status, Strategy, Write
 from pilothouse.kit.random import Chance
 from pilothouse.semantics.validation import meta as meta_rules
@@ -57,15 +58,16 @@ def generated_name(prefix: str, chance: Chance) -> str:
     return prefix[:GENERATED_PREFIX_LIMIT] + chance.name_suffix(GENERATED_SUFFIX)
 
 
-def before_create(strategy: Strategy[Any], obj: Any, write: Write) -> tuple[Any, Sequence[str]]:
-    """The object as it will be stored, and warnings. Raises StatusError (422)."""
+def before_create(strategy: Strategy[Any], obj: Any, write: Write, sent: Any = None) -> tuple[Any, Sequence[str]]:
+    """The object as it will be stored, and warnings. `sent`: the JSON tree it was decoded from, where there is one.
+    Raises StatusError (422)."""
     obj = _emptied(strategy, obj)
     if strategy.generation:
         obj = with_meta(obj, generation=strategy.first_generation)
     obj = strategy.prepare_create(obj, write)
     resource = strategy.resource
     found = meta_rules.validate(obj.metadata, resource.namespaced, strategy.name, core=strategy.core_finalizers)
-    found += strategy.validate(obj)
+    found += strategy.validate(with_empty(obj, sent) if strategy.tells_empty else obj)
     if not found:
         name = obj.metadata.name
         found = [field_errors.invalid("metadata.name", name, fault) for fault in path_segment(name)]
@@ -75,10 +77,10 @@ def before_create(strategy: Strategy[Any], obj: Any, write: Write) -> tuple[Any,
 
 
 def before_update(
-    strategy: Strategy[Any], new: Any, old: Any, write: Write, rules: Status[Any] | None
+    strategy: Strategy[Any], new: Any, old: Any, write: Write, rules: Status[Any] | None, sent: Any = None
 ) -> tuple[Any, Sequence[str]]:
     """The object as it will be stored in place of `old`, and warnings. `rules`: those of a subresource, None for the
-    object itself. Raises StatusError (422)."""
+    object itself. `sent`: the JSON tree it was decoded from, where there is one. Raises StatusError (422)."""
     new = _kept_metadata(new, old)
     if rules is None:
         new = strategy.prepare_update(_status_kept(strategy, new, old), old, write)
@@ -86,7 +88,7 @@ def before_update(
     else:
         new = rules.prepare(keep_parts(new, old, rules.keep), old, write)
     new = _system_kept(new, old)
-    found = update_errors(strategy, new, old, rules)
+    found = update_errors(strategy, with_empty(new, sent) if strategy.tells_empty else new, old, rules)
     if found:
         resource = strategy.resource
         raise field_errors.as_status(resource.group, resource.kind, old.metadata.name, found)

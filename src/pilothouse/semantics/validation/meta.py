@@ -99,7 +99,7 @@ _OF_OBJECTS = {
 def template(meta: ObjectMeta, path: str = "metadata") -> FieldErrors:
     """Errors of the metadata in a template of claims, which may have annotations and labels only."""
     found = annotation_map(meta.annotations, f"{path}.annotations") + label_map(meta.labels, f"{path}.labels")
-    unwanted = (name for name, attribute in _OF_OBJECTS.items() if getattr(meta, attribute))
+    unwanted = (name for name, attribute in _OF_OBJECTS.items() if go_text.given(getattr(meta, attribute)))
     return found + [forbidden(f"{path}.{name}", "cannot be set") for name in unwanted]
 
 

@@ -46,12 +46,12 @@ def validate(obj: MutatingAdmissionPolicy) -> FieldErrors:
         found.append(required("spec.mutations", "mutations must contain at least one item"))
     for index, mutation in enumerate(spec.mutations):
         found += _mutation(f"spec.mutations[{index}]", mutation)
-    return found + rules.one_of("spec.reinvocationPolicy", spec.reinvocation_policy, rules.REINVOCATIONS)
+    return found + rules.one_of("spec.reinvocationPolicy", spec.reinvocation_policy or None, rules.REINVOCATIONS)
 
 
 def _mutation(path: str, mutation: Mutation) -> FieldErrors:
     kind = mutation.patch_type
-    found = rules.one_of(f"{path}.patchType", kind, _TYPES)
+    found = rules.one_of(f"{path}.patchType", kind or None, _TYPES)
     if found:
         return found
     forms = {"ApplyConfiguration": "applyConfiguration", "JSONPatch": "jsonPatch"}

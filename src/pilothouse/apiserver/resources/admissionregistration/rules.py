@@ -41,8 +41,8 @@ _IDENTIFIER = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*\Z", re.ASCII)
 
 
 def one_of(path: str, value: str | None, supported: Sequence[str]) -> FieldErrors:
-    """A value that must be there."""
-    if not value:
+    """A value that must be there; an empty one is there, and not supported."""
+    if value is None:
         return [required(path)]
     return [] if value in supported else [not_supported(path, value, supported)]
 
@@ -213,7 +213,9 @@ def param_ref(path: str, found: ParamRef | None) -> FieldErrors:
         errors += [forbidden(f"{path}.selector", _APART)] if name else []
     if not name and selector is None:
         errors.append(required(path, "one of name or selector must be specified"))
-    return errors + one_of(f"{path}.parameterNotFoundAction", found.parameter_not_found_action, ("Deny", "Allow"))
+    return errors + one_of(
+        f"{path}.parameterNotFoundAction", found.parameter_not_found_action or None, ("Deny", "Allow")
+    )
 
 
 def policy_name(path: str, name: str) -> FieldErrors:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, not_supported, required
+from pilothouse.api.field_errors import FieldErrors, all_invalid, forbidden, invalid, not_supported, required
 from pilothouse.api.types.autoscaling.v2 import (
     CrossVersionObjectReference,
     HorizontalPodAutoscaler,
@@ -15,7 +15,8 @@ from pilothouse.api.types.autoscaling.v2 import (
 )
 from pilothouse.apiserver.resources.apps.workload import numbers
 from pilothouse.apiserver.resources.core.podspec import checks
-from pilothouse.semantics.validation.names import path_segment
+from pilothouse.apiserver.resources.core.podspec.resources import container_resource_name
+from pilothouse.semantics.validation.names import dns_label, path_segment
 
 TYPES = ("ContainerResource", "External", "Object", "Pods", "Resource")
 SOURCES = {
@@ -26,6 +27,7 @@ SOURCES = {
     "ContainerResource": ("containerResource", "container_resource"),
 }
 _WINDOW, _PERIOD = 3600, 1800
+_OTHER_TARGETS = {"Object": "or averageValue", "External": "for metric or a per-pod target"}
 _RAW_OR_UTILIZATION = "must set either a target raw value or a target utilization"
 
 
@@ -75,8 +77,12 @@ def _resource(path: str, source: Any, *, container: bool) -> FieldErrors:
     errors: FieldErrors = []
     if not source.name:
         errors.append(required(f"{path}.name", "must specify a resource name"))
+    elif container:
+        errors += container_resource_name(f"{path}.name", source.name)
     if container and not source.container:
         errors.append(required(f"{path}.container", "must specify a container"))
+    elif container:
+        errors += all_invalid(f"{path}.container", source.container, dns_label(source.container, False))
     target = source.target
     errors += _target(f"{path}.target", target)
     if target.average_utilization is None and target.average_value is None:
@@ -97,11 +103,11 @@ def _source(kind: str, path: str, source: Any) -> FieldErrors:
     target = source.target
     errors += _target(f"{path}.target", target)
     if kind == "Pods":
-        if target.average_value is None or target.average_value.value <= 0:
+        if target.average_value is None:
             detail = "must specify a positive target averageValue"
             errors.append(required(f"{path}.target.averageValue", detail))
     elif target.value is None and target.average_value is None:
-        detail = "must set either a target value for metric or a per-pod target"
+        detail = f"must set either a target value {_OTHER_TARGETS[kind]}"
         errors.append(required(f"{path}.target.averageValue", detail))
     elif kind == "External" and target.value is not None and target.average_value is not None:
         detail = "may not set both a target value for metric and a per-pod target"
@@ -169,8 +175,10 @@ def validate(obj: HorizontalPodAutoscaler) -> FieldErrors:
     least = spec.min_replicas
     if least is not None and least < 1:
         errors.append(invalid("spec.minReplicas", least, "must be greater than or equal to 1"))
-    if spec.max_replicas < 1:
+    if spec.max_replicas == 0:
         errors.append(required("spec.maxReplicas", "must be set and greater than 0"))
+    elif spec.max_replicas < 0:
+        errors.append(invalid("spec.maxReplicas", spec.max_replicas, "must be greater than or equal to 1"))
     if least is not None and spec.max_replicas < least:
         detail = "must be greater than or equal to `minReplicas`"
         errors.append(invalid("spec.maxReplicas", spec.max_replicas, detail))

@@ -93,6 +93,7 @@ DECISIONS = ("Approved", "Denied")
 
 STRATEGY = Strategy(
     type=CertificateSigningRequest,
+    tells_empty=True,
     prefix="certificatesigningrequests",
     status=Status(prepare=prepare_status, validate=validation.status),
     own_field_labels=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Sequence
 
@@ -56,12 +55,13 @@ def validate(obj: CertificateSigningRequest) -> FieldErrors:
     spec = obj.spec
     found: FieldErrors = []
     if fault := _request_fault(spec.request):
-        found.append(invalid("spec.request", base64.b64encode(spec.request).decode() if spec.request else None, fault))
+        found.append(invalid("spec.request", spec.request, fault))
     usages = spec.usages
     if not usages:
         found.append(required("spec.usages"))
     found += [not_supported(f"spec.usages[{i}]", u, _USAGES) for i, u in enumerate(usages) if u not in _USAGES]
-    found += [duplicate(f"spec.usages[{i}]", u) for i, u in enumerate(usages) if u in usages[:i]]
+    first = {usage: index for index, usage in reversed(list(enumerate(usages)))}
+    found += [duplicate(f"spec.usages[{i}]", u) for i, u in enumerate(usages) if first[u] != i]
     found += _signer(spec.signer_name)
     if spec.expiration_seconds is not None and spec.expiration_seconds < SHORTEST:
         text = "may not specify a duration less than 600 seconds (10 minutes)"
@@ -69,8 +69,8 @@ def validate(obj: CertificateSigningRequest) -> FieldErrors:
     return found
 
 
-def _request_fault(request: bytes | None) -> str:
-    block = _REQUEST.search(request or b"")
+def _request_fault(request: bytes) -> str:
+    block = _REQUEST.search(request)
     if block is None:
         return "PEM block type must be CERTIFICATE REQUEST"
     try:

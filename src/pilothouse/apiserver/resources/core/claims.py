@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -20,7 +19,7 @@ CLASS = "volume.beta.kubernetes.io/storage-class"
 CLASS_WARNING = f'metadata.annotations[{CLASS}]: deprecated since v1.8; use "storageClassName" attribute instead'
 _APART = "may not use ReadWriteOncePod with other access modes"
 _OWN_GROUP = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
-_A_PATH: dict[str, Any] = {}
+_A_PATH = go_text.EMPTY_MAP
 """Where a path is shown as a bad value: it has no fields that could be seen."""
 
 

@@ -13,6 +13,8 @@ from pilothouse.semantics.validation.names import dns_label, dns_subdomain
 
 Check = Callable[[str, Any], FieldErrors]
 ONE_SOURCE = "may not specify more than 1 volume type"
+_REFUSED_AS = {"persistentDisk": "gcePersistentDisk", "cephfs": "cephFS", "downwardAPI": "downwarAPI"}
+"""What upstream calls a source that is refused as a second one, where its own errors have another name."""
 HOST_PATH_TYPES = (
     "",
     "BlockDevice",
@@ -34,6 +36,11 @@ _INITIATORS = {
     "eui": re.compile(r"eui.[A-Za-z0-9]{16}\Z", re.ASCII),
     "naa": re.compile(r"naa.[A-Za-z0-9]{32}\Z", re.ASCII),
 }
+_INITIATOR = 64
+_LONG_INITIATOR = (
+    "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is "
+    "specified."
+)
 _HOST_PORT = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*):[^:\[\]]*\Z")
 
 
@@ -47,9 +54,7 @@ def needs(**fields: str) -> Check:
 
 
 def host_path(path: str, source: core.HostPathVolumeSource) -> FieldErrors:
-    if not source.path:
-        return [required(f"{path}.path")]
-    found = checks.backsteps(f"{path}.path", source.path)
+    found = checks.backsteps(f"{path}.path", source.path) if source.path else [required(f"{path}.path")]
     return found + checks.one_of(f"{path}.type", source.type or "", HOST_PATH_TYPES)
 
 
@@ -72,17 +77,18 @@ def partitioned(attribute: str, name: str) -> Check:
     return check
 
 
-def _initiator(path: str, name: str) -> FieldErrors:
+def _initiator(path: str, name: str, persistent: bool) -> FieldErrors:
     form = _INITIATORS.get(name[:3])
     if form is None:
-        return [invalid(path, name, "must be valid format starting with iqn, eui, or naa")]
+        return [invalid(path, name, "must be valid format" + ("" if persistent else " starting with iqn, eui, or naa"))]
     found = form.search(name) if form is _INITIATORS["iqn"] else form.match(name)
     return [] if found else [invalid(path, name, "must be valid format")]
 
 
 def iscsi(path: str, source: core.ISCSIVolumeSource | core.ISCSIPersistentVolumeSource) -> FieldErrors:
     found = needs(target_portal="targetPortal")(path, source)
-    found += _initiator(f"{path}.iqn", source.iqn) if source.iqn else [required(f"{path}.iqn")]
+    persistent = isinstance(source, core.ISCSIPersistentVolumeSource)
+    found += _initiator(f"{path}.iqn", source.iqn, persistent) if source.iqn else [required(f"{path}.iqn")]
     if not 0 <= source.lun <= 255:
         found.append(invalid(f"{path}.lun", source.lun, checks.between(0, 255)))
     secret = source.secret_ref
@@ -91,8 +97,21 @@ def iscsi(path: str, source: core.ISCSIVolumeSource | core.ISCSIPersistentVolume
     if isinstance(secret, core.SecretReference) and not secret.name:
         found.append(required(f"{path}.secretRef.name"))
     if source.initiator_name is not None:
-        found += _initiator(f"{path}.initiatorname", source.initiator_name)
+        found += _initiator(f"{path}.initiatorname", source.initiator_name, persistent)
     return found
+
+
+def iscsi_of(name: str) -> Check:
+    """As `iscsi`, of the persistent volume `name`, which becomes part of the initiator's name."""
+
+    def check(path: str, source: core.ISCSIPersistentVolumeSource) -> FieldErrors:
+        found = iscsi(path, source)
+        portal = source.target_portal
+        if source.initiator_name is not None and len(f"{name}:{portal}".encode()) > _INITIATOR:
+            found.append(invalid(f"{path}.targetportal", portal, _LONG_INITIATOR))
+        return found
+
+    return check
 
 
 def fibre_channel(path: str, source: core.FCVolumeSource) -> FieldErrors:
@@ -232,7 +251,7 @@ def _label(path: str, text: str) -> FieldErrors:
 
 
 def one_source(path: str, found: Any, plugins: Sequence[tuple[str, str, Check]]) -> FieldErrors:
-    """Errors of the one source that a volume may have; `plugins` are attribute, JSON name and check, in order."""
+    """Errors of the one source that a volume may have; `plugins` are attribute, name in paths and check, in order."""
     errors: FieldErrors = []
     seen = False
     for attribute, name, check in plugins:
@@ -240,7 +259,7 @@ def one_source(path: str, found: Any, plugins: Sequence[tuple[str, str, Check]])
         if source is None:
             continue
         if seen:
-            errors.append(forbidden(f"{path}.{name}", ONE_SOURCE))
+            errors.append(forbidden(f"{path}.{_REFUSED_AS.get(name, name)}", ONE_SOURCE))
         else:
             seen = True
             errors += check(f"{path}.{name}", source)

@@ -52,7 +52,7 @@ _MOUNTED = (
 """Sources that heed the annotation of mount options."""
 _PLUGINS: Sequence[tuple[str, str, disks.Check]] = (
     ("host_path", "hostPath", disks.host_path),
-    ("gce_persistent_disk", "gcePersistentDisk", disks.partitioned("pd_name", "pdName")),
+    ("gce_persistent_disk", "persistentDisk", disks.partitioned("pd_name", "pdName")),
     ("aws_elastic_block_store", "awsElasticBlockStore", disks.partitioned("volume_id", "volumeID")),
     ("glusterfs", "glusterfs", disks.glusterfs),
     ("flocker", "flocker", disks.flocker),
@@ -115,7 +115,7 @@ def prepare_status(new: PersistentVolume, old: PersistentVolume, write: Write) -
 
 
 def validate(obj: PersistentVolume) -> FieldErrors:
-    return spec_errors("spec", obj.spec) + _mount_options(obj)
+    return spec_errors("spec", obj.spec, obj.metadata.name) + _mount_options(obj)
 
 
 def _mount_options(obj: PersistentVolume) -> FieldErrors:
@@ -124,8 +124,8 @@ def _mount_options(obj: PersistentVolume) -> FieldErrors:
     return [forbidden(f"metadata.annotations.{MOUNT_OPTIONS}", "may not specify mount options for this volume type")]
 
 
-def spec_errors(path: str, spec: PersistentVolumeSpec, *, inline: bool = False) -> FieldErrors:
-    """`inline`: the spec stands in a VolumeAttachment, without a PersistentVolume."""
+def spec_errors(path: str, spec: PersistentVolumeSpec, name: str = "", *, inline: bool = False) -> FieldErrors:
+    """Of the volume `name`. `inline`: the spec stands in a VolumeAttachment, without a PersistentVolume."""
     found = _only_inline(path, spec) if inline else []
     if not spec.access_modes:
         found.append(required(f"{path}.accessModes"))
@@ -140,7 +140,7 @@ def spec_errors(path: str, spec: PersistentVolumeSpec, *, inline: bool = False) 
     if spec.node_affinity is not None:
         inlined = [forbidden(f"{path}.nodeAffinity", _INLINE)] if inline else []
         found += inlined or _affinity(spec.node_affinity)
-    found += _one_source(path, spec, inline)
+    found += _one_source(path, spec, name, inline)
     if spec.host_path is not None and policy == "Recycle" and _is_root(spec.host_path.path):
         found.append(forbidden(at, "may not be 'recycle' for a hostPath mount of '/'"))
     if spec.storage_class_name:
@@ -166,17 +166,22 @@ def _only_inline(path: str, spec: PersistentVolumeSpec) -> FieldErrors:
     return found
 
 
-def _one_source(path: str, spec: PersistentVolumeSpec, inline: bool) -> FieldErrors:
+def _one_source(path: str, spec: PersistentVolumeSpec, name: str, inline: bool) -> FieldErrors:
+    """What is wrong with the one source. A flexVolume is checked beside another too, and not refused."""
 
     def local(at: str, source: LocalVolumeSource) -> FieldErrors:
         placed = spec.node_affinity is not None and not inline
         unplaced = [] if placed else [required(f"{path}.nodeAffinity", "Local volume requires node affinity")]
         return disks.local(at, source) + unplaced
 
-    plugins = _PLUGINS
-    if spec.local is not None:
-        plugins = tuple((a, name, local if a == "local" else check) for a, name, check in _PLUGINS)
-    return disks.one_source(path, spec, plugins)
+    special = {"local": local, "iscsi": disks.iscsi_of(name)}
+    plugins = [(attribute, key, special.get(attribute, check)) for attribute, key, check in _PLUGINS]
+    found = disks.one_source(path, spec, plugins)
+    flex = f"{path}.flexVolume"
+    if spec.flex_volume is not None and (refused := forbidden(flex, disks.ONE_SOURCE)) in found:
+        found.remove(refused)
+        found += disks.flex(flex, spec.flex_volume)
+    return found
 
 
 def _is_root(path: str) -> bool:
@@ -187,7 +192,7 @@ def _capacity(spec: PersistentVolumeSpec) -> FieldErrors:
     path, capacity = "spec.capacity", spec.capacity
     found = [] if capacity else [required(path)]
     if "storage" not in capacity or len(capacity) > 1:
-        found.append(not_supported(path, capacity or None, ("storage",)))
+        found.append(not_supported(path, capacity, ("storage",)))
     for name, amount in capacity.items():
         if amount.value < 0:
             found.append(invalid(f"{path}[{name}]", amount.integer(), "must be a valid resource quantity"))
@@ -213,7 +218,7 @@ def _attributes_class(spec: PersistentVolumeSpec) -> FieldErrors:
 def validate_update(new: PersistentVolume, old: PersistentVolume) -> FieldErrors:
     """What makes a new volume bad comes twice: for the volume, and for the change."""
     spec, before = new.spec, old.spec
-    found = validate(new) + spec_errors("spec", spec)
+    found = validate(new) + spec_errors("spec", spec, new.metadata.name)
     source, former = _source(spec), _source(before)
     if former.csi is not None and former.csi.controller_expand_secret_ref is None and source.csi is not None:
         source = replace(source, csi=replace(source.csi, controller_expand_secret_ref=None))
@@ -223,7 +228,8 @@ def validate_update(new: PersistentVolume, old: PersistentVolume) -> FieldErrors
     if spec.volume_mode != before.volume_mode:
         found.append(invalid("volumeMode", spec.volume_mode, IMMUTABLE))
     if before.node_affinity is not None and _upgraded(spec.node_affinity, before.node_affinity) != before.node_affinity:
-        found.append(invalid("nodeAffinity", spec.node_affinity, IMMUTABLE))
+        told = f"{IMMUTABLE}, except for updating from beta label to GA"
+        found.append(invalid("nodeAffinity", spec.node_affinity, told))
     if before.volume_attributes_class_name is not None and spec.volume_attributes_class_name is None:
         detail = "update from non-nil value to nil is forbidden"
         found.append(forbidden("spec.volumeAttributesClassName", detail))
@@ -318,4 +324,5 @@ STRATEGY = Strategy(
     validate=validate,
     validate_update=validate_update,
     warnings=warnings,
+    tells_empty=True,
 )

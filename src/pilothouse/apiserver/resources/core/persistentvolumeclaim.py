@@ -52,9 +52,8 @@ def validate(obj: PersistentVolumeClaim) -> FieldErrors:
 
 
 def validate_update(new: PersistentVolumeClaim, old: PersistentVolumeClaim) -> FieldErrors:
-    """What makes a new claim bad comes twice: for the claim, and for the change."""
     spec, before = new.spec, claims.with_sources(old.spec, old.spec)
-    found = claims.validate("spec", spec, any_group=claims.has_group(old.spec)) * 2
+    found = claims.validate("spec", spec, any_group=claims.has_group(old.spec))
     wanted, former = spec, before
     if not before.volume_name:
         former = replace(former, volume_name=spec.volume_name)
@@ -73,11 +72,11 @@ def validate_update(new: PersistentVolumeClaim, old: PersistentVolumeClaim) -> F
     found += _sizes(new, old)
     if spec.volume_mode != before.volume_mode:
         found.append(invalid("volumeMode", spec.volume_mode, IMMUTABLE))
-    if before.volume_attributes_class_name is not None and not spec.volume_attributes_class_name:
-        what = "nil" if spec.volume_attributes_class_name is None else "an empty string"
-        detail = f"update from non-nil value to {what} is forbidden"
-        if spec.volume_attributes_class_name != before.volume_attributes_class_name:
-            found.append(forbidden("spec.volumeAttributesClassName", detail))
+    attributes, applied = spec.volume_attributes_class_name, old.status.current_volume_attributes_class_name
+    if applied is not None and not attributes and attributes != before.volume_attributes_class_name:
+        what = "nil" if attributes is None else "empty string"
+        detail = f"update to {what} is forbidden when status.currentVolumeAttributesClassName is not nil"
+        found.append(forbidden("spec.volumeAttributesClassName", detail))
     return found
 
 
@@ -87,9 +86,7 @@ def _as_bound(wanted: PersistentVolumeClaimSpec, former: PersistentVolumeClaimSp
         storage = former.resources.requests.get("storage", ZERO)
         requests = {**wanted.resources.requests, "storage": storage}
         wanted = replace(wanted, resources=replace(wanted.resources, requests=requests))
-    if wanted.volume_attributes_class_name is not None:
-        wanted = replace(wanted, volume_attributes_class_name=former.volume_attributes_class_name)
-    return wanted
+    return replace(wanted, volume_attributes_class_name=former.volume_attributes_class_name)
 
 
 def _class_moved(new: PersistentVolumeClaim, old: PersistentVolumeClaim) -> bool:
@@ -178,7 +175,8 @@ STRATEGY = Strategy(
     prefix="persistentvolumeclaims",
     status=Status(validate=validate_status),
     deletion=Deletion(returns_object=True),
-    meta_update=MetaUpdate(whole=2),
+    meta_update=MetaUpdate(whole=1),
+    tells_empty=True,
     row=row,
     defaults=defaults,
     prepare_create=prepare_create,

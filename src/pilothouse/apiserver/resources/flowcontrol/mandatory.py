@@ -23,7 +23,7 @@ def conditions(found: Sequence[Condition]) -> FieldErrors:
             errors.append(duplicate(at, condition.type))
         seen.add(condition.type)
         if not condition.type:
-            errors.append(required(at, "must not be empty"))
+            errors.append(required(at))
     return errors
 
 

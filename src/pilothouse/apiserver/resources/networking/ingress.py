@@ -196,4 +196,5 @@ STRATEGY = Strategy(
     validate_update=validate_update,
     warnings=warnings,
     warnings_update=no_update_warnings,
+    tells_empty=True,
 )

@@ -85,7 +85,8 @@ def _port(port: NetworkPolicyPort, path: str) -> FieldErrors:
         if not 0 < port.port < 65536:
             found.append(invalid(f"{path}.port", port.port, _PORT_FAULT))
         if end is not None and end < port.port:
-            found.append(invalid(f"{path}.endPort", end, "must be greater than or equal to `port`"))
+            # Upstream shows the port here, not the end.
+            found.append(invalid(f"{path}.endPort", port.port, "must be greater than or equal to `port`"))
         if end is not None and not 0 < end < 65536:
             found.append(invalid(f"{path}.endPort", end, _PORT_FAULT))
     else:

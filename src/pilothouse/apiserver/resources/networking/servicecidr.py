@@ -59,4 +59,5 @@ STRATEGY = Strategy(
     row=row,
     validate=validate,
     validate_update=validate_update,
+    tells_empty=True,
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pilothouse.api.field_errors import FieldErrors, all_invalid, invalid
-from pilothouse.api.types.core.v1 import ResourceRequirements
+from pilothouse.api.field_errors import FieldErrors, all_invalid, duplicate, invalid, required
+from pilothouse.api.types.core.v1 import ResourceRequirements, Toleration
 from pilothouse.api.types.node.v1 import RuntimeClass, Scheduling
 from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Strategy
 from pilothouse.apiserver.resources.core.podspec import placement, resources, warnings
@@ -15,16 +15,26 @@ from pilothouse.semantics.validation.names import dns_label
 
 
 def validate(obj: RuntimeClass) -> FieldErrors:
-    errors = all_invalid("handler", obj.handler, dns_label(obj.handler, False))
+    errors = _handler(obj.handler)
     if obj.overhead is not None:
         fixed = ResourceRequirements(limits=obj.overhead.pod_fixed)
         errors += resources.requirements("overhead", fixed, ())
     return errors + (_scheduling(obj.scheduling) if obj.scheduling is not None else [])
 
 
+def _handler(name: str) -> FieldErrors:
+    return all_invalid("handler", name, dns_label(name, False)) if name else [required("handler")]
+
+
 def _scheduling(found: Scheduling) -> FieldErrors:
     errors = metadata.label_map(found.node_selector, "scheduling.nodeSelector")
-    return errors + placement.tolerations("scheduling.tolerations", found.tolerations)
+    errors += placement.tolerations("scheduling.tolerations", found.tolerations)
+    seen: set[Toleration] = set()
+    for index, toleration in enumerate(found.tolerations):
+        if toleration in seen:
+            errors.append(duplicate(f"scheduling.tolerations[{index}]", toleration))
+        seen.add(toleration)
+    return errors
 
 
 def validate_update(new: RuntimeClass, old: RuntimeClass) -> FieldErrors:

@@ -35,7 +35,11 @@ def cluster_role(obj: ClusterRole) -> FieldErrors:
     selectors = obj.aggregation_rule.cluster_role_selectors
     if not selectors:
         found.append(required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil"))
-    return found + [e for i, s in enumerate(selectors) for e in label_selector(f"{path}[{i}]", s)]
+    for index, selector in enumerate(selectors):
+        at = f"{path}[{index}]"
+        faults = label_selector(at, selector)
+        found += [*faults, invalid(at, None, "invalid label selector.")] if faults else []
+    return found
 
 
 def _rule(rule: PolicyRule, path: str, *, namespaced: bool) -> FieldErrors:

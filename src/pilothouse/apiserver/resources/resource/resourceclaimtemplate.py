@@ -29,7 +29,8 @@ def validate(obj: ResourceClaimTemplate) -> FieldErrors:
 
 
 def validate_update(new: ResourceClaimTemplate, old: ResourceClaimTemplate) -> FieldErrors:
-    return [invalid("spec", new.spec, IMMUTABLE)] if new.spec != old.spec else []
+    found = [invalid("spec", new.spec, IMMUTABLE)] if new.spec != old.spec else []
+    return found + validate(new)
 
 
 def row(obj: ResourceClaimTemplate, now: float) -> Sequence[Cell]:
@@ -44,4 +45,5 @@ STRATEGY = Strategy(
     defaults=defaults,
     validate=validate,
     validate_update=validate_update,
+    tells_empty=True,
 )

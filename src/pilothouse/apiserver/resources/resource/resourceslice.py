@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from pilothouse.api import go_text
 from pilothouse.api.field_errors import FieldErrors, invalid, required
-from pilothouse.api.go_text import quote
 from pilothouse.api.time import format_time
 from pilothouse.api.types.resource.v1 import Device, DeviceAttribute, ResourceSlice, ResourceSliceSpec
 from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy, Write
@@ -90,7 +90,7 @@ def _spec(spec: ResourceSliceSpec, old: ResourceSliceSpec | None) -> FieldErrors
             if value != before:
                 found.append(invalid(path, value, IMMUTABLE))
     found += _places(spec)
-    if spec.shared_counters and spec.devices:
+    if go_text.given(spec.shared_counters) and go_text.given(spec.devices):
         found.append(invalid("spec", "", "only one of `sharedCounters` or `devices` is allowed"))
     former = {device.name: device for device in old.devices} if old is not None else {}
     own_places = bool(spec.per_device_node_selection)
@@ -139,7 +139,7 @@ def warnings(obj: ResourceSlice) -> Sequence[str]:
     driver = obj.spec.driver
     if driver == driver.lower():
         return ()
-    return [f"spec.driver: driver names should be lowercase; {quote(driver)} contains uppercase characters"]
+    return [f"spec.driver: driver names should be lowercase; {go_text.quote(driver)} contains uppercase characters"]
 
 
 def row(obj: ResourceSlice, now: float) -> Sequence[Cell]:
@@ -164,4 +164,5 @@ STRATEGY = Strategy(
     validate=validate,
     validate_update=validate_update,
     warnings=warnings,
+    tells_empty=True,
 )

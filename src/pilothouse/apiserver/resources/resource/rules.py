@@ -48,15 +48,16 @@ def each_once(
     shown: Callable[[T], Any] | None = None,
 ) -> FieldErrors:
     """As `each`, for a list whose items differ in `key`; a repeated one is told by `shown`, or by its key."""
-    found = each(items, limit, check, path)
     if 0 <= limit < len(items):
-        return found
+        return [too_many(path, len(items), limit)]
+    found: FieldErrors = []
     seen: set[Hashable] = set()
     for index, item in enumerate(items):
-        own = key(item)
+        own, at = key(item), f"{path}[{index}]"
         if own in seen:
-            found.append(duplicate(f"{path}[{index}]", own if shown is None else shown(item)))
+            found.append(duplicate(at, own if shown is None else shown(item)))
         seen.add(own)
+        found += check(at, item)
     return found
 
 

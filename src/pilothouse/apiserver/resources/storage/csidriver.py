@@ -15,7 +15,7 @@ from pilothouse.api.field_errors import (
     required,
 )
 from pilothouse.api.types.storage.v1 import CSIDriver
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy, Write
 from pilothouse.apiserver.table.cells import NONE, age
 from pilothouse.semantics.validation.meta import IMMUTABLE
 
@@ -36,6 +36,15 @@ def defaults(obj: CSIDriver) -> CSIDriver:
     if not spec.volume_lifecycle_modes:
         changes["volume_lifecycle_modes"] = ("Persistent",)
     return replace(obj, spec=replace(spec, **changes)) if changes else obj
+
+
+def prepare_create(obj: CSIDriver, write: Write) -> CSIDriver:
+    """Scheduling does not heed drivers that are missing yet: what asks for it is not kept."""
+    return replace(obj, spec=replace(obj.spec, prevent_pod_scheduling_if_missing=None))
+
+
+def prepare_update(new: CSIDriver, old: CSIDriver, write: Write) -> CSIDriver:
+    return new if old.spec.prevent_pod_scheduling_if_missing is not None else prepare_create(new, write)
 
 
 def row(obj: CSIDriver, now: float) -> Sequence[Cell]:
@@ -123,6 +132,8 @@ STRATEGY = Strategy(
     deletion=Deletion(returns_object=True),
     row=row,
     defaults=defaults,
+    prepare_create=prepare_create,
+    prepare_update=prepare_update,
     validate=validate,
     validate_update=validate_update,
     warnings=warnings,

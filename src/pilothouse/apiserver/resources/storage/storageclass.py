@@ -70,7 +70,8 @@ def validate(obj: StorageClass) -> FieldErrors:
     if not obj.provisioner:
         found.append(required("provisioner"))
     else:
-        found += [invalid("provisioner", obj.provisioner, f) for f in names.qualified_name(obj.provisioner.lower())]
+        name = obj.provisioner.lower()
+        found += [invalid("provisioner", name, fault) for fault in names.qualified_name(name)]
     found += parameter_errors(obj.parameters, "parameters")
     if obj.reclaim_policy not in (None, "Delete", "Retain"):
         found.append(not_supported("reclaimPolicy", obj.reclaim_policy, ("Delete", "Retain")))
@@ -111,7 +112,7 @@ def _topology(term: TopologySelectorTerm, path: str) -> FieldErrors:
 def validate_update(new: StorageClass, old: StorageClass) -> FieldErrors:
     found = validate(new)
     for path, value, before in (
-        ("parameters", dict(new.parameters), dict(old.parameters)),
+        ("parameters", new.parameters, old.parameters),
         ("provisioner", new.provisioner, old.provisioner),
         ("reclaimPolicy", new.reclaim_policy, old.reclaim_policy),
         ("volumeBindingMode", new.volume_binding_mode, old.volume_binding_mode),
@@ -141,4 +142,5 @@ STRATEGY = Strategy(
     validate=validate,
     validate_update=validate_update,
     warnings=warnings,
+    tells_empty=True,
 )

@@ -28,8 +28,7 @@ def validate(obj: VolumeAttachment) -> FieldErrors:
 
 def _any(obj: VolumeAttachment) -> FieldErrors:
     spec, status = obj.spec, obj.status
-    found = [] if spec.attacher else [required("spec.attacher")]
-    found += _source(spec.source)
+    found = _source(spec.source)
     found += [invalid("spec.nodeName", spec.node_name, fault) for fault in dns_subdomain(spec.node_name)]
     size = sum(len(k.encode()) + len(v.encode()) for k, v in status.attachment_metadata.items())
     if size > _METADATA:

@@ -31,9 +31,8 @@ def validate(obj: VolumeAttributesClass) -> FieldErrors:
     if not obj.driver_name:
         found.append(required("driverName"))
     else:
-        found += [
-            invalid("driverName", obj.driver_name, fault) for fault in names.qualified_name(obj.driver_name.lower())
-        ]
+        name = obj.driver_name.lower()
+        found += [invalid("driverName", name, fault) for fault in names.qualified_name(name)]
     if not obj.parameters:
         found.append(required("parameters", "must contain at least one key/value pair"))
     return found + parameter_errors(obj.parameters, "parameters")

@@ -170,7 +170,9 @@ def tolerations(path: str, found: Sequence[core.Toleration]) -> FieldErrors:
                 detail = "value must be empty when `operator` is 'Exists'"
                 errors.append(invalid(f"{at}.operator", one.value, detail))
         else:
-            errors.append(not_supported(f"{at}.operator", one.operator, ("Equal", "Exists")))
+            # Operators that compare are known, but not switched on: they are named to those who use them.
+            known = ("Equal", "Exists", "Lt", "Gt") if one.operator in ("Lt", "Gt") else ("Equal", "Exists")
+            errors.append(not_supported(f"{at}.operator", one.operator, known))
         if one.effect:
             errors += checks.one_of(f"{at}.effect", one.effect, EFFECTS)
     return errors
