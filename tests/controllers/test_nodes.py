@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from pilothouse.api.time import format_micro_time, format_time
 from pilothouse.api.types.coordination.v1 import Lease, LeaseSpec
 from pilothouse.api.types.core.v1 import (
@@ -18,12 +20,14 @@ from pilothouse.api.types.core.v1 import (
     Toleration,
 )
 from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.controllers import node_ttl
 from pilothouse.controllers.nodes import health, zones
 from pilothouse.controllers.pod_control import with_spec
 from pilothouse.semantics.conditions import find
 from pilothouse.testing.clock import VirtualClock
 from tests.controllers.world import Api, World, world
 
+replace = msgspec.structs.replace
 NAMES = ("node-lifecycle-controller", "taint-eviction-controller", "pod-garbage-collector-controller")
 TOLERATED = tuple(
     Toleration(key=k, operator="Exists", effect="NoExecute", toleration_seconds=10)
@@ -70,7 +74,7 @@ async def test_silent_node_is_tainted_its_pods_evicted_and_it_comes_back(clock: 
         await w.put(pod("evicted", "a"))
         await w.put(pod("stays", "a", (Toleration(operator="Exists"),)))
         await w.put(pod("elsewhere", "b"))
-        for _ in range(6):
+        for _ in range(7):
             await clock.advance(10)
             await beat(w, "b")
             if clock.monotonic() < 1025:
@@ -164,3 +168,154 @@ def test_not_ready_becomes_unreachable_without_a_new_permit() -> None:
         ("unreachable", "NoSchedule"),
         ("unreachable", "NoExecute"),
     }
+
+
+UNREACHABLE, NOT_READY = "node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready"
+
+
+async def taint(w: World, name: str, *keys: str) -> None:
+    held = await w.client.get(Node, name)
+    added = tuple(Taint(key=k, effect="NoExecute", time_added=format_time(w.clock.now())) for k in keys)
+    await w.client.update(with_spec(held, taints=added))
+    await w.rest()
+
+
+async def leaving(w: World, name: str) -> bool:
+    found = [p for p in await w.all(Pod) if p.metadata.name == name]
+    return not found or found[0].metadata.deletion_timestamp is not None
+
+
+EVICTION = ("taint-eviction-controller",)
+
+
+async def test_the_time_of_a_toleration_begins_when_the_taint_is_seen(clock: VirtualClock) -> None:
+    """Not when the pod was made, nor when somebody says that the taint was added."""
+    async with world(clock, EVICTION) as w:
+        await start(w, "a")
+        await w.put(pod("p", "a"))
+        await clock.advance(500)
+        held = await w.client.get(Node, "a")
+        old = Taint(key=UNREACHABLE, effect="NoExecute", time_added=format_time(clock.now() - 400))
+        await w.client.update(with_spec(held, taints=(old,)))
+        await clock.advance(9)
+        assert not await leaving(w, "p")
+        await clock.advance(2)
+        assert await leaving(w, "p")
+
+
+async def test_a_taint_that_takes_the_place_of_another_gives_no_new_time(clock: VirtualClock) -> None:
+    async with world(clock, EVICTION) as w:
+        await start(w, "a")
+        await w.put(pod("p", "a"))
+        await taint(w, "a", NOT_READY)
+        await clock.advance(6)
+        await taint(w, "a", UNREACHABLE)
+        assert not await leaving(w, "p")
+        await clock.advance(4)
+        assert await leaving(w, "p")
+
+
+async def test_a_taint_that_is_taken_away_cancels(clock: VirtualClock) -> None:
+    async with world(clock, EVICTION) as w:
+        await start(w, "a")
+        await w.put(pod("p", "a"))
+        await taint(w, "a", NOT_READY)
+        await taint(w, "a")
+        assert ("TaintManagerEviction", "Cancelling deletion of Pod ns/p") in await w.events()
+        await clock.advance(60)
+        assert not await leaving(w, "p")
+        await taint(w, "a", NOT_READY)
+        await clock.advance(8)
+        assert not await leaving(w, "p")
+        await taint(w, "a", NOT_READY, "mine")
+        assert await leaving(w, "p"), "a taint that is not tolerated at all does not wait"
+
+
+async def test_full_disruption_lifts_the_taints_that_evict(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await start(w, "a", "b")
+        await w.put(pod("p", "a", tuple(replace(t, toleration_seconds=40) for t in TOLERATED)))
+        for _ in range(7):
+            await clock.advance(9)
+            if clock.monotonic() < 1030:
+                await beat(w, "b")
+        assert taint_keys(await w.client.get(Node, "a")) == {
+            ("unreachable", "NoSchedule"),
+            ("unreachable", "NoExecute"),
+        }
+        await clock.advance(30)
+        for name in ("a", "b"):
+            assert taint_keys(await w.client.get(Node, name)) == {("unreachable", "NoSchedule")}
+        await clock.advance(60)
+        assert not await leaving(w, "p")
+        # One comes back: the other is tainted again, and its pods have all of their time once more.
+        back = await w.client.get(Node, "b")
+        await w.status(back, conditions=node("b", beat=clock.now()).status.conditions)
+        await beat(w, "b")
+        await clock.advance(30)
+        await beat(w, "b")
+        assert not await leaving(w, "p")
+        await clock.advance(12)
+        assert await leaving(w, "p")
+
+
+async def test_pods_are_marked_only_when_the_controller_lost_the_node(clock: VirtualClock) -> None:
+    """A kubelet that says that it is not ready minds its pods itself."""
+    async with world(clock, NAMES) as w:
+        await start(w, "a", "b")
+        await w.put(pod("p", "a", (Toleration(operator="Exists"),)))
+        held = await w.client.get(Node, "a")
+        await w.status(held, conditions=node("a", "False", beat=clock.now()).status.conditions)
+        await w.rest()
+        ready = find((await w.client.get(Pod, "p", "ns")).status.conditions, "Ready")
+        assert ready is not None
+        assert ready.status == "True"
+
+
+def test_excluded_nodes_say_nothing_of_a_disruption() -> None:
+    found = zones.Disruption()
+    excluded = Node(metadata=ObjectMeta(name="x", labels={zones.EXCLUDED: ""}))
+    assert not found.see("x", excluded)
+    assert not found.full
+    assert found.see("a", node("a", "Unknown"))
+    assert found.full
+    assert found.see("b", node("b"))
+    assert not found.full
+    assert found.see("b", None)
+    assert found.full
+    assert found.see("a", None)
+    assert not found.full
+
+
+def test_old_labels_follow_the_present_ones() -> None:
+    present = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "arm64", "beta.kubernetes.io/arch": "amd64"}
+    found = health.labels_to_mirror(Node(metadata=ObjectMeta(name="a", labels=present)))
+    assert found == {"beta.kubernetes.io/os": "linux", "beta.kubernetes.io/arch": "arm64"}
+    assert health.labels_to_mirror(Node(metadata=ObjectMeta(name="a"))) == {}
+
+
+def test_time_to_live_follows_the_size_without_wavering() -> None:
+    size = node_ttl.Size()
+    assert not size.changed_by(100)
+    assert size.seconds == 0
+    assert size.changed_by(1)
+    assert size.seconds == 15
+    assert not size.changed_by(-11)
+    assert size.changed_by(-1)
+    assert size.seconds == 0
+    assert size.changed_by(5000)
+    assert size.seconds == 300
+
+
+async def test_every_node_hears_of_a_new_time_to_live(clock: VirtualClock) -> None:
+    async with world(clock, ("ttl-controller",)) as w:
+        for number in range(101):
+            await w.client.create(node(f"n{number}"))
+        await w.rest()
+        told = {n.metadata.annotations[node_ttl.ANNOTATION] for n in await w.all(Node, "")}
+        assert told == {"15"}
+        for number in range(12):
+            await w.client.delete(Node, f"n{number}")
+        await w.rest()
+        told = {n.metadata.annotations[node_ttl.ANNOTATION] for n in await w.all(Node, "")}
+        assert told == {"0"}

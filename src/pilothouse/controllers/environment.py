@@ -25,8 +25,8 @@ class Settings:
     cluster_authority: str = ""
     """PEM of the authority that pods trust; published as `kube-root-ca.crt`. Empty publishes nothing."""
     node_monitor_period: float = 5.0
-    node_monitor_grace: float = 40.0
-    """A node whose Lease and status are silent for so long is Unknown (upstream 1.36: 50 s; 40 s before 1.32)."""
+    node_monitor_grace: float = 50.0
+    """A node whose Lease and status are silent for so long is Unknown."""
     node_startup_grace: float = 60.0
     eviction_rate: float = 0.1
     """Nodes a second and zone whose pods are evicted (NoExecute taints put on)."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from pilothouse.api.errors import StatusError
+from pilothouse.api.go_text import quote
 from pilothouse.api.types.batch.v1 import CronJob, Job
 from pilothouse.controllers import pod_control
 from pilothouse.controllers.cronjob.decide import Plan, decide, reference_to
-from pilothouse.controllers.cronjob.schedule import ScheduleError
 from pilothouse.controllers.environment import Environment
 from pilothouse.machinery import claims
 from pilothouse.machinery.client import Client
 from pilothouse.machinery.controller import Controller, Key, own_key
 from pilothouse.machinery.events import NORMAL, WARNING
+from pilothouse.semantics.cron import CronError
+from pilothouse.semantics.ownership import controller_of
 
 IDENTITY = "cronjob-controller"
 NOT_FOUND = 404
@@ -30,8 +32,8 @@ def build(env: Environment) -> Controller[Key]:
             return
         try:
             plan = decide(cron, jobs.by_index(claims.INDEX, cron.metadata.uid), env.clock.now())
-        except ScheduleError as error:
-            text = f"unparseable schedule: {cron.spec.schedule} : {error}"
+        except CronError as error:
+            text = f"unparseable schedule: {quote(cron.spec.schedule)} : {error}"
             recorder.event(cron, WARNING, "UnparseableSchedule", text)
             return
         for kind, reason, message in plan.events:
@@ -50,13 +52,20 @@ def build(env: Environment) -> Controller[Key]:
         try:
             made = await client.create(plan.start)
         except StatusError as error:
-            if error.reason == "AlreadyExists":
+            if error.reason != "AlreadyExists":
+                if not pod_control.namespace_ends(error):
+                    recorder.event(cron, WARNING, "FailedCreate", f"Error creating job: {error}")
+                raise
+            made = await client.get(Job, plan.start.metadata.name, plan.start.metadata.namespace)
+            owner = controller_of(made.metadata)
+            if owner is None or owner.uid != cron.metadata.uid:
+                # Somebody else's, who tells of it; the next moment makes another name.
                 return
-            if not pod_control.namespace_ends(error):
-                recorder.event(cron, WARNING, "FailedCreate", f"Error creating job: {error}")
-            raise
-        recorder.event(cron, NORMAL, "SuccessfulCreate", f"Created job {made.metadata.name}")
-        plan.status = replace(plan.status, active=(*plan.status.active, reference_to(made)))
+        else:
+            recorder.event(cron, NORMAL, "SuccessfulCreate", f"Created job {made.metadata.name}")
+        plan.status = replace(
+            plan.status, active=(*plan.status.active, reference_to(made)), last_schedule_time=plan.scheduled
+        )
 
     async def _delete(cron: CronJob, job: Job, client: Client) -> None:
         name = job.metadata.name

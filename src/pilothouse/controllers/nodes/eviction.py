@@ -1,4 +1,8 @@
-"""Deletes pods from nodes whose NoExecute taints they do not tolerate, or no longer after their toleration's time."""
+"""Deletes pods from nodes whose NoExecute taints they do not tolerate, or no longer after their toleration's time.
+
+The time counts from when the taint was first seen on the pod's node, whatever the pod's age, and goes on while other
+taints come and go; it ends only when nothing is left that the pod does not tolerate for ever.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,8 @@ from collections.abc import Iterable
 import msgspec
 
 from pilothouse.api.errors import StatusError
-from pilothouse.api.time import format_time, parse_time
-from pilothouse.api.types.core.v1 import Node, Pod, PodCondition
+from pilothouse.api.time import format_time
+from pilothouse.api.types.core.v1 import Node, Pod, PodCondition, Taint
 from pilothouse.controllers.environment import Environment
 from pilothouse.controllers.nodes.lifecycle import BY_NODE, IDENTITY, by_node
 from pilothouse.machinery.client import Client
@@ -21,19 +25,14 @@ GONE = 404
 replace = msgspec.structs.replace
 
 
-def evict_in(pod: Pod, node: Node, now: float) -> float | None:
-    """Seconds until the pod must leave the node; None if it may stay."""
-    executing = [t for t in node.spec.taints if t.effect == taints.NO_EXECUTE]
-    if not executing:
-        return None
-    allowed = taints.toleration_seconds(executing, pod.spec.tolerations)
-    if allowed is None:
-        return None
-    begun = [parse_time(t.time_added) for t in executing if t.time_added]
-    if pod.metadata.creation_timestamp:
-        begun.append(parse_time(pod.metadata.creation_timestamp))
-    since = max(begun, default=now)
-    return max(since + allowed - now, 0.0) if allowed > 0 else 0.0
+def tolerated_for(pod: Pod, node: Node) -> float | None:
+    """Seconds that the pod may stay on the node from the moment its taints are seen; None for ever."""
+    executing = executing_taints(node)
+    return taints.toleration_seconds(executing, pod.spec.tolerations) if executing else None
+
+
+def executing_taints(node: Node | None) -> tuple[Taint, ...]:
+    return tuple(t for t in node.spec.taints if t.effect == taints.NO_EXECUTE) if node is not None else ()
 
 
 def marked(pod: Pod, now: float) -> Pod:
@@ -49,57 +48,83 @@ def marked(pod: Pod, now: float) -> Pod:
     return replace(pod, status=replace(pod.status, conditions=conditions.put(pod.status.conditions, told)))
 
 
-def build(env: Environment) -> Controller[Key]:
-    """Keys are pods."""
-    scheduled: set[Key] = set()
-    recorder = env.recorder("taint-eviction-controller", IDENTITY)
+class _Evictions:
+    """Caches, appointments and writes; keys are pods."""
 
-    async def reconcile(key: Key, client: Client) -> None:
-        pod = pods.get(key[1], key[0])
-        node = nodes.get(pod.spec.node_name) if pod is not None and pod.spec.node_name else None
-        if pod is None or node is None or pod.metadata.deletion_timestamp is not None:
-            scheduled.discard(key)
+    def __init__(self, env: Environment) -> None:
+        self.env = env
+        self.due: dict[Key, float] = {}
+        """When each pod that is tolerated for a while must go (monotonic)."""
+        self.recorder = env.recorder("taint-eviction-controller", IDENTITY)
+        self.controller: Controller[Key] = env.controller(
+            "taint-eviction-controller", IDENTITY, self.reconcile, workers=8
+        )
+        self.nodes = self.controller.needs(Node)
+        self.pods = self.controller.needs(Pod)
+        self.pods.add_index(BY_NODE, by_node)
+        self.controller.on(Node, self._node_changed)
+        self.controller.on(Pod, self._pod_changed)
+
+    async def reconcile(self, key: Key, client: Client) -> None:
+        pod = self.pods.get(key[1], key[0])
+        if pod is None or pod.metadata.deletion_timestamp is not None:
+            self.due.pop(key, None)
             return
-        wait = evict_in(pod, node, env.clock.now())
-        if wait is None:
-            if key in scheduled:
-                scheduled.discard(key)
-                recorder.event(pod, NORMAL, "TaintManagerEviction", f"Cancelling deletion of Pod {key[0]}/{key[1]}")
+        now = self.env.clock.monotonic()
+        node = self.nodes.get(pod.spec.node_name)
+        if node is not None:
+            allowed = tolerated_for(pod, node)
+            if allowed is None:
+                self._cancel(key, pod)
+                return
+            due = self.due.setdefault(key, now + allowed)
+            if allowed == 0:
+                self.due[key] = min(due, now)
+        # A node that is gone cancels nothing: what was due stays due.
+        if key not in self.due:
             return
-        if wait > 0:
-            scheduled.add(key)
-            controller.queue.add_after(key, wait)
+        if self.due[key] > now:
+            self.controller.queue.add_after(key, self.due[key] - now)
             return
-        scheduled.discard(key)
-        recorder.event(pod, NORMAL, "TaintManagerEviction", f"Marking for deletion Pod {key[0]}/{key[1]}")
+        await self._evict(key, pod, client)
+        self.due.pop(key, None)
+
+    def _cancel(self, key: Key, pod: Pod) -> None:
+        if self.due.pop(key, None) is not None:
+            text = f"Cancelling deletion of Pod {key[0]}/{key[1]}"
+            self.recorder.event(pod, NORMAL, "TaintManagerEviction", text)
+
+    async def _evict(self, key: Key, pod: Pod, client: Client) -> None:
+        text = f"Marking for deletion Pod {key[0]}/{key[1]}"
+        self.recorder.event(pod, NORMAL, "TaintManagerEviction", text)
         try:
             if not conditions.is_true(pod.status.conditions, CONDITION):
-                await client.update(marked(pod, env.clock.now()), subresource="status")
+                await client.update(marked(pod, self.env.clock.now()), subresource="status")
             await client.delete(Pod, key[1], key[0], uid=pod.metadata.uid)
         except StatusError as error:
             if error.code != GONE:
                 raise
 
-    def pod_changed(old: Pod | None, new: Pod | None) -> Iterable[Key]:
-        if new is None or not new.spec.node_name or new.metadata.deletion_timestamp is not None:
-            return ()
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
+        if new is None:
+            if old is not None and key_of(old) in self.due:
+                yield key_of(old)
+            return
+        if not new.spec.node_name:
+            return
         known = old is not None and (old.spec.node_name, old.spec.tolerations) == (
             new.spec.node_name,
             new.spec.tolerations,
         )
-        node = nodes.get(new.spec.node_name)
-        tainted = node is not None and any(t.effect == taints.NO_EXECUTE for t in node.spec.taints)
-        return () if known or not tainted else (key_of(new),)
+        if not known and (key_of(new) in self.due or executing_taints(self.nodes.get(new.spec.node_name))):
+            yield key_of(new)
 
-    def node_changed(old: Node | None, new: Node | None) -> Iterable[Key]:
-        if new is None or (old.spec.taints if old is not None else ()) == new.spec.taints:
+    def _node_changed(self, old: Node | None, new: Node | None) -> Iterable[Key]:
+        if new is None or executing_taints(old) == executing_taints(new):
             return ()
-        return [key_of(p) for p in pods.by_index(BY_NODE, new.metadata.name)]
+        return [key_of(p) for p in self.pods.by_index(BY_NODE, new.metadata.name)]
 
-    controller = env.controller("taint-eviction-controller", IDENTITY, reconcile, workers=8)
-    nodes = controller.needs(Node)
-    pods = controller.needs(Pod)
-    pods.add_index(BY_NODE, by_node)
-    controller.on(Node, node_changed)
-    controller.on(Pod, pod_changed)
-    return controller
+
+def build(env: Environment) -> Controller[Key]:
+    """Keys are pods."""
+    return _Evictions(env).controller

@@ -29,7 +29,7 @@ replace = msgspec.structs.replace
 class Grace:
     """How long a node may be silent: one that has reported before, and one that has not."""
 
-    monitored: float = 40.0
+    monitored: float = 50.0
     starting: float = 60.0
 
 
@@ -86,26 +86,30 @@ def wanted_no_execute(node: Node) -> str:
     return _EXECUTING.get(ready_of(node), "")
 
 
-def decide_taints(node: Node, now: float, *, may_evict: bool) -> tuple[Taint, ...] | None:
+def decide_taints(node: Node, now: float, *, may_evict: bool, lift: bool = False) -> tuple[Taint, ...] | None:
     """The node's taints as they should be; None if they are. A new NoExecute taint needs `may_evict`; one that
-    replaces the other (not ready, unreachable) does not wait, nor does its removal."""
+    replaces the other (not ready, unreachable) does not wait, nor does its removal. `lift` takes both away, whatever
+    the node's health."""
     stamp = format_time(now)
     held = node.spec.taints
     keys = wanted_no_schedule(node)
     kept = [t for t in held if t.effect != taints.NO_SCHEDULE or t.key not in MANAGED or t.key in keys]
     there = {t.key for t in kept if t.effect == taints.NO_SCHEDULE}
     kept += [Taint(key=k, effect=taints.NO_SCHEDULE, time_added=stamp) for k in keys if k not in there]
-    executing = wanted_no_execute(node)
+    executing = "" if lift else wanted_no_execute(node)
     before = [t for t in kept if t.effect == taints.NO_EXECUTE and t.key in _EXECUTING.values()]
-    if executing:
-        if not any(t.key == executing for t in before) and (may_evict or before):
-            kept.append(Taint(key=executing, effect=taints.NO_EXECUTE, time_added=stamp))
-            kept = [t for t in kept if t not in before]
-        elif any(t.key == executing for t in before):
-            kept = [t for t in kept if t not in before or t.key == executing]
-    else:
-        kept = [t for t in kept if t not in before]
+    if not any(t.key == executing for t in before) and executing and (may_evict or before):
+        kept.append(Taint(key=executing, effect=taints.NO_EXECUTE, time_added=stamp))
+    if not executing or may_evict or before:
+        kept = [t for t in kept if t not in before or t.key == executing]
     return tuple(kept) if tuple(kept) != held else None
+
+
+def labels_to_mirror(node: Node) -> dict[str, str]:
+    """The old labels of operating system and architecture that do not say what the present ones say."""
+    labels = node.metadata.labels
+    pairs = (("kubernetes.io/os", "beta.kubernetes.io/os"), ("kubernetes.io/arch", "beta.kubernetes.io/arch"))
+    return {old: labels[new] for new, old in pairs if new in labels and labels.get(old) != labels[new]}
 
 
 def waits_for_eviction(node: Node) -> bool:

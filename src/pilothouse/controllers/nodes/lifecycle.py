@@ -17,7 +17,7 @@ from pilothouse.api.types.core.v1 import Node, Pod, PodCondition
 from pilothouse.controllers.environment import Environment
 from pilothouse.controllers.nodes import health, zones
 from pilothouse.controllers.pod_control import with_spec
-from pilothouse.machinery.client import Client
+from pilothouse.machinery.client import Client, StrategicMergePatch
 from pilothouse.machinery.controller import Controller
 from pilothouse.machinery.events import NORMAL, WARNING
 from pilothouse.semantics.conditions import find
@@ -32,11 +32,11 @@ replace = msgspec.structs.replace
 
 @dataclass(slots=True)
 class _Heard:
-    """When a node was last heard of (monotonic), by what, and whether its pods were marked for its present trouble."""
+    """When a node was last heard of (monotonic), by what, and whether its pods are still to be marked not ready."""
 
     at: float
     sign: tuple[object, ...] = ()
-    marked: bool = False
+    owes_marks: bool = False
 
 
 def by_node(pod: Pod) -> tuple[str, ...]:
@@ -68,6 +68,7 @@ class _Lifecycle:
             settings.large_cluster_nodes,
         )
         self.limiter = zones.Limiter()
+        self.disruption = zones.Disruption()
         self.heard: dict[str, _Heard] = {}
         self.recorder = env.recorder(IDENTITY, IDENTITY)
         self.controller: Controller[str] = env.controller("node-lifecycle-controller", IDENTITY, self.reconcile)
@@ -77,6 +78,18 @@ class _Lifecycle:
         self.leases = self.controller.on(Lease, self._lease_changed)
 
     def _node_changed(self, old: Node | None, new: Node | None) -> Iterable[str]:
+        node = new if new is not None else old
+        if node is None:
+            return ()
+        turned = self.disruption.see(node.metadata.name, new)
+        if turned and not self.disruption.full:
+            # We, or all of them, were cut off: everybody gets the full time to report.
+            for heard in self.heard.values():
+                heard.at = self.env.clock.monotonic()
+        changed = self._changed(old, new)
+        return [n.metadata.name for n in self.env.informers.of(Node).list()] if turned else changed
+
+    def _changed(self, old: Node | None, new: Node | None) -> Iterable[str]:
         if new is None:
             if old is not None:
                 self.heard.pop(old.metadata.name, None)
@@ -130,18 +143,17 @@ class _Lifecycle:
         heard = self.heard.setdefault(name, _Heard(now))
         left = heard.at + health.silence_limit(node, self.grace) - now
         if left <= 0:
-            node = await self._mark_unknown(node, client)
+            node = await self._mark_unknown(node, heard, client)
         else:
             self.controller.queue.add_after(name, left)
-        ready = health.ready_of(node)
-        if ready in ("True", ""):
-            heard.marked = False
-        elif not heard.marked:
+        if heard.owes_marks and health.ready_of(node) != "True":
             await self._mark_pods(node, client)
-            heard.marked = True
+        heard.owes_marks = False
         await self._taint(node, client)
+        if mirrored := health.labels_to_mirror(node):
+            await client.patch(Node, name, "", StrategicMergePatch({"metadata": {"labels": mirrored}}))
 
-    async def _mark_unknown(self, node: Node, client: Client) -> Node:
+    async def _mark_unknown(self, node: Node, heard: _Heard, client: Client) -> Node:
         before = health.ready_of(node)
         conditions = health.unknown_conditions(node, self.env.clock.now())
         if conditions is None:
@@ -149,6 +161,7 @@ class _Lifecycle:
         changed = replace(node, status=replace(node.status, conditions=conditions))
         node = await client.update(changed, subresource="status")
         if before == "True":
+            heard.owes_marks = True
             self._tell_not_ready(node)
         return node
 
@@ -171,7 +184,10 @@ class _Lifecycle:
 
     async def _taint(self, node: Node, client: Client) -> None:
         may_evict, name = True, node.metadata.name
-        if health.waits_for_eviction(node):
+        full = self.disruption.full
+        if full:
+            may_evict = False
+        elif health.waits_for_eviction(node):
             everyone = [node if n.metadata.name == name else n for n in self.nodes.list()]
             zone = zones.zone_of(node)
             rate = zones.rates(everyone, self.rates, self._healthy)[zone]
@@ -179,7 +195,7 @@ class _Lifecycle:
             may_evict = wait == 0
             if not may_evict:
                 self.controller.queue.add_after(name, CHECK_AGAIN if wait is None else wait)
-        wanted = health.decide_taints(node, self.env.clock.now(), may_evict=may_evict)
+        wanted = health.decide_taints(node, self.env.clock.now(), may_evict=may_evict, lift=full)
         if wanted is not None:
             await client.update(with_spec(node, taints=wanted))
 

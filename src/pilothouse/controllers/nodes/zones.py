@@ -27,6 +27,14 @@ def zone_of(node: Node) -> str:
     return f"{labels.get(REGION, '')}:\x00:{labels.get(ZONE, '')}"
 
 
+EXCLUDED = "node.kubernetes.io/exclude-disruption"
+"""A label: the node's health says nothing about the zone's."""
+
+
+def counts(node: Node) -> bool:
+    return EXCLUDED not in node.metadata.labels
+
+
 def reports_ready(node: Node) -> bool:
     return ready_of(node) == "True"
 
@@ -35,7 +43,7 @@ def rates(nodes: Iterable[Node], told: Rates, healthy: Callable[[Node], bool] = 
     """Evictions a second by zone; `healthy` says which nodes count as well."""
     ready: dict[str, int] = {}
     unready: dict[str, int] = {}
-    for node in nodes:
+    for node in filter(counts, nodes):
         side = ready if healthy(node) else unready
         side[zone_of(node)] = side.get(zone_of(node), 0) + 1
     zones = {*ready, *unready}
@@ -48,6 +56,29 @@ def _rate(ready: int, unready: int, told: Rates) -> float:
     if not ready or unready <= 2 or unready / (ready + unready) < told.threshold:
         return told.normal
     return told.secondary if ready + unready > told.large else 0.0
+
+
+class Disruption:
+    """Whether no node at all is ready: then nobody is evicted, for it is more likely that we are cut off."""
+
+    def __init__(self) -> None:
+        self._counted: set[str] = set()
+        self._ready: set[str] = set()
+
+    @property
+    def full(self) -> bool:
+        return bool(self._counted) and not self._ready
+
+    def see(self, name: str, node: Node | None) -> bool:
+        """Note a node, None if it is gone; whether `full` has changed."""
+        before = self.full
+        self._counted.discard(name)
+        self._ready.discard(name)
+        if node is not None and counts(node):
+            self._counted.add(name)
+            if reports_ready(node):
+                self._ready.add(name)
+        return self.full != before
 
 
 class Limiter:

@@ -23,7 +23,6 @@ from pilothouse.semantics.validation.names import dns_subdomain
 POLICIES = ("Allow", "Forbid", "Replace")
 _NAME_LIMIT = 52
 _ZONE_PART = re.compile(r"(?!-)[A-Za-z._0-9+-]{1,14}\Z")
-_ZONE = re.compile(r"(?:CRON_)?TZ=([^ ]*) ")
 _zones = functools.cache(zoneinfo.available_timezones)
 
 
@@ -84,12 +83,8 @@ def _schedule(text: str, spec: CronJobSpec, old: CronJobSpec | None) -> FieldErr
     if not text:
         return [required(path)]
     errors: FieldErrors = []
-    zone = _ZONE.match(text)
     try:
-        if zone and zone[1] != "Local" and zone[1] not in _zones():
-            errors.append(invalid(path, text, f"provided bad location {zone[1]}: unknown time zone {zone[1]}"))
-        else:
-            cron.parse(text[zone.end() :].strip() if zone else text)
+        cron.parse(text)
     except cron.CronError as error:
         errors.append(invalid(path, text, str(error)))
     if "TZ" not in text:
