@@ -5,6 +5,7 @@ Errors are SelectorError with the API's own text; the API server answers them as
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -127,16 +128,22 @@ def parse_labels(text: str) -> LabelSelector:
 
 
 def of_object(selector: LabelSelectorObject | None) -> LabelSelector:
-    """The selector that a LabelSelector of an object means: absent selects nothing, an empty one everything."""
+    """The selector that a LabelSelector of an object means: absent selects nothing, an empty one everything
+    (metav1.LabelSelectorAsSelector). Raises SelectorError for a key, an operator or values that cannot be."""
     if selector is None:
         return NOTHING
-    found = [Requirement(key, "=", (value,)) for key, value in selector.match_labels.items()]
+    found = [_equality(key, value) for key, value in selector.match_labels.items()]
     names = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
     for expression in selector.match_expressions:
         if expression.operator not in names:
             raise SelectorError(f'"{expression.operator}" is not a valid label selector operator')
         found.append(require(expression.key, names[expression.operator], expression.values))
     return LabelSelector(tuple(sorted(found, key=lambda r: r.key)))
+
+
+@functools.lru_cache(4096)
+def _equality(key: str, value: str) -> Requirement:
+    return require(key, "=", (value,))
 
 
 def of_labels(labels: Mapping[str, str]) -> LabelSelector:

@@ -65,12 +65,14 @@ class Shape:
 
 @dataclass(slots=True, eq=False)
 class FieldShape:
-    """A field of a struct: its facts, its shape, and the base class it is inlined from (else the class itself)."""
+    """A field of a struct: its facts, its shape, the base class it is inlined from (else the class itself), and the
+    names of the structs that are embedded on the way there, outermost first."""
 
     name: str
     fact: FieldFact
     shape: Shape
     owner: type[Any]
+    embedded: tuple[str, ...] = ()
 
 
 def _shape_of(kind: Any) -> Shape:
@@ -87,12 +89,13 @@ def _fields_of_struct(kind: Any) -> dict[str, FieldShape]:
         for name, attribute in (("kind", "kind"), ("apiVersion", "api_version")):
             fact = FieldFact(name, attribute, "string", 0, omit_empty=True)
             found[name] = FieldShape(name, fact, Shape("string", "string"), kind)
-    for base in reversed(kind.__mro__):
-        if base.__module__.startswith("pilothouse.api.types."):
-            for fact in _facts(base.__module__)[base.__name__].fields:
-                if fact.json_name and not fact.inline:
-                    shape = _resolve(fact.go_type, hints[fact.attribute], base.__module__)
-                    found[fact.json_name] = FieldShape(fact.json_name, fact, shape, base)
+    generated = [base for base in kind.__mro__ if base.__module__.startswith("pilothouse.api.types.")]
+    for depth, base in reversed(list(enumerate(generated))):
+        embedded = tuple(outer.__name__ for outer in generated[1 : depth + 1])
+        for fact in _facts(base.__module__)[base.__name__].fields:
+            if fact.json_name and not fact.inline:
+                shape = _resolve(fact.go_type, hints[fact.attribute], base.__module__)
+                found[fact.json_name] = FieldShape(fact.json_name, fact, shape, base, embedded)
     return found
 
 

@@ -102,9 +102,9 @@ CONTROLLER: Body = {"metadata": {"name": "s"}, "spec": {"selector": LABELS, "tem
     [
         (deployment.STRATEGY, SET, 1),
         (statefulset.STRATEGY, SET, 1),
-        (replicaset.STRATEGY, SET, 2),
-        (daemonset.STRATEGY, SET, 2),
-        (replicationcontroller.STRATEGY, CONTROLLER, 2),
+        (replicaset.STRATEGY, SET, 1),
+        (daemonset.STRATEGY, SET, 1),
+        (replicationcontroller.STRATEGY, CONTROLLER, 1),
     ],
 )
 def test_how_often_an_update_tells_what_is_wrong(strategy: Any, body: Body, times: int) -> None:

@@ -113,7 +113,7 @@ def preferred(value: str) -> Body:
             ),
             [
                 'spec.containers[0].resizePolicy: Invalid value: "RestartContainer": '
-                "must be 'NotRequired' when `restartPolicy` is 'Never'"
+                "must be 'NotRequired' when pod `restartPolicy` is 'Never'"
             ],
         ),
         (

@@ -109,7 +109,7 @@ class Walk:
             if key in seen:
                 self.problem(f'duplicate field "{dotted}{key}"')
             seen.add(key)
-            self.struct, self.names, self.path = struct, [*names, key], dotted + key
+            self.struct, self.names, self.path = struct, [*names, *field.embedded, key], dotted + key
             self.member(out, field, member)
         self.struct, self.names, self.path = outer, names, path
         return out

@@ -89,7 +89,7 @@ class Updater:
     ) -> tuple[Stored, bool]:
         form = self._desk.forms[call.api_version]
         if uid:
-            self._check_uid(key, existing, uid)
+            self._check_uid(key, existing, uid, call.dry_run)
         if existing is None:
             if not create:
                 raise self._desk.not_found(call.name)
@@ -102,14 +102,16 @@ class Updater:
         new = writing.place(form.to_storage(wanted), call.namespace)
         return await self._replace(existing, new, call), False
 
-    def _check_uid(self, key: str, existing: Stored | None, wanted: str) -> None:
+    def _check_uid(self, key: str, existing: Stored | None, wanted: str, dry_run: bool) -> None:
+        """Raises StatusError (409). A dry run names the key below the store's own folder, as upstream."""
         uid = existing.obj.metadata.uid if existing is not None else ""
         if wanted == uid:
             return
         r = self._desk.resource
+        shown = key.removeprefix("/registry") if dry_run else key
         told = (
-            f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition "
-            f"failed: UID in precondition: {wanted}, UID in object meta: {uid}"
+            f"StorageError: invalid object, Code: 4, Key: {shown}, ResourceVersion: 0, AdditionalErrorMsg: "
+            f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}"
         )
         raise errors.conflict(r.group, r.resource, key.rpartition("/")[2], told)
 

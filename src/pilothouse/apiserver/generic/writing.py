@@ -87,7 +87,7 @@ def before_update(
         new = bumped(strategy, new, old)
     else:
         new = rules.prepare(keep_parts(new, old, rules.keep), old, write)
-    new = _system_kept(new, old)
+    new = _system_kept(new, old, write.dry_run)
     found = update_errors(strategy, with_empty(new, sent) if strategy.tells_empty else new, old, rules)
     if found:
         resource = strategy.resource
@@ -98,6 +98,8 @@ def before_update(
         warnings = strategy.warnings_update(new, old)
     else:
         warnings = strategy.warnings(new)
+    if rules is not None:
+        new = strategy.defaults(new)  # what is stored is read with its defaults, those of the parts that were kept too
     return strategy.canonicalize(new), warnings
 
 
@@ -179,8 +181,9 @@ def _kept_metadata(new: Any, old: Any) -> Any:
     return with_meta(new, generation=old.metadata.generation)
 
 
-def _system_kept(new: Any, old: Any) -> Any:
-    """What a client may leave out, or cannot change without saying so."""
+def _system_kept(new: Any, old: Any, dry_run: bool) -> Any:
+    """What a client may leave out, or cannot change without saying so. A selfLink goes when it is stored: a dry run
+    shows it."""
     meta, before = new.metadata, old.metadata
     changes: dict[str, Any] = {}
     if not meta.uid:
@@ -191,7 +194,7 @@ def _system_kept(new: Any, old: Any) -> Any:
         changes["deletion_timestamp"] = before.deletion_timestamp
     if before.deletion_grace_period_seconds is not None and meta.deletion_grace_period_seconds is None:
         changes["deletion_grace_period_seconds"] = before.deletion_grace_period_seconds
-    if meta.self_link:
+    if meta.self_link and not dry_run:
         changes["self_link"] = ""
     return with_meta(new, **changes) if changes else new
 

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from pilothouse.api.field_errors import FieldErrors, invalid, not_supported, required
 from pilothouse.api.types.apps.v1 import DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet
-from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Strategy, Write
+from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy, Write
 from pilothouse.apiserver.resources.apps import workload
-from pilothouse.apiserver.resources.core.podspec import warnings
+from pilothouse.apiserver.resources.core.podspec import gated, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.core.podspec.spec import template as template_errors
 from pilothouse.apiserver.resources.declare import with_meta
@@ -58,13 +58,18 @@ def _marked(obj: DaemonSet, generation: int) -> DaemonSet:
 
 
 def prepare_create(obj: DaemonSet, write: Write) -> DaemonSet:
-    return _marked(obj, max(_generation(obj), 1))
+    return _marked(gated.of_template(obj), max(_generation(obj), 1))
 
 
 def prepare_update(new: DaemonSet, old: DaemonSet, write: Write) -> DaemonSet:
     """The annotation is the server's: it counts changes of the template."""
+    new = gated.of_template(new)
     changed = new.spec.template != old.spec.template
     return _marked(new, _generation(old) + 1 if changed else _generation(old))
+
+
+def prepare_status(new: DaemonSet, old: DaemonSet, write: Write) -> DaemonSet:
+    return _marked(new, _generation(old))
 
 
 def _strategy_errors(found: DaemonSetUpdateStrategy) -> FieldErrors:
@@ -103,8 +108,7 @@ def validate(obj: DaemonSet) -> FieldErrors:
 
 
 def validate_update(new: DaemonSet, old: DaemonSet) -> FieldErrors:
-    """Upstream checks a changed set as a new one too: what is wrong with its spec is told twice."""
-    return validate(new) * 2 + workload.unchanged_selector(new.spec.selector, old.spec.selector)
+    return validate(new) + workload.unchanged_selector(new.spec.selector, old.spec.selector)
 
 
 def validate_status(new: DaemonSet, old: DaemonSet) -> FieldErrors:
@@ -146,7 +150,6 @@ STRATEGY = Strategy(
     type=DaemonSet,
     prefix="daemonsets",
     generation=("spec",),
-    meta_update=MetaUpdate(whole=1),
     defaults=defaults,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
@@ -155,5 +158,5 @@ STRATEGY = Strategy(
     warnings_update=lambda new, old: warnings.changed_template("spec.template", new, old, new.spec.template),
     validate_update=validate_update,
     row=row,
-    status=Status(validate=validate_status),
+    status=Status(prepare=prepare_status, validate=validate_status),
 )

@@ -11,7 +11,7 @@ from pilothouse.api.selectors import of_object
 from pilothouse.api.types.apps.v1 import Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment
 from pilothouse.apiserver.generic.strategy import Cell, Scale, Status, Strategy
 from pilothouse.apiserver.resources.apps import workload
-from pilothouse.apiserver.resources.core.podspec import warnings
+from pilothouse.apiserver.resources.core.podspec import gated, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.declare import replicas_scale
 from pilothouse.apiserver.table.cells import age, joined, selector
@@ -132,6 +132,8 @@ STRATEGY = Strategy(
     prefix="deployments",
     generation=("spec", "metadata.annotations"),
     defaults=defaults,
+    prepare_create=lambda obj, write: gated.of_template(obj),
+    prepare_update=lambda new, old, write: gated.of_template(new),
     validate=validate,
     warnings=lambda o: warnings.workload(o.metadata.name, o.spec.template),
     warnings_update=lambda new, old: warnings.changed_template("spec.template", new, old, new.spec.template),

@@ -10,9 +10,9 @@ from pilothouse.api.field_errors import FieldErrors
 from pilothouse.api.selectors import of_object
 from pilothouse.api.types.apps.v1 import ReplicaSet, ReplicaSetSpec, ReplicaSetStatus
 from pilothouse.api.types.core.v1 import ReplicationControllerStatus
-from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Scale, Status, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, Scale, Status, Strategy
 from pilothouse.apiserver.resources.apps import workload
-from pilothouse.apiserver.resources.core.podspec import warnings
+from pilothouse.apiserver.resources.core.podspec import gated, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.declare import replicas_scale
 from pilothouse.apiserver.table.cells import age, selector
@@ -32,8 +32,7 @@ def validate(obj: ReplicaSet) -> FieldErrors:
 
 
 def validate_update(new: ReplicaSet, old: ReplicaSet) -> FieldErrors:
-    """Upstream checks a changed set as a new one too: what is wrong with its spec is told twice."""
-    return validate(new) * 2 + workload.unchanged_selector(new.spec.selector, old.spec.selector)
+    return validate(new) + workload.unchanged_selector(new.spec.selector, old.spec.selector)
 
 
 def status_errors(status: ReplicaSetStatus | ReplicationControllerStatus) -> FieldErrors:
@@ -75,7 +74,8 @@ STRATEGY = Strategy(
     prefix="replicasets",
     defaults=defaults,
     generation=("spec",),
-    meta_update=MetaUpdate(whole=1),
+    prepare_create=lambda obj, write: gated.of_template(obj),
+    prepare_update=lambda new, old, write: gated.of_template(new),
     validate=validate,
     warnings=lambda o: warnings.workload(o.metadata.name, o.spec.template),
     warnings_update=lambda new, old: warnings.changed_template("spec.template", new, old, new.spec.template),

@@ -24,7 +24,7 @@ from pilothouse.api.types.core.v1 import (
 from pilothouse.apiserver.generic.strategy import Cell, Scale, Status, Strategy
 from pilothouse.apiserver.resources.apps import workload
 from pilothouse.apiserver.resources.core import claims
-from pilothouse.apiserver.resources.core.podspec import checks, warnings
+from pilothouse.apiserver.resources.core.podspec import checks, gated, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.core.podspec.spec import template as template_errors
 from pilothouse.apiserver.resources.core.podspec.volumes import claim_spec
@@ -224,6 +224,8 @@ STRATEGY = Strategy(
     name=dns_label,
     defaults=defaults,
     generation=("spec",),
+    prepare_create=lambda obj, write: gated.of_template(obj),
+    prepare_update=lambda new, old, write: gated.of_template(new),
     validate=validate,
     warnings=warn,
     warnings_update=warn_update,

@@ -72,7 +72,7 @@ def labels_selected(path: str, found: PodTemplateSpec, chosen: LabelSelector | N
 
 
 def replica_template(path: str, found: PodTemplateSpec, chosen: LabelSelector | None) -> FieldErrors:
-    """The template of a ReplicaSet or a Deployment: nothing is told of it while its selector is none."""
+    """The template of a ReplicaSet or a Deployment: nothing is said of it while its selector cannot be read."""
     selected = labels_selected(path, found, chosen)
     if selected is None:
         return [invalid("spec.selector", chosen, "invalid label selector")]

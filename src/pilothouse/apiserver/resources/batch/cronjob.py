@@ -14,7 +14,7 @@ from pilothouse.api.types.batch.v1 import CronJob, CronJobSpec
 from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Strategy
 from pilothouse.apiserver.resources.apps.workload import numbers
 from pilothouse.apiserver.resources.batch import job_rules
-from pilothouse.apiserver.resources.core.podspec import checks, warnings
+from pilothouse.apiserver.resources.core.podspec import checks, gated, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.table.cells import NONE, age, joined, selector
 from pilothouse.semantics import cron
@@ -42,6 +42,12 @@ def defaults(obj: CronJob) -> CronJob:
             job_template=job,
         ),
     )
+
+
+def without_gated(obj: CronJob) -> CronJob:
+    job = obj.spec.job_template
+    made = gated.of_template(job)
+    return obj if made is job else replace(obj, spec=replace(obj.spec, job_template=made))
 
 
 def row(obj: CronJob, now: float) -> Sequence[Cell]:
@@ -151,6 +157,8 @@ STRATEGY = Strategy(
     name=dns_subdomain,
     generation=("spec",),
     defaults=defaults,
+    prepare_create=lambda obj, write: without_gated(obj),
+    prepare_update=lambda new, old, write: without_gated(new),
     validate=validate,
     validate_update=lambda new, old: _spec(new.spec, old.spec),
     warnings=warn,

@@ -14,7 +14,7 @@ from pilothouse.api.types.meta.v1 import LabelSelector
 from pilothouse.apiserver.generic.strategy import Cell, Deletion, MetaUpdate, Status, Strategy, Write
 from pilothouse.apiserver.resources.apps.workload import IMMUTABLE, numbers, unchanged_selector
 from pilothouse.apiserver.resources.batch import job_rules, job_status
-from pilothouse.apiserver.resources.core.podspec import warnings
+from pilothouse.apiserver.resources.core.podspec import gated, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.declare import with_meta, with_spec
 from pilothouse.apiserver.table.cells import age, duration, joined, selector
@@ -42,7 +42,6 @@ def defaults(obj: Job) -> Job:
     limit = NO_LIMIT if spec.backoff_limit_per_index is not None else 6
     replacement = "TerminatingOrFailed" if spec.pod_failure_policy is None else "Failed"
     made = template(spec.template)
-    labels = made.metadata.labels
     found = replace(
         spec,
         completions=completions,
@@ -55,12 +54,12 @@ def defaults(obj: Job) -> Job:
         manual_selector=False if spec.manual_selector is None else spec.manual_selector,
         template=made,
     )
-    obj = replace(obj, spec=found)
-    return with_meta(obj, labels=labels) if labels and not obj.metadata.labels else obj
+    return labelled(replace(obj, spec=found))
 
 
 def prepare_create(obj: Job, write: Write) -> Job:
     """Labels that only this job's pods have, and the selector for them."""
+    obj = gated.of_template(obj)
     if obj.spec.manual_selector:
         return obj
     uid = obj.metadata.uid
@@ -68,8 +67,13 @@ def prepare_create(obj: Job, write: Write) -> Job:
     labels = {**job_rules.generated_labels(obj), **made.metadata.labels}
     own = obj.spec.selector or LabelSelector()
     selector = replace(own, match_labels={**own.match_labels, f"{PREFIX}controller-uid": uid})
-    obj = with_spec(obj, selector=selector, template=replace(made, metadata=replace(made.metadata, labels=labels)))
-    return obj if obj.metadata.labels else with_meta(obj, labels=labels)
+    return with_spec(obj, selector=selector, template=replace(made, metadata=replace(made.metadata, labels=labels)))
+
+
+def labelled(obj: Job) -> Job:
+    """A job without labels has those of its template."""
+    labels = obj.spec.template.metadata.labels
+    return with_meta(obj, labels=labels) if labels and not obj.metadata.labels else obj
 
 
 def row(obj: Job, now: float) -> Sequence[Cell]:
@@ -220,6 +224,8 @@ STRATEGY = Strategy(
     meta_update=MetaUpdate(whole=1),
     defaults=defaults,
     prepare_create=prepare_create,
+    prepare_update=lambda new, old, write: gated.of_template(new),
+    canonicalize=labelled,  # once more: a stored job is read with its defaults
     validate=job_rules.job,
     validate_update=validate_update,
     warnings=warn,

@@ -335,16 +335,10 @@ def selecting_spec(path: str, spec: JobSpec) -> FieldErrors:
     """A JobSpec with its selector."""
     errors = job_spec(path, spec)
     if spec.selector is None:
-        return [*errors, required(f"{path}.selector")]
-    errors += selectors.label_selector(f"{path}.selector", spec.selector)
-    try:
-        matcher = of_object(spec.selector)
-    except SelectorError:
-        return errors
-    labels = spec.template.metadata.labels
-    if not matcher.matches(labels):
-        errors.append(invalid(f"{path}.template.metadata.labels", dict(labels), workload.NO_MATCH))
-    return errors
+        errors.append(required(f"{path}.selector"))
+    else:
+        errors += selectors.label_selector(f"{path}.selector", spec.selector)
+    return errors + (workload.labels_selected(f"{path}.template", spec.template, spec.selector) or [])
 
 
 def _last_pod_name(found: Job) -> FieldErrors:

@@ -60,7 +60,8 @@ def canonical(obj: Pod) -> Pod:
 
 
 def prepare_update(new: Pod, old: Pod, write: Write) -> Pod:
-    return _positive_grace(new)
+    kept = without_gated(new.spec)
+    return _positive_grace(new if kept is new.spec else replace(new, spec=kept))
 
 
 def decoded(obj: Pod) -> Pod:

@@ -41,6 +41,9 @@ def validate(new: Pod, old: Pod) -> FieldErrors:
     nominated = status.nominated_node_name
     if nominated and nominated != before.nominated_node_name:
         errors += checks.subdomain("status.nominatedNodeName", nominated)
+        if old.spec.node_name:
+            detail = "may not be set on pods that are already bound to a node"
+            errors.append(forbidden("status.nominatedNodeName", detail))
     if status.qos_class != before.qos_class:
         errors.append(invalid("status.qosClass", status.qos_class, "field is immutable"))
     errors += _transitions(new, old)
@@ -130,7 +133,7 @@ def _containers(pod: Pod) -> FieldErrors:
     for name, found, containers in groups:
         for index, one in enumerate(found):
             at = f"status.{name}[{index}]"
-            errors += _user(f"{at}.linux", one.user, windows=spec.os is not None and spec.os.name == "windows")
+            errors += _user(f"{at}.user.linux", one.user, windows=spec.os is not None and spec.os.name == "windows")
             if not one.allocated_resources_status:
                 continue
             at = f"{at}.allocatedResourcesStatus"

@@ -8,13 +8,17 @@ from msgspec.structs import replace
 
 from pilothouse.api.types.core.v1 import PodTemplate
 from pilothouse.apiserver.generic.strategy import Cell, Deletion, Strategy
-from pilothouse.apiserver.resources.core.podspec import spec, warnings
+from pilothouse.apiserver.resources.core.podspec import gated, spec, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.table.cells import joined, labels
 
 
 def defaults(obj: PodTemplate) -> PodTemplate:
     return replace(obj, template=template(obj.template))
+
+
+def without_gated(obj: PodTemplate) -> PodTemplate:
+    return replace(obj, template=gated.template(obj.template))
 
 
 def row(obj: PodTemplate, now: float) -> Sequence[Cell]:
@@ -32,6 +36,8 @@ STRATEGY = Strategy(
     prefix="podtemplates",
     defaults=defaults,
     generation=("template",),
+    prepare_create=lambda obj, write: without_gated(obj),
+    prepare_update=lambda new, old, write: without_gated(new),
     validate=lambda o: spec.template("template", o.template),
     warnings=lambda o: warnings.template("template", o.template),
     warnings_update=lambda new, old: warnings.changed_template("template", new, old, new.template),

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from pilothouse.api.field_errors import FieldErrors, invalid, required
 from pilothouse.api.types.core.v1 import PodTemplateSpec, ReplicationController
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, MetaUpdate, Scale, Status, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, Scale, Status, Strategy
 from pilothouse.apiserver.resources.apps import workload
 from pilothouse.apiserver.resources.apps.replicaset import status_errors
-from pilothouse.apiserver.resources.core.podspec import warnings
+from pilothouse.apiserver.resources.core.podspec import gated, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.core.podspec.spec import template as template_errors
 from pilothouse.apiserver.resources.declare import replicas_scale
@@ -45,11 +45,6 @@ def validate(obj: ReplicationController) -> FieldErrors:
     return errors + workload.always_running(path, spec.template, "ReplicationController")
 
 
-def validate_update(new: ReplicationController, old: ReplicationController) -> FieldErrors:
-    """Upstream checks a changed controller as a new one too: what is wrong with its spec is told twice."""
-    return validate(new) * 2
-
-
 def validate_status(new: ReplicationController, old: ReplicationController) -> FieldErrors:
     return status_errors(new.status)
 
@@ -80,9 +75,9 @@ STRATEGY = Strategy(
     prefix="controllers",
     defaults=defaults,
     generation=("spec",),
-    meta_update=MetaUpdate(whole=1),
+    prepare_create=lambda obj, write: gated.of_template(obj),
+    prepare_update=lambda new, old, write: gated.of_template(new),
     validate=validate,
-    validate_update=validate_update,
     warnings=warn,
     warnings_update=warn_update,
     row=row,

@@ -13,7 +13,7 @@ from pilothouse.api.field_errors import (
     not_found,
     not_supported,
     required,
-    too_many,
+    too_long,
 )
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec import checks, env, probes, resources, security
@@ -27,6 +27,7 @@ PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
 READ_ONLY_MODES = ("Disabled", "Enabled", "IfPossible")
 RESIZE_RESOURCES = ("cpu", "memory")
 RESIZE_POLICIES = ("NotRequired", "RestartContainer")
+_RULES_LIMIT, _CODES_LIMIT = 20, 255
 _EPHEMERAL_FORBIDDEN = (
     ("lifecycle", "lifecycle"),
     ("livenessProbe", "liveness_probe"),
@@ -167,7 +168,7 @@ def _resize(path: str, container: core.Container | core.EphemeralContainer, arou
         errors += checks.one_of(path, policy.resource_name, RESIZE_RESOURCES, empty_is="required")
         errors += checks.one_of(path, policy.restart_policy, RESIZE_POLICIES, empty_is="required")
         if around.restart_policy == "Never" and policy.restart_policy != "NotRequired":
-            detail = "must be 'NotRequired' when `restartPolicy` is 'Never'"
+            detail = "must be 'NotRequired' when pod `restartPolicy` is 'Never'"
             errors.append(invalid(path, policy.restart_policy, detail))
     return errors
 
@@ -213,10 +214,8 @@ def _restart_rules(path: str, container: core.Container | core.EphemeralContaine
             errors.append(required(f"{path}.restartPolicy", detail))
     else:
         errors += checks.one_of(f"{path}.restartPolicy", container.restart_policy, RESTART_POLICIES)
-    if container.restart_policy is None:
-        return errors
-    if len(container.restart_policy_rules) > 20:
-        return [*errors, too_many(f"{path}.restartPolicyRules", len(container.restart_policy_rules), 20)]
+    if len(container.restart_policy_rules) > _RULES_LIMIT:
+        errors.append(too_long(f"{path}.restartPolicyRules", _RULES_LIMIT))
     for index, rule in enumerate(container.restart_policy_rules):
         at = f"{path}.restartPolicyRules[{index}]"
         errors += checks.one_of(f"{at}.action", rule.action, ("Restart", "RestartAllContainers"))
@@ -225,8 +224,8 @@ def _restart_rules(path: str, container: core.Container | core.EphemeralContaine
             errors.append(required(f"{at}.exitCodes", "must be specified"))
             continue
         errors += checks.one_of(f"{at}.exitCodes.operator", codes.operator, ("In", "NotIn"))
-        if len(codes.values) > 255:
-            errors.append(too_many(f"{at}.exitCodes.values", len(codes.values), 255))
+        if len(codes.values) > _CODES_LIMIT:
+            errors.append(too_long(f"{at}.exitCodes.values", _CODES_LIMIT))
     return errors
 
 

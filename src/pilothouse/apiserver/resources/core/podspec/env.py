@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pilothouse.api.field_errors import FieldErrors, all_invalid, invalid, not_supported, required
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec import checks
-from pilothouse.semantics.validation.names import dns_subdomain, qualified_name
+from pilothouse.semantics.validation.names import dns_label, dns_subdomain, qualified_name
 
 ENV_FIELDS = (
     "metadata.name",
@@ -38,7 +38,7 @@ RESOURCES = (
     "requests.memory",
 )
 _HUGE = ("limits.hugepages-", "requests.hugepages-")
-_SUBSCRIPT = re.compile(r"^(.+)\['(.*)'\]$")
+_SUBSCRIPT = re.compile(r"(.+?)\['(.*)'\]\Z", re.DOTALL)
 _SIZES = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
 
 
@@ -64,7 +64,7 @@ def field_selector(path: str, selector: core.ObjectFieldSelector, allowed: Seque
         return [invalid(f"{path}.fieldPath", selector.field_path, f"error converting fieldPath: {fault}")]
     if subscripted:
         key = subscripted[2].lower() if subscripted[1] == "metadata.annotations" else subscripted[2]
-        return [invalid(path, subscripted[2], text) for text in qualified_name(key)]
+        return [invalid(path, key, text) for text in qualified_name(key)]
     return [] if label in allowed else [not_supported(f"{path}.fieldPath", label, allowed)]
 
 
@@ -89,7 +89,8 @@ def _divisor(path: str, selector: core.ResourceFieldSelector) -> FieldErrors:
         valid, what = ("1m", "1"), "1m and 1 are supported with the cpu resource"
     else:
         kinds = {"memory": "memory", "ephemeral-storage": "local ephemeral storage"}
-        kind = kinds.get(name.partition(".")[2]) or ("hugepages" if name.startswith(_HUGE) else "")
+        own = kinds.get(name.partition(".")[2], "") if name in RESOURCES else ""
+        kind = own or ("hugepages" if name.startswith(_HUGE) else "")
         if not kind:
             return []
         valid, what = _SIZES, f"{', '.join(_SIZES)} are supported with the {kind} resource"
@@ -109,11 +110,14 @@ def _file_key(path: str, selector: core.FileKeySelector) -> FieldErrors:
         found.append(required(f"{path}.key"))
     else:
         found += [invalid(f"{path}.key", selector.key, fault) for fault in checks.env_name(selector.key)]
-    if not selector.volume_name:
+    name = selector.volume_name
+    if not name:
         found.append(required(f"{path}.volumeName"))
+    else:
+        found += all_invalid(f"{path}.volumeName", name, dns_label(name, False))
     if not selector.path:
         return [*found, required(f"{path}.path")]
-    return found + checks.non_reserved(f"{path}.path", selector.path)
+    return found + checks.backsteps(f"{path}.path", selector.path)
 
 
 def _source(path: str, env: core.EnvVar, source: core.EnvVarSource) -> FieldErrors:

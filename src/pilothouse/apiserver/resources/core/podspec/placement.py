@@ -169,6 +169,8 @@ def tolerations(path: str, found: Sequence[core.Toleration]) -> FieldErrors:
             if one.value:
                 detail = "value must be empty when `operator` is 'Exists'"
                 errors.append(invalid(f"{at}.operator", one.value, detail))
+        elif one.operator in ("Gt", "Lt"):  # of a feature that is off by default, and named all the same
+            errors.append(not_supported(f"{at}.operator", one.operator, ("Equal", "Exists", "Lt", "Gt")))
         else:
             # Operators that compare are known, but not switched on: they are named to those who use them.
             known = ("Equal", "Exists", "Lt", "Gt") if one.operator in ("Lt", "Gt") else ("Equal", "Exists")

@@ -200,9 +200,11 @@ def pod_level(path: str, spec: core.PodSpec, claims: Sequence[str]) -> FieldErro
     wanted = spec.resources
     if wanted is None:
         return []
+    if spec.os is not None and spec.os.name == "windows":
+        return [forbidden(path, "may not be set for a windows pod")]
     found: FieldErrors = []
     if wanted.claims:
-        found.append(forbidden(f"{path}.claims", "claims cannot be set for Resources at pod-level"))
+        found.append(forbidden(f"{path}.claims", "claims may not be set for Resources at pod-level"))
     found += requirements(path, wanted, claims, _pod_resource_name)
     for name, total in aggregated(spec).items():
         asked = wanted.requests.get(name)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, invalid, not_supported, required, too_long
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec import checks, windows
+from pilothouse.apiserver.resources.core.podspec.groups import containers_of
 
 _ID_LIMIT = 2**31 - 1
 SECCOMP = ("Localhost", "RuntimeDefault", "Unconfined")
@@ -16,7 +17,7 @@ APPARMOR = ("Localhost", "RuntimeDefault", "Unconfined")
 PROC_MOUNTS = ("Default", "Unmasked")
 CHANGE_POLICIES = ("Always", "OnRootMismatch")
 GROUP_POLICIES = ("Merge", "Strict")
-SELINUX_POLICIES = ("MountOption", "Recursive")
+SELINUX_POLICIES = ("Recursive",)  # MountOption is of the feature SELinuxMount, which is off by default
 _PATH_LIMIT = 4095
 _WINDOWS = "cannot be set for a windows pod"
 _DOTTED = str.maketrans("./", "/.")
@@ -216,5 +217,8 @@ def host_users(path: str, spec: core.PodSpec) -> FieldErrors:
     """A pod with a user namespace of its own shares no other namespace with the node."""
     if spec.host_users is not False:
         return []
-    shared = (("hostNetwork", spec.host_network), ("hostPID", spec.host_pid), ("hostIPC", spec.host_ipc))
-    return [forbidden(f"{path}.{name}", "when `hostUsers` is false") for name, value in shared if value]
+    detail = "when `hostUsers` is false"
+    shared = (("hostNetwork", spec.host_network), ("HostPID", spec.host_pid), ("HostIPC", spec.host_ipc))
+    found = [forbidden(f"{path}.{name}", detail) for name, value in shared if value]
+    devices = (at for at, container in containers_of(path, spec) if container.volume_devices)
+    return found + [forbidden(f"{at}.volumeDevices", detail) for at in devices]

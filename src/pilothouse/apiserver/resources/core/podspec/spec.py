@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, not_found, not_supported, required
+from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, not_found, not_supported, required, too_long
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec import (
     annotated,
@@ -104,7 +104,7 @@ def _hostname_override(path: str, spec: core.PodSpec) -> FieldErrors:
         found.append(forbidden(path, "may not be specified when hostNetwork is true"))
     found += checks.subdomain(path, name)
     if len(name) > 64:
-        found.append(invalid(path, name, "must be no more than 64 characters"))
+        found.append(too_long(path, 64))
     return found
 
 
@@ -134,7 +134,7 @@ def _rest(path: str, spec: core.PodSpec) -> FieldErrors:
 def _system(path: str, spec: core.PodSpec) -> FieldErrors:
     name = spec.os.name if spec.os is not None else ""
     if not name:
-        return [required(f"{path}.os.name", "cannot be empty")]
+        return [required(f"{path}.os.name")]
     if name not in SYSTEMS:
         return [not_supported(f"{path}.os", name, SYSTEMS)]
     return windows.for_linux(path, spec) if name == "linux" else windows.for_windows(path, spec)

@@ -54,14 +54,14 @@ def _tolerations(new: Sequence[core.Toleration], old: Sequence[core.Toleration])
 
 
 def _gates(new: Sequence[core.PodSchedulingGate], old: Sequence[core.PodSchedulingGate]) -> FieldErrors:
+    """A new gate is told of once, where it stands last."""
     known = {gate.name for gate in old}
+    added = {gate.name: index for index, gate in enumerate(new) if gate.name not in known}
     return [
         forbidden(
-            f"spec.schedulingGates[{index}].name",
-            f"only deletion is allowed, but found new scheduling gate '{gate.name}'",
+            f"spec.schedulingGates[{index}].name", f"only deletion is allowed, but found new scheduling gate '{name}'"
         )
-        for index, gate in enumerate(new)
-        if gate.name not in known
+        for name, index in added.items()
     ]
 
 

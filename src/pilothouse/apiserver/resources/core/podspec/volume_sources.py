@@ -167,11 +167,17 @@ def _image(path: str, source: core.ImageVolumeSource) -> FieldErrors:
     return checks.one_of(f"{path}.pullPolicy", source.pull_policy, PULL_POLICIES, empty_is="required")
 
 
+def _named_image(path: str, source: core.ImageVolumeSource) -> FieldErrors:
+    """In a pod the image must be named; a template may leave it to somebody."""
+    found = [] if source.reference else [required(f"{path}.reference")]
+    return found + _image(path, source)
+
+
 CHECKS: Mapping[str, tuple[str, Check]] = {
     "empty_dir": ("emptyDir", _empty_dir),
     "host_path": ("hostPath", disks.host_path),
     "git_repo": ("gitRepo", _git_repo),
-    "gce_persistent_disk": ("gcePersistentDisk", disks.partitioned("pd_name", "pdName")),
+    "gce_persistent_disk": ("persistentDisk", disks.partitioned("pd_name", "pdName")),
     "aws_elastic_block_store": ("awsElasticBlockStore", disks.partitioned("volume_id", "volumeID")),
     "secret": ("secret", _secret),
     "nfs": ("nfs", disks.nfs),
@@ -201,7 +207,8 @@ CHECKS: Mapping[str, tuple[str, Check]] = {
 }
 
 
-_PLUGINS = tuple((attribute, name, check) for attribute, (name, check) in CHECKS.items())
+_TEMPLATE_PLUGINS = tuple((attribute, name, check) for attribute, (name, check) in CHECKS.items())
+_POD_PLUGINS = (*_TEMPLATE_PLUGINS[:-1], ("image", "image", _named_image))
 
 
 def volumes(path: str, found: Sequence[core.Volume], *, template: bool) -> tuple[FieldErrors, dict[str, core.Volume]]:
@@ -210,9 +217,9 @@ def volumes(path: str, found: Sequence[core.Volume], *, template: bool) -> tuple
     good: dict[str, core.Volume] = {}
     for index, volume in enumerate(found):
         at = f"{path}[{index}]"
-        own = disks.one_source(at, volume, _PLUGINS)
-        if volume.image is not None and not volume.image.reference and not template:
-            own.append(required(f"{at}.image.reference"))
+        own = disks.one_source(at, volume, _TEMPLATE_PLUGINS if template else _POD_PLUGINS)
+        if volume.iscsi is not None and volume.iscsi.initiator_name is not None:
+            own += _portal(at, volume.name, volume.iscsi)
         own += all_invalid(f"{at}.name", volume.name, dns_label(volume.name, False)) if volume.name else []
         if not volume.name:
             own.append(required(f"{at}.name"))
@@ -222,6 +229,17 @@ def volumes(path: str, found: Sequence[core.Volume], *, template: bool) -> tuple
             good[volume.name] = volume
         errors += own
     return errors, good
+
+
+def _portal(path: str, name: str, source: core.ISCSIVolumeSource) -> FieldErrors:
+    """The name of the interface that a node makes for an initiator of the volume's own."""
+    if len(f"{name}:{source.target_portal}".encode()) <= 64:
+        return []
+    detail = (
+        "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is "
+        "specified."
+    )
+    return [invalid(f"{path}.name", name, detail)]
 
 
 def claims_of(path: str, pod: str, found: Sequence[core.Volume]) -> FieldErrors:
