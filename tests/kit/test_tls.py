@@ -86,3 +86,83 @@ def test_an_authority_is_itself_again_from_its_files(authority: tls.Authority) -
 def test_bytes_that_are_no_certificate(data: bytes) -> None:
     with pytest.raises(tls.CertificateError):
         tls.inspect(data)
+
+
+SUITES = [
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+]
+
+
+def peer(suite: str, authority: tls.Authority, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2) -> ssl.SSLContext:
+    """A client of somebody else's, who speaks one suite of one version alone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=authority.certificate.decode())
+    context.minimum_version = context.maximum_version = version
+    context.set_ciphers(f"{suite}:@SECLEVEL=0")
+    return context
+
+
+def every_suite() -> list[str]:
+    """What OpenSSL knows for TLS 1.2 and before."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    return [c["name"] for c in context.get_ciphers() if c["protocol"] != "TLSv1.3"]
+
+
+@pytest.fixture(scope="module")
+def servers(authority: tls.Authority) -> dict[str, ssl.SSLContext]:
+    """By the kind of their key: an EC one as we issue, an RSA one as a user may bring."""
+    key = tls.new_rsa_key()
+    request = x509.load_pem_x509_csr(tls.new_request(key, "s", hosts=["localhost"]))
+    rsa = tls.KeyPair(authority.sign_request(request, [ExtendedKeyUsageOID.SERVER_AUTH], now=NOW, lifetime=3600.0), key)
+    ec = authority.issue_server("s", ["localhost"], now=NOW)
+    return {"ECDSA": tls.server_context(ec), "RSA": tls.server_context(rsa)}
+
+
+@pytest.mark.parametrize("suite", sorted({*SUITES, *every_suite()}))
+def test_only_ephemeral_authenticated_suites_shake_hands(
+    authority: tls.Authority, servers: dict[str, ssl.SSLContext], suite: str
+) -> None:
+    server = servers["RSA" if "ECDSA" not in suite else "ECDSA"]
+    try:
+        client = peer(suite, authority)
+    except ssl.SSLError:
+        pytest.fail(f"OpenSSL does not know {suite}")
+    if suite in SUITES:
+        assert handshake(server, client, "localhost") is None
+    else:
+        with pytest.raises(ssl.SSLError):
+            handshake(server, client, "localhost")
+
+
+def test_tls_1_3_is_spoken_and_what_is_older_than_1_2_is_not(
+    authority: tls.Authority, servers: dict[str, ssl.SSLContext]
+) -> None:
+    new = peer("ALL", authority, ssl.TLSVersion.TLSv1_3)
+    assert handshake(servers["ECDSA"], new, "localhost") is None
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old = peer("ALL", authority, ssl.TLSVersion.TLSv1_1)
+    with pytest.raises(ssl.SSLError):
+        handshake(servers["ECDSA"], old, "localhost")
+
+
+def test_a_replaced_pair_is_shown_from_the_next_handshake_on(authority: tls.Authority) -> None:
+    first, second = (authority.issue_client(name, now=NOW) for name in ("one", "two"))
+    server = tls.server_context(authority.issue_server("s", ["localhost"], now=NOW), authority.certificate)
+    client = tls.client_context(authority.certificate, first)
+    assert handshake(server, client, "localhost") == tls.to_der(first.certificate)
+    tls.replace_pair(client, second)
+    assert handshake(server, client, "localhost") == tls.to_der(second.certificate)
+
+
+def test_a_pair_is_a_certificate_with_its_own_key(authority: tls.Authority) -> None:
+    one, two = (authority.issue_client(name, now=NOW) for name in ("one", "two"))
+    assert tls.is_pair(one)
+    assert not tls.is_pair(tls.KeyPair(one.certificate, two.key))
+    assert tls.is_issued_by(one.certificate, authority.certificate)
+    assert not tls.is_issued_by(one.certificate, tls.new_authority("kubernetes-ca", now=NOW).certificate)

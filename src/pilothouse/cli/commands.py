@@ -15,7 +15,8 @@ from pilothouse.seams.house import Check, ClusterStatus, House, HouseError, UpRe
 
 
 def _as_json(status: ClusterStatus) -> dict[str, object]:
-    return {**status._asdict(), "nodes": [node._asdict() for node in status.nodes]}
+    nodes, certificates = ([one._asdict() for one in many] for many in (status.nodes, status.certificates))
+    return {**status._asdict(), "nodes": nodes, "certificates": certificates}
 
 
 def _print_status(status: ClusterStatus) -> None:
@@ -26,6 +27,8 @@ def _print_status(status: ClusterStatus) -> None:
     for node in status.nodes:
         ready = {True: "Ready", False: "NotReady", None: "unknown"}[node.ready]
         print(f"  node           {node.name}  {node.address}  {node.process}  {ready}")
+    for warning in status.warnings:
+        print(f"  warning        {warning}")
 
 
 def _up(house: House, args: argparse.Namespace) -> int:

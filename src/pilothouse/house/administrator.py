@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import urllib.parse
 
 from pilothouse.house.paths import Paths
-from pilothouse.house.pki import PKI
+from pilothouse.house.pki import ADMIN, AUTHORITY, PKI
 from pilothouse.house.spec import ClusterSpec
 from pilothouse.kit import tls
 from pilothouse.seams.house import HouseError
@@ -17,7 +18,11 @@ _SECONDS = 5.0
 def request(paths: Paths, spec: ClusterSpec, method: str, path: str) -> tuple[int, bytes]:
     """One request to the API server as its administrator: (status, body). Raises HouseError if nobody answers."""
     pki = PKI(paths.pki)
-    context = tls.client_context(pki.pair("ca").certificate, pki.pair("admin"))
+    try:
+        context = tls.client_context(pki.pair(AUTHORITY).certificate, pki.pair(ADMIN))
+    except (ssl.SSLError, UnicodeDecodeError) as error:
+        advice = f"pilothouse up --name {spec.name}"
+        raise HouseError(f"the certificates in {paths.pki} are damaged: {error}", advice) from None
     port = urllib.parse.urlsplit(spec.server).port
     connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=_SECONDS)
     try:

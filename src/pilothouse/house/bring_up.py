@@ -9,19 +9,32 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pilothouse.house import kubeconfig, members
+from pilothouse.house import kubeconfig, members, observe
 from pilothouse.house import spec as specs
 from pilothouse.house.daemon import Daemon, stop_all, wait_all_ready
 from pilothouse.house.logging import same_logging
 from pilothouse.house.paths import Paths
-from pilothouse.house.pki import PKI
+from pilothouse.house.pki import (
+    ACCOUNT_KEY,
+    ADMIN,
+    API_SERVER,
+    AUTHORITY,
+    DNS,
+    KUBELET_CLIENT,
+    PKI,
+    PROXY,
+    node_client,
+    node_server,
+)
 from pilothouse.house.spec import ClusterSpec, KubeconfigMark, NodeSpec
 from pilothouse.house.steps import Step, run
-from pilothouse.kit.clock import Clock
-from pilothouse.seams.house import Progress
+from pilothouse.kit.clock import Clock, pause
+from pilothouse.seams.house import HouseError, Progress
 
 CONTROL_PLANE_SECONDS = 30.0
 NODE_SECONDS = 60.0
+READY_SECONDS = 30.0
+_POLL_SECONDS = 0.1
 
 
 @dataclass
@@ -35,6 +48,7 @@ class BringUp:
     progress: Progress
     started: list[Daemon] = field(default_factory=list)
     mark: KubeconfigMark | None = None
+    renewed: set[str] = field(default_factory=set)
 
     def run(self, fail_after: str = "") -> None:
         """Do it, or leave everything as it was and raise HouseError."""
@@ -57,6 +71,7 @@ class BringUp:
         steps.append(
             Step(f"start the control plane and {_nodes(len(self.wanted.nodes))}", self._start, self._stop_started)
         )
+        steps.append(Step("wait until all of it is ready", self._wait_ready))
         steps.append(Step("switch kubectl to it", self._switch_kubectl, self._switch_back))
         return steps
 
@@ -79,7 +94,13 @@ class BringUp:
         return (lambda: shutil.rmtree(directory, ignore_errors=True)) if self._new else (lambda: None)
 
     def _make_certificates(self) -> bool:
-        return PKI(self.paths.pki).ensure(self.wanted, self.clock.now())
+        """Those that a process was started with and cannot use any more make it start again."""
+        made = PKI(self.paths.pki).ensure(self.wanted, self.clock.now(), started=self.paths.store.exists())
+        self.renewed = {pair.name for pair in made if pair.reason}
+        for pair in made:
+            if pair.reason not in ("", "missing"):
+                self.progress.note(f"made {pair.name} anew: {pair.reason}")
+        return bool(made)
 
     # Nodes that the cluster has and shall not have any more.
 
@@ -120,7 +141,9 @@ class BringUp:
         first, *nodes = members.daemons(self.paths, self.wanted)
         if self._must_restart(first):
             first.stop()
-
+        for daemon in nodes:
+            if self.renewed & {node_client(daemon.name), node_server(daemon.name), PROXY, DNS}:
+                daemon.stop()
         launched = []
         for daemon in (first, *nodes):
             if (one := daemon.launch()) is not None:
@@ -133,7 +156,10 @@ class BringUp:
         """The control plane reads at start what it logs, and, of a simulated cluster, the nodes in its process."""
         if self.existing is None or first.pid() is None:
             return False
-        if not same_logging(self.existing, self.wanted):
+        shown = {API_SERVER, KUBELET_CLIENT, ACCOUNT_KEY}
+        if self.wanted.runtime == "simulated":
+            shown |= {node_server(node.name) for node in self.wanted.nodes}
+        if self.renewed & shown or not same_logging(self.existing, self.wanted):
             return True
         return self.existing.nodes != self.wanted.nodes and self.wanted.runtime == "simulated"
 
@@ -147,12 +173,23 @@ class BringUp:
                 if self._new and node.name in started:
                     machine.remove_node_runtime(self.paths, self.wanted, node)
 
+    def _wait_ready(self) -> bool:
+        """What ran already may not answer: nothing is called ready that is not."""
+        deadline = self.clock.monotonic() + READY_SECONDS
+        while not (found := observe.status(self.paths, self.wanted, self.clock.now())).ready:
+            if self.clock.monotonic() > deadline:
+                name = self.wanted.name
+                log = f"see why with: pilothouse logs --name {name}"
+                raise HouseError(f"cluster {name} is not ready: {'; '.join(observe.lacking(found))}", log)
+            pause(_POLL_SECONDS)
+        return False
+
     # kubectl's configuration.
 
     def _switch_kubectl(self) -> bool:
         pki = PKI(self.paths.pki)
-        admin = pki.pair("admin")
-        own = kubeconfig.render(self.wanted, pki.pair("ca").certificate, admin.certificate, admin.key)
+        admin = pki.pair(ADMIN)
+        own = kubeconfig.render(self.wanted, pki.pair(AUTHORITY).certificate, admin.certificate, admin.key)
         file = kubeconfig.path()
         kept = self.existing.kubeconfig if self.existing else None
         mark = kubeconfig.merge(own, file)

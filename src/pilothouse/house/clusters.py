@@ -18,7 +18,7 @@ from pilothouse.house.bring_up import BringUp
 from pilothouse.house.logging import logging_as_asked
 from pilothouse.house.members import daemons
 from pilothouse.house.paths import Paths
-from pilothouse.house.pki import PKI
+from pilothouse.house.pki import ADMIN, AUTHORITY, PKI
 from pilothouse.house.spec import ClusterSpec, NodeSpec
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.seams.house import Check, ClusterStatus, HouseError, Progress, RuntimeKind, UpRequest
@@ -102,7 +102,7 @@ class Clusters:
 
     def status(self, name: str) -> ClusterStatus:
         paths, spec = self._existing(name)
-        return observe.status(paths, spec)
+        return observe.status(paths, spec, self._clock.now())
 
     def _existing(self, name: str) -> tuple[Paths, ClusterSpec]:
         paths = Paths.of(name)
@@ -115,9 +115,9 @@ class Clusters:
     def kubeconfig(self, name: str) -> str:
         paths, spec = self._existing(name)
         pki = PKI(paths.pki)
-        admin = pki.pair("admin")
+        admin = pki.pair(ADMIN)
         text: str = yaml.safe_dump(
-            kubeconfig.render(spec, pki.pair("ca").certificate, admin.certificate, admin.key), sort_keys=False
+            kubeconfig.render(spec, pki.pair(AUTHORITY).certificate, admin.certificate, admin.key), sort_keys=False
         )
         return text
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
+from functools import partial
 
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import ServiceAccount
@@ -19,7 +21,8 @@ from pilothouse.house.bootstrap import cluster_objects
 from pilothouse.house.heart import AUTHENTICATED, CONTROLLER_MANAGER, MASTER, SCHEDULER, Heart
 from pilothouse.house.logging import audit_of
 from pilothouse.house.paths import Paths
-from pilothouse.house.pki import KUBELET_CLIENT, PKI
+from pilothouse.house.pki import API_SERVER, AUTHORITY, KUBELET_CLIENT, PKI
+from pilothouse.house.renewal import Follower, Renewal
 from pilothouse.house.spec import ClusterSpec
 from pilothouse.kit import jwt, memory, tls
 from pilothouse.kit.clock import Clock, SystemClock
@@ -56,6 +59,7 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
     store = await SQLiteStore.open(paths.store)
     scope.spawn(_closing(store), "store")
     signer = jwt.Signer(pki.service_account_key)
+    kubelets = _kubelets(pki, spec, clock)
     server = ApiServer(
         Parts(
             store=store,
@@ -63,14 +67,18 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
             chance=chance,
             authn=AuthnSettings(keys=(signer.key,)),
             signer=signer,
-            kubelets=_kubelets(pki, spec, clock),
+            kubelets=kubelets,
             address=lambda: f"{spec.advertise_address}:{spec.api_port}",
             audit=audit_of(paths, spec),
         )
     )
     await server.start()
     heart = Heart(server, clock, chance, scope)
-    await _listen(heart, pki, spec)
+    context = tls.server_context(pki.pair(API_SERVER), pki.pair(AUTHORITY).certificate)
+    await _listen(heart, spec, context)
+    scope.spawn(Follower(pki, clock).follow(API_SERVER, partial(tls.replace_pair, context)), "certificate/server")
+    scope.spawn(Follower(pki, clock).follow(KUBELET_CLIENT, kubelets.use), "certificate/kubelets")
+    scope.spawn(Renewal(paths, clock).run(), "renewal")
     scope.spawn(compact_for_ever(store, clock), "compaction")
     scope.spawn(LagGuard(clock, server.parts.metrics).run(), "lag")
     await cluster_objects(heart.client(MASTER), spec)
@@ -86,7 +94,7 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
 
 
 def _kubelets(pki: PKI, spec: ClusterSpec, clock: Clock) -> SecureKubelets:
-    authority, pair = pki.pair("ca").certificate, pki.pair(KUBELET_CLIENT)
+    authority, pair = pki.pair(AUTHORITY).certificate, pki.pair(KUBELET_CLIENT)
     if spec.runtime == "simulated":  # without networks, all kubelets are on the loopback
         return SecureKubelets(authority, pair, clock, lambda address: "127.0.0.1")
     return SecureKubelets(authority, pair, clock)
@@ -100,16 +108,15 @@ async def _closing(store: SQLiteStore) -> None:
         await store.close()
 
 
-async def _listen(heart: Heart, pki: PKI, spec: ClusterSpec) -> None:
+async def _listen(heart: Heart, spec: ClusterSpec, context: ssl.SSLContext) -> None:
     http = Server(heart.server.handle, heart.clock, name="https")
-    context = tls.server_context(pki.pair("apiserver"), pki.pair("ca").certificate)
     addresses = ["127.0.0.1"] if spec.runtime == "simulated" else ["127.0.0.1", spec.gateway]
     for address in addresses:
         await http.listen(address, spec.api_port, context)
 
 
 def _run_controllers(heart: Heart, pki: PKI, spec: ClusterSpec) -> None:
-    authority = pki.pair("ca")
+    authority = pki.pair(AUTHORITY)
     informers = Informers(heart.client(CONTROLLER_MANAGER), heart.clock, heart.chance, heart.scope)
     environment = Environment(
         client_for=lambda name: heart.client(controller_identity(name)),

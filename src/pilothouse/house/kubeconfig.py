@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from pilothouse.house.spec import ClusterSpec, KubeconfigMark, write_atomically
+from pilothouse.kit.tls import KeyPair
 from pilothouse.seams.house import HouseError
 
 _SECTIONS = ("clusters", "users", "contexts")
@@ -37,21 +38,24 @@ def path() -> pathlib.Path:
 def render(spec: ClusterSpec, ca: bytes, certificate: bytes, key: bytes) -> dict[str, Any]:
     """The kubeconfig of one cluster alone, with its data inline. Arguments are PEM."""
     name = context_name(spec.name)
-
-    def inline(pem: bytes) -> str:
-        return base64.b64encode(pem).decode()
-
+    cluster = {"server": spec.server, "certificate-authority-data": _inline(ca)}
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "preferences": {},
-        "clusters": [{"name": name, "cluster": {"server": spec.server, "certificate-authority-data": inline(ca)}}],
-        "users": [
-            {"name": name, "user": {"client-certificate-data": inline(certificate), "client-key-data": inline(key)}}
-        ],
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": _credentials(certificate, key)}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
         "current-context": name,
     }
+
+
+def _inline(pem: bytes) -> str:
+    return base64.b64encode(pem).decode()
+
+
+def _credentials(certificate: bytes, key: bytes) -> dict[str, str]:
+    return {"client-certificate-data": _inline(certificate), "client-key-data": _inline(key)}
 
 
 @contextlib.contextmanager
@@ -116,6 +120,21 @@ def merge(own: dict[str, Any], file: pathlib.Path) -> KubeconfigMark:
         merged["current-context"] = name
         _write(file, merged)
     return KubeconfigMark(str(file))
+
+
+def renew(name: str, mark: KubeconfigMark, pair: KeyPair) -> None:
+    """Put a new client certificate into the entry of cluster `name`, if the file still has one; nothing else changes.
+    Raises HouseError for a file that cannot be read."""
+    file, own = pathlib.Path(mark.path), context_name(name)
+    if not file.exists():
+        return
+    with _locked(file):
+        config = _read(file)
+        mine = [user for user in config.get("users") or [] if user.get("name") == own]
+        for user in mine:
+            user["user"] = {**(user.get("user") or {}), **_credentials(pair.certificate, pair.key)}
+        if mine:
+            _write(file, config)
 
 
 def remove(name: str, mark: KubeconfigMark) -> None:

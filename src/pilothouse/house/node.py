@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import pathlib
+from functools import partial
 
 from pilothouse.api.types.core.v1 import Node, Service
 from pilothouse.dns.runner import ClusterDNS
 from pilothouse.house import machine
 from pilothouse.house.holding import hold
 from pilothouse.house.paths import Paths
-from pilothouse.house.pki import DNS, PKI, PROXY
+from pilothouse.house.pki import AUTHORITY, DNS, PKI, PROXY, node_client, node_server
+from pilothouse.house.renewal import Follower
 from pilothouse.house.spec import ClusterSpec, NodeSpec
 from pilothouse.kit import memory, tls
 from pilothouse.kit.clock import SystemClock
@@ -41,12 +43,12 @@ class Identity:
 
     def __init__(self, spec: ClusterSpec, pki: PKI, pair: str, scope: TaskScope) -> None:
         clock = SystemClock()
-        keys = pki.pair(pair)
+        certificate, key = pki.files(pair)
         access = Access(
             server=f"https://{spec.gateway}:{spec.api_port}",
-            authority=pki.pair("ca").certificate,
-            certificate=keys.certificate,
-            key=keys.key,
+            authority=pki.pair(AUTHORITY).certificate,
+            certificate_file=str(certificate),  # it is replaced while the node runs
+            key_file=str(key),
         )
         self.client = HTTPSClient(Connection(access, clock, user_agent=f"pilothouse/{pair}"))
         self.informers = Informers(self.client, clock, Chance(), scope)
@@ -81,7 +83,7 @@ async def start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, scope: T
     await _reachable(spec.gateway, spec.api_port, clock)
     proxy = Identity(spec, pki, PROXY, scope)
     dns = Identity(spec, pki, DNS, scope)
-    own = Identity(spec, pki, f"node-{member.name}", scope)
+    own = Identity(spec, pki, node_client(member.name), scope)
     place = Place(member.name, pod_cidrs=(spec.pod_cidr,), own_addresses=frozenset({spec.dns_address}))
     service_proxy = ServiceProxy(proxy.informers, NftKernel(), clock, place)
     cluster_dns = ClusterDNS(dns.informers, clock, chance, [spec.dns_address], domain=spec.cluster_domain)
@@ -126,9 +128,12 @@ async def _reachable(address: str, port: int, clock: SystemClock) -> None:
 
 
 async def _serve_kubelet(server: KubeletServer, pki: PKI, options: NodeOptions, scope: TaskScope) -> None:
-    context = tls.server_context(pki.pair(f"node-{options.name}-server"), pki.pair("ca").certificate)
+    pair = node_server(options.name)
+    context = tls.server_context(pki.pair(pair), pki.pair(AUTHORITY).certificate)
     await server.listen(options.address, options.kubelet_port, context)
     scope.spawn(hold(server), "kubelet-server")
+    follower = Follower(pki, SystemClock())
+    scope.spawn(follower.follow(pair, partial(tls.replace_pair, context)), "certificate/server")
 
 
 async def _ready(own: Identity, name: str) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pilothouse.house.administrator import request
 from pilothouse.house.members import daemons
 from pilothouse.house.paths import Paths
+from pilothouse.house.pki import AUTHORITY, DAY, PKI
 from pilothouse.house.spec import ClusterSpec
-from pilothouse.seams.house import ClusterStatus, HouseError, NodeStatus
+from pilothouse.kit import logs
+from pilothouse.seams.house import CertificateStatus, ClusterStatus, HouseError, NodeStatus
+
+WARN_DAYS = 30
 
 
 def _ready_condition(node: dict[str, Any]) -> bool:
@@ -26,8 +31,42 @@ def node_readiness(paths: Paths, spec: ClusterSpec) -> dict[str, bool]:
     return {node["metadata"]["name"]: _ready_condition(node) for node in json.loads(body)["items"]}
 
 
-def status(paths: Paths, spec: ClusterSpec) -> ClusterStatus:
-    """The whole picture; never raises for what does not run."""
+def certificates(paths: Paths, spec: ClusterSpec, now: float) -> tuple[CertificateStatus, ...]:
+    """When each certificate expires, the authority's first."""
+    return tuple(
+        CertificateStatus(name, logs.stamp(ends) if ends else "", max(int((ends - now) // DAY), 0))
+        for name, ends in PKI(paths.pki).expiries(spec)
+    )
+
+
+def certificate_warnings(cluster: str, found: Sequence[CertificateStatus]) -> Iterator[str]:
+    """What is said of certificates that expire within WARN_DAYS, have expired or cannot be read."""
+    for one in found:
+        if one.days >= WARN_DAYS:
+            continue
+        advice = f"renew it with: pilothouse up --name {cluster}"
+        if one.name == AUTHORITY:
+            advice = "it cannot be renewed: save what you need, take the cluster down, and bring up a new one"
+        if not one.expires:
+            yield f"certificate {one.name} is lost or damaged; {advice}"
+        else:
+            how_long = {0: "today, or it has", 1: "in 1 day"}.get(one.days, f"in {one.days} days")
+            yield f"certificate {one.name} expires on {one.expires[:10]} ({how_long}); {advice}"
+
+
+def lacking(found: ClusterStatus) -> list[str]:
+    """What keeps a cluster from being ready, in words; empty if it is."""
+    if found.ready:
+        return []
+    if found.control_plane != "running":
+        return ["the control plane is stopped"]
+    bad = [node for node in found.nodes if node.process != "running" or node.ready is False]
+    words = [f"{node.name} is {'not ready' if node.process == 'running' else 'stopped'}" for node in bad]
+    return words or ["the API server does not answer"]
+
+
+def status(paths: Paths, spec: ClusterSpec, now: float) -> ClusterStatus:
+    """The whole picture as of `now` (seconds since the epoch); never raises for what does not run."""
     running = {daemon.name: daemon.pid() is not None for daemon in daemons(paths, spec)}
     readiness: dict[str, bool] | None = None
     serving = False
@@ -47,6 +86,7 @@ def status(paths: Paths, spec: ClusterSpec) -> ClusterStatus:
         )
         for node in spec.nodes
     )
+    found = certificates(paths, spec, now)
     return ClusterStatus(
         name=spec.name,
         runtime=spec.runtime,
@@ -55,4 +95,6 @@ def status(paths: Paths, spec: ClusterSpec) -> ClusterStatus:
         ready=serving and all(n.ready and n.process == "running" for n in nodes),
         nodes=nodes,
         state_directory=str(paths.state),
+        certificates=found,
+        warnings=tuple(certificate_warnings(spec.name, found)),
     )

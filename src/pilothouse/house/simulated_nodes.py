@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import Service
 from pilothouse.house.heart import AUTHENTICATED, Heart
 from pilothouse.house.holding import hold
 from pilothouse.house.paths import Paths
-from pilothouse.house.pki import NODES_GROUP, PKI
+from pilothouse.house.pki import AUTHORITY, NODES_GROUP, PKI, node_server
+from pilothouse.house.renewal import Follower
 from pilothouse.house.spec import ClusterSpec, NodeSpec
 from pilothouse.kit import tls
 from pilothouse.kubelet.kubelet import Kubelet
@@ -58,7 +60,11 @@ async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: 
     )
     server = KubeletServer(KubeletHost(kubelet), heart.clock)
     pki = PKI(paths.pki)
-    context = tls.server_context(pki.pair(f"node-{member.name}-server"), pki.pair("ca").certificate)
+    pair = node_server(member.name)
+    context = tls.server_context(pki.pair(pair), pki.pair(AUTHORITY).certificate)
     await server.listen_socket(bound, context)
+    heart.scope.spawn(
+        Follower(pki, heart.clock).follow(pair, partial(tls.replace_pair, context)), f"certificate/{pair}"
+    )
     heart.scope.spawn(hold(server), f"kubelet-server/{member.name}")
     await kubelet.start()

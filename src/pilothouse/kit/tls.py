@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -37,6 +38,10 @@ _NO_USAGE = {
     "encipher_only": False,
     "decipher_only": False,
 }
+
+
+# What is spoken under TLS 1.2: ephemeral keys and authenticated encryption alone. TLS 1.3 has nothing else.
+_SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 class CertificateError(ValueError):
@@ -224,6 +229,20 @@ def load_certificate(data: bytes) -> x509.Certificate:
         raise CertificateError(str(error)) from error
 
 
+def is_pair(pair: KeyPair) -> bool:
+    """Whether the key is the certificate's. Raises CertificateError for bytes that are neither."""
+    return load_certificate(pair.certificate).public_key() == load_key(pair.key).public_key()
+
+
+def is_issued_by(certificate: bytes, authority: bytes) -> bool:
+    """Whether the key of `authority` signed `certificate` (both PEM or DER). Raises CertificateError."""
+    try:
+        load_certificate(certificate).verify_directly_issued_by(load_certificate(authority))
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
 def load_key(data: bytes) -> PrivateKeyTypes:
     """A private key from PEM. Raises CertificateError."""
     try:
@@ -240,10 +259,8 @@ def to_der(certificate: bytes) -> bytes:
 def server_context(pair: KeyPair, client_authorities: bytes | None = None) -> ssl.SSLContext:
     """TLS for a server. With `client_authorities` (PEM, one or more) clients may present a certificate of theirs;
     one of somebody else ends the handshake. Only HTTP/1.1 is offered by ALPN."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    _load_pair(context, pair)
+    context = _modern(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    replace_pair(context, pair)
     if client_authorities:
         context.load_verify_locations(cadata=client_authorities.decode("ascii"))
         context.verify_mode = ssl.CERT_OPTIONAL
@@ -252,20 +269,27 @@ def server_context(pair: KeyPair, client_authorities: bytes | None = None) -> ss
 
 def client_context(authorities: bytes | None, pair: KeyPair | None = None) -> ssl.SSLContext:
     """TLS for a client that trusts `authorities` (PEM; None trusts anyone) and shows `pair` if asked."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    context = _modern(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     if authorities is None:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     else:
         context.load_verify_locations(cadata=authorities.decode("ascii"))
     if pair is not None:
-        _load_pair(context, pair)
+        replace_pair(context, pair)
     return context
 
 
-def _load_pair(context: ssl.SSLContext, pair: KeyPair) -> None:
+def _modern(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_SUITES)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def replace_pair(context: ssl.SSLContext, pair: KeyPair) -> None:
+    """Show `pair` on connections that are made from now on; those that are there go on with what they began with.
+    Raises ssl.SSLError for a key that is not the certificate's."""
     # The ssl module reads keys from files only; this one is readable by us alone and lives for this call.
     with _private_file(pair.certificate + b"\n" + pair.key) as path:
         context.load_cert_chain(path)

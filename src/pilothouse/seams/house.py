@@ -38,6 +38,14 @@ class NodeStatus(NamedTuple):
     """The Node object's Ready condition; None while the API server cannot be asked."""
 
 
+class CertificateStatus(NamedTuple):
+    """One certificate of a cluster: when it expires (RFC 3339), and in how many days (0: it has, or cannot be read)."""
+
+    name: str
+    expires: str
+    days: int
+
+
 class ClusterStatus(NamedTuple):
     name: str
     runtime: RuntimeKind
@@ -46,6 +54,9 @@ class ClusterStatus(NamedTuple):
     ready: bool
     nodes: tuple[NodeStatus, ...]
     state_directory: str
+    certificates: tuple[CertificateStatus, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What will stop working soon, or is not as it should be, each with what to do."""
 
 
 class Check(NamedTuple):

@@ -72,6 +72,10 @@ class SecureKubelets:
         self._clock = clock
         self._host = host
 
+    def use(self, pair: tls.KeyPair) -> None:
+        """Show `pair` on connections that are made from now on."""
+        tls.replace_pair(self._context, pair)
+
     async def connect(self, node: Node) -> RawStream:
         address = address_of(node)
         host = self._host(address)

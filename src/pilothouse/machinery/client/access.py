@@ -62,17 +62,30 @@ class Credentials:
             return None
         stamp = _stamps(access.certificate_file, access.key_file)
         if self._context is None or stamp != self._context_stamp:
-            pair = None
-            if access.certificate:
-                pair = tls.KeyPair(access.certificate, access.key)
-            elif access.certificate_file:
-                pair = tls.KeyPair(_read(access.certificate_file), _read(access.key_file or access.certificate_file))
-            authority = None if access.insecure else access.authority
-            if authority is None and not access.insecure:
-                raise AccessError(f"no certificate authority given for {access.server}")
-            self._context = tls.client_context(authority, pair)
-            self._context_stamp = stamp
+            try:
+                self._context = self._new_context()
+            except AccessError:
+                # Between the writing of one file and the other the pair is none: the one before still serves.
+                if self._context is None:
+                    raise
+            else:
+                self._context_stamp = stamp
         return self._context
+
+    def _new_context(self) -> ssl.SSLContext:
+        access = self._access
+        pair = None
+        if access.certificate:
+            pair = tls.KeyPair(access.certificate, access.key)
+        elif access.certificate_file:
+            pair = tls.KeyPair(_read(access.certificate_file), _read(access.key_file or access.certificate_file))
+        authority = None if access.insecure else access.authority
+        if authority is None and not access.insecure:
+            raise AccessError(f"no certificate authority given for {access.server}")
+        try:
+            return tls.client_context(authority, pair)
+        except ssl.SSLError as error:
+            raise AccessError(f"the client certificate for {access.server} cannot be used: {error}") from error
 
     def token(self) -> str:
         """The bearer token; empty if there is none."""
