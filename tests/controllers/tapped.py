@@ -1,7 +1,9 @@
-"""A client with a tap in it: tests see every request that controllers make, may refuse it, or lose its answer."""
+"""A client with a tap in it: tests see every request that controllers make, may refuse it, lose its answer, let it
+arrive late, or hold back what watches tell."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from pilothouse.api.errors import StatusError
 from pilothouse.api.facts import Resource
 from pilothouse.api.object import Object
 from pilothouse.api.types.meta.v1 import PartialObjectMetadata
+from pilothouse.kit.clock import Clock
 from pilothouse.machinery.client import Client, ListPage, MetadataClient, Patch, TransportError, WatchEvent
 
 K = TypeVar("K", bound=Object)
@@ -44,13 +47,23 @@ Fault = Callable[[Request], BaseException | None]
 
 @dataclass
 class Tap:
-    """What happened, and what shall. `refuse` answers the error of a request that is not carried out; `lose` that of
-    one that is carried out, and whose answer does not arrive."""
+    """What happened, and what shall.
+
+    `refuse` answers the error of a request that is not carried out; `lose` that of one that is carried out, and whose
+    answer does not arrive; `late` that of one that is carried out only after `lateness` seconds, when nobody waits for
+    the answer any more. `lag` tells how many seconds a watch of a kind takes for its next event.
+    """
 
     made: list[Request] = field(default_factory=list)
     refused: list[tuple[Request, StatusError]] = field(default_factory=list)
     refuse: list[Fault] = field(default_factory=list)
     lose: list[Fault] = field(default_factory=list)
+    late: list[Fault] = field(default_factory=list)
+    lateness: float = 0.0
+    lag: Callable[[type[Any]], float] = field(default=lambda kind: 0.0)
+    delayed: Callable[[float, Callable[[], Awaitable[None]]], None] = field(default=lambda seconds, work: None)
+    under_way: int = 0
+    """Late requests that have not arrived yet."""
 
     def forbidden(self) -> list[str]:
         """The refusals of authorization; those of admission have other words."""
@@ -66,21 +79,64 @@ class Tap:
                 if hasattr(work, "close"):
                     work.close()
                 raise error
+        for fault in self.late:
+            if (error := fault(request)) is not None:
+                self.under_way += 1
+                self.delayed(self.lateness, lambda: self._late(request, work))
+                raise error
+        answer = await self._answered(request, work)
+        for fault in self.lose:
+            if (error := fault(request)) is not None:
+                raise error
+        return answer
+
+    async def _late(self, request: Request, work: Awaitable[Any]) -> None:
+        with contextlib.suppress(StatusError):
+            await self._answered(request, work)
+        self.under_way -= 1
+
+    async def _answered(self, request: Request, work: Awaitable[R]) -> R:
         try:
             answer = await work
         except StatusError as error:
             self.refused.append((request, error))
             raise
         self.made.append(request)
-        for fault in self.lose:
-            if (error := fault(request)) is not None:
-                raise error
         return answer
 
 
 def lost(request: Request) -> TransportError:
     """The fault of an answer that did not arrive."""
     return TransportError(f"{request.verb} {request.resource}: connection reset")
+
+
+class LaggingClient:
+    """The informers' client: lists are current, watches lag as the tap says. Never for longer than they are cut off."""
+
+    def __init__(self, client: Client, tap: Tap, clock: Clock) -> None:
+        self._client = client
+        self._tap = tap
+        self._clock = clock
+
+    @property
+    def metadata(self) -> MetadataClient:
+        return self._client.metadata
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    @contextlib.asynccontextmanager
+    async def watch(
+        self, kind: type[K], namespace: str = "", **options: Any
+    ) -> AsyncIterator[AsyncIterator[WatchEvent[K]]]:
+        async def late(events: AsyncIterator[WatchEvent[K]]) -> AsyncIterator[WatchEvent[K]]:
+            async for event in events:
+                if lag := self._tap.lag(kind):
+                    await self._clock.sleep(lag)
+                yield event
+
+        async with self._client.watch(kind, namespace, **options) as events:
+            yield late(events)
 
 
 class TappedClient:

@@ -7,9 +7,9 @@ identity and the rights that it has in a cluster; whoever is refused by authoriz
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -32,7 +32,7 @@ from pilothouse.testing.clock import VirtualClock
 from pilothouse.testing.fake_client import FakeClient
 from pilothouse.testing.fake_cluster import FakeCluster
 from tests.apiserver.servers import signer
-from tests.controllers.tapped import Tap, TappedClient
+from tests.controllers.tapped import LaggingClient, Tap, TappedClient
 
 T = TypeVar("T")
 replace = msgspec.structs.replace
@@ -103,7 +103,13 @@ async def world(
             await administrator.create(ServiceAccount(metadata=ObjectMeta(name="default", namespace="ns")))
         made = World(clock, administrator)
         scope = await stack.enter_async_context(TaskScope("controllers"))
-        informers = Informers(clients(MANAGER), clock, Chance(1), scope)
+
+        async def later(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+            await clock.sleep(seconds)
+            await work()
+
+        made.tap.delayed = lambda seconds, work: _spawned(scope, later(seconds, work))
+        informers = Informers(cast(Client, LaggingClient(clients(MANAGER), made.tap, clock)), clock, Chance(1), scope)
         env = Environment(
             lambda name: TappedClient(clients(name), made.tap, name),
             informers,
@@ -120,6 +126,10 @@ async def world(
 
 
 MANAGER = "the controllers' manager"
+
+
+def _spawned(scope: TaskScope, work: Coroutine[Any, Any, None]) -> None:
+    scope.spawn(work, "late request")
 
 
 def _fake(clock: VirtualClock) -> Callable[[str], Client]:

@@ -1,7 +1,7 @@
 """The shell of every controller, written once: informers feed keys, workers reconcile them, failures back off.
 
 `reconcile(key, client)` looks at the caches, decides, and writes through `client`. It is called for one key by one
-worker at a time, and never before the caches show what it wrote for that key the last time.
+worker at a time, and never before the caches show what it wrote for that key the last time, however long they take.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pilothouse.api.errors import StatusError
 from pilothouse.api.object import Object
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.tasks import TaskScope, attempt
+from pilothouse.machinery.backoff import Backoff
 from pilothouse.machinery.client.interface import CLIENT_ERRORS, Client
 from pilothouse.machinery.informer import Informer, Informers
 from pilothouse.machinery.own_writes import OwnWrites, RecordingClient
@@ -52,8 +53,14 @@ class Controller(Generic[T]):
         self._workers = workers
         self._needed: list[Informer[Any]] = []
         self._writes: dict[T, OwnWrites] = {}
+        self._awaited: set[T] = set()
+        """Keys that an informer lets in as soon as it shows what was written for them."""
+        self._lost: dict[T, Backoff] = {}
+        """Keys of which the server could not be asked yet what became of a write."""
         self.reconciled = 0
         self.failed = 0
+        self.skipped = 0
+        """Rounds that did not take place because a cache was older than what was written for the key."""
         self.seconds = 0.0
         """Time spent in rounds, waiting for answers included."""
 
@@ -97,17 +104,19 @@ class Controller(Generic[T]):
             self.queue.done(key)
 
     async def work_on(self, key: T) -> None:
-        """One round for `key`: wait for our own writes to show, reconcile, back off or forget."""
-        writes = self._writes.pop(key, None)
-        if writes is not None:
-            await writes.wait_seen()
-        else:
-            writes = OwnWrites(self._informers, self._clock)
+        """One round for `key`: not before our own writes show; reconcile, back off or forget."""
+        writes = self._writes.get(key) or OwnWrites(self._informers, self._clock)
+        if writes.pending and not await self._current(key, writes):
+            self.skipped += 1
+            return
         begun = self._clock.monotonic()
-        failure = await attempt(self._round(key, RecordingClient(self._client, writes)))
+        client = RecordingClient(self._client, writes, self._informers.chance.name_suffix)
+        failure = await attempt(self._round(key, client))
         self.seconds += self._clock.monotonic() - begun
         if writes.pending:
             self._writes[key] = writes
+        else:
+            self._writes.pop(key, None)
         self.reconciled += 1
         if failure is None:
             self.queue.forget(key)
@@ -115,6 +124,27 @@ class Controller(Generic[T]):
         self.failed += 1
         self._tell(key, failure)
         self.queue.add_rate_limited(key)
+
+    async def _current(self, key: T, writes: OwnWrites) -> bool:
+        """Whether the caches show what was written for `key`; if not, it is let in again when they may."""
+        failure = await attempt(writes.find_lost(self._client))
+        if failure is not None:
+            self._tell(key, failure)
+            backoff = self._lost.setdefault(key, Backoff(self._clock, self._informers.chance))
+            self.queue.add_after(key, backoff.next_delay())
+            return False
+        self._lost.pop(key, None)
+        if (unseen := writes.unseen()) is None:
+            return True
+        if key not in self._awaited:
+            self._awaited.add(key)
+            informer, version = unseen
+            informer.when_version(version, lambda: self._shown(key))
+        return False
+
+    def _shown(self, key: T) -> None:
+        self._awaited.discard(key)
+        self.queue.add(key)
 
     async def part(self, subject: object, work: Coroutine[Any, Any, object]) -> Exception | None:
         """Do a part of a round that must not keep the other parts. Its failure is counted and logged as a round's is,

@@ -54,7 +54,7 @@ class Informer(Generic[K]):
         self._objects: dict[str, dict[str, K]] = {}
         self._handlers: list[Handler[K]] = []
         self._indexes: dict[str, _Index[K]] = {}
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
 
     def get(self, name: str, namespace: str = "") -> K | None:
@@ -119,12 +119,20 @@ class Informer(Generic[K]):
 
     async def wait_version(self, version: int) -> None:
         """Return when everything up to revision `version` has been seen."""
-        if self.synced and self.version >= version:
+        if self.shows(version):
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._order += 1
-        heapq.heappush(self._waiting, (version, self._order, future))
+        self.when_version(version, lambda: None if future.done() else future.set_result(None))
         await future
+
+    def shows(self, version: int) -> bool:
+        """Whether everything up to revision `version` has been seen."""
+        return self.synced and self.version >= version
+
+    def when_version(self, version: int, callback: Callable[[], None]) -> None:
+        """Call `callback` once, as soon as everything up to revision `version` has been seen, which is not yet."""
+        self._order += 1
+        heapq.heappush(self._waiting, (version, self._order, callback))
 
     def _put(self, obj: K) -> None:
         meta = obj.metadata
@@ -161,9 +169,7 @@ class Informer(Generic[K]):
         if resource_version:
             self.version = max(self.version, int(resource_version))
         while self._waiting and self.synced and self._waiting[0][0] <= self.version:
-            future = heapq.heappop(self._waiting)[2]
-            if not future.done():
-                future.set_result(None)
+            heapq.heappop(self._waiting)[2]()
 
 
 class Informers:
@@ -181,7 +187,7 @@ class Informers:
     ) -> None:
         self._client = client
         self._clock = clock
-        self._chance = chance
+        self.chance = chance
         self._scope = scope
         self._fields = fields or {}
         self._held: dict[type[Any], Informer[Any]] = {}
@@ -192,13 +198,18 @@ class Informers:
         if held is None:
             held = self._held[kind] = Informer(kind)
             selector = self._fields.get(kind, "")
-            reflector = Reflector(self._client, kind, held, self._clock, self._chance, field_selector=selector)
+            reflector = Reflector(self._client, kind, held, self._clock, self.chance, field_selector=selector)
             self._scope.spawn(reflector.run(), f"informer/{kind.__name__}")
         return held
 
     def known(self, kind: type[Any]) -> Informer[Any] | None:
         """The informer of `kind` if somebody asked for it before."""
         return self._held.get(kind)
+
+    async def read(self, kind: type[K], name: str, namespace: str = "") -> K | None:
+        """The object as the server has it now, past every cache. Raises the client's errors."""
+        page = await self._client.list(kind, namespace, field_selector=f"metadata.name={name}")
+        return page.items[0] if page.items else None
 
     async def wait_synced(self) -> None:
         """Return when every informer asked for so far has its first list."""

@@ -31,6 +31,8 @@ def expose(registry: Registry, controllers: Sequence[Controller[Any]]) -> None:
     registry.read("controller_reconciles_total", told, each(lambda c: c.reconciled), label, kind="counter")
     told = "Rounds that failed."
     registry.read("controller_failures_total", told, each(lambda c: c.failed), label, kind="counter")
+    told = "Rounds put off because a cache was older than what the controller itself had written."
+    registry.read("stale_sync_skips_total", told, each(lambda c: c.skipped), label, kind="counter")
     told = "Seconds that workers have spent on keys they still have."
     registry.read("workqueue_unfinished_work_seconds", told, each(lambda c: sum(c.queue.unfinished())), label)
     told = "Seconds that the slowest worker has had its key."
