@@ -76,6 +76,7 @@ class LocalClient:
         return Call(
             user=self._user,
             api_version=endpoint.api_version,
+            authorize_create=lambda: self.authorize("create", endpoint, namespace, name, subresource),
             namespace=namespace,
             name=name,
             subresource=subresource,

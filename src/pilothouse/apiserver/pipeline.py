@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from pilothouse.api.errors import StatusError, bad_request
 from pilothouse.apiserver.authn.impersonation import Impersonation, wanted
 from pilothouse.apiserver.authz.access import of_request
+from pilothouse.apiserver.authz.forbidden import forbidden_besides
 from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.endpoints import answers, negotiation, query
-from pilothouse.apiserver.endpoints.context import Context, Handler
+from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.endpoints.router import not_allowed
 from pilothouse.apiserver.filters import request_info
 from pilothouse.apiserver.filters.audit.log import Trail
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pilothouse.apiserver.server import ApiServer
 
 log = logging.getLogger(__name__)
-_UNROUTED = frozenset({"HEAD", "OPTIONS", "CONNECT", "TRACE"})
 
 
 class Pipeline:
@@ -62,7 +62,9 @@ class Pipeline:
             if trail is not None:
                 request = trail.request
             access = self._acting(request, access, trail)
-            context = Context(request, info, access.user, parameters, server.parts.clock, warnings=warnings)
+            context = Context(
+                request, info, access, server.authorize, parameters, server.parts.clock, warnings=warnings
+            )
             return await self._in_turn(context, access, trail)
         except TooMany as refusal:
             return refusal.answer() if trail is None else trail.answered(refusal.answer())
@@ -95,22 +97,26 @@ class Pipeline:
                 ticket.done()
 
     async def _handled(self, context: Context) -> Answer:
-        handler = self._handler(context.request.method, context.info)
-        if handler is None:
+        """Do what was authorized."""
+        info = context.info
+        if not info.is_resource:
             return await self._server.documents.answer(context)
-        if warning := self._server.router.warning(context.info):
+        operation = self._server.router.operation(context.request.method, info)
+        if operation is None:
+            return _unknown_group()
+        if operation.verb != context.access.verb:
+            raise not_allowed()
+        if operation.also is not None:
+            self._authorize_also(operation.also(context.access))
+        if warning := self._server.router.warning(info):
             context.warnings.append(warning)
-        made = handler(context)
+        made = operation.handler(context)
         return await made if isinstance(made, Awaitable) else made
 
-    def _handler(self, method: str, info: RequestInfo) -> Handler | None:
-        """None for what is no resource. Raises StatusError (404, 405)."""
-        if not info.is_resource:
-            return None
-        if method in _UNROUTED and info.subresource != "proxy":
-            raise not_allowed()
-        found = self._server.router.handler(method, info)
-        return found if found is not None else _unknown_group
+    def _authorize_also(self, access: Access) -> None:
+        verdict = self._server.authz.authorizer.authorize(access)
+        if not verdict.allowed:
+            raise forbidden_besides(access, verdict.reason)
 
     def _expected(self, info: RequestInfo, parameters: query.Query) -> int:
         """How many objects the request will answer, roughly."""
@@ -142,5 +148,5 @@ def _wanted(request: Request, parameters: query.Query) -> negotiation.Media:
     return negotiation.Media(kind, pretty=pretty)
 
 
-async def _unknown_group(context: Context) -> Answer:
+def _unknown_group() -> Answer:
     return answers.text(404, "404 page not found\n")

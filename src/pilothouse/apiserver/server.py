@@ -9,7 +9,7 @@ await server.close()
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,12 +37,11 @@ from pilothouse.apiserver.crd.roster import CustomRoster
 from pilothouse.apiserver.endpoints import answers, routes
 from pilothouse.apiserver.endpoints.action import ActionEndpoint
 from pilothouse.apiserver.endpoints.component_status import WARNING, ComponentStatuses
-from pilothouse.apiserver.endpoints.context import Handler
 from pilothouse.apiserver.endpoints.documents import Documents
 from pilothouse.apiserver.endpoints.issuer import issuer_documents
 from pilothouse.apiserver.endpoints.patcher import ObjectPatcher
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
-from pilothouse.apiserver.endpoints.router import Route, Router, missing
+from pilothouse.apiserver.endpoints.router import Connection, Route, Router, missing
 from pilothouse.apiserver.filters import about
 from pilothouse.apiserver.filters.audit.log import Audit, Trail
 from pilothouse.apiserver.filters.audit.policy import Policy
@@ -164,7 +163,7 @@ class ApiServer:
         reviewed = [action_of(review, self.admission, tracker) for review in reviews_of(self)]
         for action in (*reviewed, *actions(registries)):
             self.add_action(action)
-        mount(self.add_handlers, self.reader, parts.kubelets, parts.clock, parts.chance, self.authorize)
+        mount(self.add_connection, self.reader, parts.kubelets, parts.clock, parts.chance)
         self.handle = Pipeline(self).answer
         """The handler for the HTTP server."""
 
@@ -194,7 +193,7 @@ class ApiServer:
         statuses = ComponentStatuses({"etcd-0": self._store_health, "scheduler": _well, "controller-manager": _well})
         route = self.router.route("", "v1", "componentstatuses")
         assert route is not None
-        route.collection["GET"], route.item["GET"], route.warning = statuses.list, statuses.get, WARNING
+        route.collection["list"], route.item["get"], route.warning = statuses.list, statuses.get, WARNING
         self.documents.checks["readyz"]["etcd"] = self.documents.checks["livez"]["etcd"] = self._store_health
         self.documents.checks["healthz"]["etcd"] = self._store_health
 
@@ -212,17 +211,16 @@ class ApiServer:
         route = self.router.route(action.group, action.version, action.resource)
         assert route is not None, f"{action.resource} is not served"
         if action.subresource:
-            route.subresources.setdefault(action.subresource, {})["POST"] = handler
+            route.subresources.setdefault(action.subresource, {})["create"] = handler
         else:
-            route.collection["POST"] = handler
+            route.collection["create"] = handler
         self.documents.changed()
 
-    def add_handlers(self, resource: tuple[str, str, str], subresource: str, handlers: Mapping[str, Handler]) -> None:
-        """Serve a subresource by handlers of HTTP methods (`exec`, `proxy`, `proxy/*`); `resource` is its group,
-        version and name."""
-        route = self.router.route(*resource)
+    def add_connection(self, resource: str, subresource: str, connection: Connection) -> None:
+        """Serve a subresource of a core v1 resource by carrying its requests on."""
+        route = self.router.route("", "v1", resource)
         assert route is not None, f"{resource} is not served"
-        route.subresources.setdefault(subresource, {}).update(handlers)
+        route.connections[subresource] = connection
 
     def action(self, resource: Resource, subresource: str) -> Action:
         """Raises StatusError (404)."""

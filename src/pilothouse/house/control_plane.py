@@ -96,7 +96,7 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
 def _kubelets(pki: PKI, spec: ClusterSpec, clock: Clock) -> SecureKubelets:
     authority, pair = pki.pair(AUTHORITY).certificate, pki.pair(KUBELET_CLIENT)
     if spec.runtime == "simulated":  # without networks, all kubelets are on the loopback
-        return SecureKubelets(authority, pair, clock, lambda address: "127.0.0.1")
+        return SecureKubelets(authority, pair, clock, host="127.0.0.1")
     return SecureKubelets(authority, pair, clock)
 
 

@@ -110,3 +110,89 @@ def test_the_last_successful_mode_words_later_refusals() -> None:
     assert as_user(b"alice").username == "alice"
     with pytest.raises(StatusError, match=r'users "bob" is forbidden.*cannot impersonate resource "users"'):
         as_user(b"bob")
+
+
+EVERYTHING = Allowing(
+    ("impersonate-on:user-info:list", "pods", "*"),
+    *(("impersonate:user-info", resource, "*") for resource in ("users", "groups", "uids")),
+    ("impersonate:user-info", "userextras/example.com/a", "*"),
+)
+
+
+@pytest.mark.parametrize(
+    ("group", "extra", "told"),
+    [
+        ("system:masters", "", 'groups.authentication.k8s.io "system:masters" is forbidden: User "bob" cannot '
+         'impersonate:user-info resource "groups" in API group "authentication.k8s.io" at the cluster scope: '
+         "impersonating the system:masters group is not allowed"),
+        ("", "", 'groups.authentication.k8s.io is forbidden: User "bob" cannot impersonate:user-info resource "groups" '
+         'in API group "authentication.k8s.io" at the cluster scope: impersonating the empty string group is not '
+         "allowed"),
+        ("devs", "scopes", 'cannot impersonate:user-info resource "userextras" in API group "authentication.k8s.io" '
+         "at the cluster scope: impersonating an invalid key in extra is not allowed: extra.key: Invalid value: "
+         '"scopes": must be a domain-prefixed path (such as "acme.io/foo")'),
+        ("devs", "example.com%2F%41", 'impersonating a non-lowercase key in extra is not allowed: "example.com/A"'),
+    ],
+)  # fmt: skip
+def test_what_the_constrained_mode_refuses_whatever_the_rights(group: str, extra: str, told: str) -> None:
+    headers = [(b"impersonate-user", b"alice"), (b"impersonate-group", group.encode())]
+    headers += [(f"impersonate-extra-{extra}".encode(), b"v")] if extra else []
+    asked = wanted(Head(headers))
+    assert asked is not None
+    with pytest.raises(StatusError) as caught:
+        Impersonation(EVERYTHING).impersonate(asked, LIST)
+    assert told in caught.value.status.message
+
+
+def test_what_the_constrained_mode_allows() -> None:
+    headers = [(b"impersonate-user", b"alice"), (b"impersonate-extra-example.com%2fa", b"v")]
+    headers += [(b"impersonate-uid", b"u"), (b"impersonate-group", b"devs")]
+    asked = wanted(Head(headers))
+    assert asked is not None
+    user = Impersonation(EVERYTHING).impersonate(asked, LIST)
+    assert (user.username, user.uid, user.groups) == ("alice", "u", ("devs", "system:authenticated"))
+    assert user.extra == {"example.com/a": ("v",)}
+    empty = wanted(Head([*headers, (b"impersonate-extra-example.com%2fa", b"")]))
+    assert empty is not None
+    with pytest.raises(StatusError, match="impersonating the empty string value in extra is not allowed"):
+        Impersonation(EVERYTHING).impersonate(empty, LIST)
+
+
+def test_the_plain_right_to_impersonate_still_makes_masters() -> None:
+    may = Allowing(("impersonate", "users", "*"), ("impersonate", "groups", "system:masters"))
+    assert attempt(may, user="alice", group="system:masters").groups == ("system:masters", "system:authenticated")
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_many_groups_are_asked_for_at_once(count: int) -> None:
+    class Wildcard(Allowing):
+        def authorize(self, access: Access) -> Verdict:
+            exact = access.resource != "groups" or access.name == "*"
+            return super().authorize(access) if exact else NO_OPINION
+
+    headers = [(b"impersonate-user", b"alice"), *((b"impersonate-group", b"g%d" % n) for n in range(count))]
+    asked = wanted(Head(headers))
+    assert asked is not None
+    impersonation = Impersonation(Wildcard(*EVERYTHING.allowed))
+    if count == 4:
+        assert len(impersonation.impersonate(asked, LIST).groups) == 5
+    else:
+        with pytest.raises(StatusError, match='"g0" is forbidden'):
+            impersonation.impersonate(asked, LIST)
+
+
+def test_of_two_names_the_first_counts() -> None:
+    first = wanted(Head([(b"impersonate-user", b"alice"), (b"impersonate-user", b"root")]))
+    assert first is not None
+    assert first.name == "alice"
+    assert wanted(Head([(b"impersonate-user", b""), (b"impersonate-user", b"root")])) is None
+
+
+def test_a_name_that_no_node_has_is_an_ordinary_user() -> None:
+    assert "cannot impersonate-on:user-info:list" in refusal(Allowing(), user="system:node:No_Node")
+
+
+def test_nobody_is_unauthenticated_whatever_else_he_is() -> None:
+    may = Allowing(("impersonate", "users", "*"), ("impersonate", "groups", "*"))
+    found = attempt(may, user="system:anonymous", group="system:authenticated")
+    assert found.groups == ("system:authenticated", "system:unauthenticated")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
+from pilothouse.api.codec import json as codec
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import (
     Binding,
@@ -29,7 +32,7 @@ from pilothouse.kit.http.client import ClientRequest, ClientResponse, dial, exch
 from pilothouse.kit.http.messages import Answer, RawStream, Request, Response, Upgrade
 from pilothouse.kit.http.websocket import Message, WebSocket, client_headers
 from pilothouse.kit.random import Chance
-from pilothouse.machinery.client import Client
+from pilothouse.machinery.client import ApplyPatch, Client
 from pilothouse.store.memory import MemoryStore
 from pilothouse.testing.http import Served, serving
 from tests.apiserver.servers import ADMIN, signer
@@ -227,18 +230,58 @@ async def test_what_is_no_upgrade_is_refused() -> None:
         assert (code, "Upgrade request required" in text) == (400, True)
 
 
-async def test_a_websocket_needs_the_right_to_create() -> None:
+@pytest.mark.parametrize("subresource", ["exec", "attach", "portforward"])
+async def test_every_transport_needs_the_right_to_create(subresource: str) -> None:
+    """By GET, the right to get is asked for first, and the right to create besides."""
     async with world() as one:
-        rules = (PolicyRule(verbs=("get",), api_groups=("",), resources=("pods/exec",)),)
         meta = ObjectMeta(name="reading", namespace="default")
-        await one.client.create(Role(metadata=meta, rules=rules))
         subjects = (Subject(kind="User", name="reader", api_group="rbac.authorization.k8s.io"),)
         role = RoleRef(kind="Role", name="reading", api_group="rbac.authorization.k8s.io")
         await one.client.create(RoleBinding(metadata=meta, subjects=subjects, role_ref=role))
-        headers, _ = client_headers(["v5.channel.k8s.io"])
-        async with one.ask(f"{PODS}/p/exec?container=c&command=x", *headers, token=b"R") as response:
-            text = (await response.read(10_000)).decode()
-            assert (response.status, 'cannot create resource \\"pods/exec\\"' in text) == (403, True)
+        websocket, _ = client_headers(["v5.channel.k8s.io"])
+        path = f"{PODS}/p/{subresource}?container=c&command=x"
+
+        async def answers(verbs: tuple[str, ...]) -> list[tuple[str, int, str]]:
+            rules = (PolicyRule(verbs=verbs, api_groups=("",), resources=(f"pods/{subresource}",)),)
+            await one.client.patch(
+                Role, "reading", "default", ApplyPatch(_tree(Role(metadata=meta, rules=rules)), "test", force=True)
+            )
+            found = []
+            for method, headers in (("GET", websocket), ("GET", UPGRADE), ("GET", ()), ("POST", UPGRADE), ("POST", ())):
+                async with one.ask(path, *headers, method=method, token=b"R", body=b"") as response:
+                    if response.status == 101:
+                        found.append((method, 101, ""))
+                    else:
+                        status = json.loads(await response.read(10_000))
+                        found.append((method, response.status, status["message"]))
+            return found
+
+        may_not = f'pods "p" is forbidden: User "reader" cannot create resource "pods/{subresource}" in API group ""'
+        may_not_get = may_not.replace("cannot create", "cannot get")
+        where = ' in the namespace "default"'
+        besides = 'pods "p" is forbidden: '
+        needs = "Upgrade request required"
+        assert await answers(("get",)) == [
+            *(3 * [("GET", 403, besides)]),
+            *(2 * [("POST", 403, may_not + where)]),
+        ]
+        assert await answers(("create",)) == [
+            *(3 * [("GET", 403, may_not_get + where)]),
+            ("POST", 101, ""),
+            ("POST", 400, needs),
+        ]
+        assert await answers(("get", "create")) == [
+            ("GET", 101, ""),
+            ("GET", 101, ""),
+            ("GET", 400, needs),
+            ("POST", 101, ""),
+            ("POST", 400, needs),
+        ]
+
+
+def _tree(obj: Role) -> dict[str, Any]:
+    tree: dict[str, Any] = json.loads(codec.encode(obj))
+    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", **tree}
 
 
 async def test_the_proxy_of_a_node() -> None:

@@ -9,6 +9,9 @@ from pilothouse.api.types.core.v1 import (
     Container,
     ContainerPort,
     EphemeralContainer,
+    Node,
+    NodeAddress,
+    NodeStatus,
     Pod,
     PodSpec,
     PodStatus,
@@ -20,8 +23,12 @@ from pilothouse.api.types.discovery.v1 import Endpoint, EndpointConditions, Endp
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.apiserver.endpoints.query import parse
 from pilothouse.apiserver.streaming import locate
+from pilothouse.apiserver.streaming.addresses import checked, proxyable
+from pilothouse.apiserver.streaming.nodes import SecureKubelets
 from pilothouse.apiserver.streaming.proxying import split_target
 from pilothouse.apiserver.streaming.targets import Place, pod_place, service_place, split_name
+from pilothouse.kit import tls
+from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.random import Chance
 
 
@@ -163,8 +170,56 @@ def test_services_that_cannot_be_reached(port: str, told: str) -> None:
         (b"/api/v1/namespaces/d/pods/p/proxy/", True, (b"/api/v1/namespaces/d/pods/p/proxy", b"/", b"")),
         (b"/api/v1/namespaces/d/pods/p/proxy/a%2Fb//c/?x=/y", True,
          (b"/api/v1/namespaces/d/pods/p/proxy", b"/a%2Fb//c/", b"?x=/y")),
+        (b"/api/v1/namespaces/d%2Fpods/p/proxy/a", True, (b"/api/v1/namespaces/d%2Fpods/p/proxy", b"/a", b"")),
         (b"/api/v1/nodes/n/proxy/metrics", False, (b"/api/v1/nodes/n/proxy", b"/metrics", b"")),
     ],
 )  # fmt: skip
 def test_the_proxied_path_is_left_as_it_was_sent(target: bytes, namespaced: bool, parts: object) -> None:
     assert split_target(target, namespaced) == parts
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("10.0.0.1", True),
+        ("8.8.8.8", True),
+        ("fd00::1", True),
+        ("2001:db8::1", True),
+        ("127.0.0.1", False),
+        ("127.9.9.9", False),
+        ("0.0.0.0", False),
+        ("169.254.169.254", False),
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("::", False),
+        ("::1", False),
+        ("fe80::1", False),
+        ("fe80::1%eth0", False),
+        ("ff02::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("::ffff:169.254.169.254", False),
+        ("::ffff:10.0.0.1", True),
+        ("", False),
+        ("localhost", False),
+        ("127.1", False),
+    ],
+)
+async def test_addresses_that_may_be_gone_to(address: str, allowed: bool) -> None:
+    assert proxyable(address) is allowed
+    if allowed:
+        assert await checked(address) == address
+    else:
+        with pytest.raises(StatusError) as caught:
+            await checked(address)
+        assert caught.value.code == 400
+
+
+async def test_a_node_says_where_its_kubelet_is_not() -> None:
+    clock = SystemClock()
+    authority = tls.new_authority("test", now=clock.now())
+    kubelets = SecureKubelets(authority.pair.certificate, authority.pair, clock, host="127.0.0.1")
+    for address in ("127.0.0.1", "169.254.1.1", "localhost"):
+        status = NodeStatus(addresses=(NodeAddress(type="InternalIP", address=address),))
+        with pytest.raises(StatusError) as caught:
+            await kubelets.connect(Node(metadata=ObjectMeta(name="n"), status=status))
+        assert refusal(caught.value) == (400, "address not allowed")

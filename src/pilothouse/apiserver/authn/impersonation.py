@@ -1,30 +1,38 @@
 """Impersonation: acting as somebody else, when one may.
 
 There are two kinds of rights. The plain verb `impersonate` allows everything in another's name. The constrained kind
-needs two: `impersonate:MODE` on who it is, and `impersonate-on:MODE:VERB` on what is done. Modes are tried in
-turn; the first that applies words the refusal. An impersonator's last successful mode is tried first.
+(KEP 5284) needs two: `impersonate:MODE` on who it is, and `impersonate-on:MODE:VERB` on what is done; it never makes
+anybody a member of system:masters. Modes are tried in turn; the first that applies words the refusal. An impersonator's
+last successful mode is tried first.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from pilothouse.api.errors import StatusError, bad_request
 from pilothouse.api.go_text import quote
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.apiserver.authn.interface import RequestHead
+from pilothouse.apiserver.authz.access import joined
 from pilothouse.apiserver.authz.forbidden import forbidden
 from pilothouse.apiserver.authz.interface import Access, Authorizer
+from pilothouse.apiserver.authz.union import MASTERS
+from pilothouse.apiserver.resources.core.podspec.checks import domain_prefixed
 from pilothouse.semantics import serviceaccounts as accounts
+from pilothouse.semantics.validation.names import dns_subdomain
 
 _AUTHN = "authentication.k8s.io"
 _AUTHENTICATED, _UNAUTHENTICATED, _ANONYMOUS = "system:authenticated", "system:unauthenticated", "system:anonymous"
 _NODE_PREFIX, _NODES = "system:node:", "system:nodes"
 _EXTRA = b"impersonate-extra-"
 _REMEMBERED = 4096
+# As many groups or extra values are first asked for with one wildcard.
+_MANY = 4
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -43,8 +51,10 @@ class Wanted:
 
 
 def wanted(head: RequestHead) -> Wanted | None:
-    """Whom `head` asks to act as; None if nobody. Raises StatusError 400."""
-    name = uid = ""
+    """Whom `head` asks to act as; None if nobody. Of a name or uid given twice the first counts. Raises StatusError
+    400."""
+    names: list[str] = []
+    uids: list[str] = []
     groups: list[str] = []
     extra: dict[str, list[str]] = {}
     for header, value in head.headers:
@@ -52,13 +62,14 @@ def wanted(head: RequestHead) -> Wanted | None:
             continue
         text = value.decode("latin-1")
         if header == b"impersonate-user":
-            name = name or text
+            names.append(text)
         elif header == b"impersonate-uid":
-            uid = uid or text
+            uids.append(text)
         elif header == b"impersonate-group":
             groups.append(text)
         elif header.startswith(_EXTRA):
             extra.setdefault(_extra_key(header), []).append(text)
+    name, uid = (names or [""])[0], (uids or [""])[0]
     if not (name or uid or groups or extra):
         return None
     found = Wanted(name, uid, tuple(groups), {key: tuple(values) for key, values in extra.items()})
@@ -81,7 +92,21 @@ def _go_user(asked: Wanted) -> str:
     return f"&user.DefaultInfo{{Name:{quote(asked.name)}, UID:{quote(asked.uid)}, Groups:{groups}, Extra:{extra}}}"
 
 
-Checks = list[Access]
+class Check(NamedTuple):
+    """Something that must be allowed; with `refused` it never is, for that reason."""
+
+    access: Access
+    refused: str = ""
+
+
+class AllAtOnce(NamedTuple):
+    """Several checks of a kind, for which one wildcard will do."""
+
+    wildcard: Access
+    checks: Sequence[Check]
+
+
+Checks = Sequence[Check | AllAtOnce]
 Mode = Callable[[Access, Wanted], "tuple[Checks, UserInfo] | None"]
 """What must be allowed, in order, and who one then is; None if the mode does not apply."""
 
@@ -91,12 +116,11 @@ class Impersonation:
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
-        self._last_mode: dict[tuple[str, str, tuple[str, ...]], Mode] = {}
+        self._last_mode: dict[str, Mode] = {}
 
     def impersonate(self, asked: Wanted, access: Access) -> UserInfo:
         """Whom the request `access` is made as. Raises StatusError 403."""
-        user = access.user
-        who = (user.username, user.uid, user.groups)
+        who = access.user.username
         last = self._last_mode.get(who)
         modes = _MODES if last is None else (last, *(m for m in _MODES if m is not last))
         refusal: StatusError | None = None
@@ -118,28 +142,29 @@ class Impersonation:
 
     def _first_refusal(self, checks: Checks) -> StatusError | None:
         for check in checks:
-            verdict = self._authorizer.authorize(check)
-            if not verdict.allowed:
-                return forbidden(check, verdict.reason)
+            if isinstance(check, AllAtOnce):
+                if self._authorizer.authorize(check.wildcard).allowed:
+                    continue
+                refusal = self._first_refusal(check.checks)
+            else:
+                refusal = self._refusal(check)
+            if refusal is not None:
+                return refusal
         return None
 
+    def _refusal(self, check: Check) -> StatusError | None:
+        if check.refused:
+            return forbidden(check.access, check.refused)
+        verdict = self._authorizer.authorize(check.access)
+        return None if verdict.allowed else forbidden(check.access, verdict.reason)
 
-def _on(access: Access, mode: str) -> Access:
-    return access._replace(verb=f"impersonate-on:{mode}:{access.verb}")
+
+def _on(access: Access, mode: str) -> Check:
+    return Check(access._replace(verb=f"impersonate-on:{mode}:{access.verb}"))
 
 
 def _who(access: Access, verb: str, resource: str, name: str, *, group: str = _AUTHN, namespace: str = "") -> Access:
-    resource, _, subresource = resource.partition("/")
-    return Access(
-        access.user,
-        verb,
-        group=group,
-        version="v1",
-        resource=resource,
-        subresource=subresource,
-        namespace=namespace,
-        name=name,
-    )
+    return Access(access.user, verb, group=group, version="v1", resource=resource, namespace=namespace, name=name)
 
 
 def _associated_node(access: Access, asked: Wanted) -> tuple[Checks, UserInfo] | None:
@@ -147,7 +172,7 @@ def _associated_node(access: Access, asked: Wanted) -> tuple[Checks, UserInfo] |
     own = access.user.extra.get(accounts.NODE_NAME, ())
     if node is None or own != (node,) or accounts.split(access.user.username) is None:
         return None
-    checks = [_on(access, "associated-node"), _who(access, "impersonate:associated-node", "nodes", "*")]
+    checks = [_on(access, "associated-node"), Check(_who(access, "impersonate:associated-node", "nodes", "*"))]
     return checks, UserInfo(username=asked.name, groups=(_NODES, _AUTHENTICATED))
 
 
@@ -155,7 +180,7 @@ def _arbitrary_node(access: Access, asked: Wanted) -> tuple[Checks, UserInfo] | 
     node = _node_name(asked)
     if node is None:
         return None
-    checks = [_on(access, "arbitrary-node"), _who(access, "impersonate:arbitrary-node", "nodes", node)]
+    checks = [_on(access, "arbitrary-node"), Check(_who(access, "impersonate:arbitrary-node", "nodes", node))]
     return checks, UserInfo(username=asked.name, groups=(_NODES, _AUTHENTICATED))
 
 
@@ -164,7 +189,7 @@ def _service_account(access: Access, asked: Wanted) -> tuple[Checks, UserInfo] |
     if account is None or not asked.name_alone:
         return None
     namespace, name = account
-    who = _who(access, "impersonate:serviceaccount", "serviceaccounts", name, namespace=namespace)
+    who = Check(_who(access, "impersonate:serviceaccount", "serviceaccounts", name, namespace=namespace))
     return [_on(access, "serviceaccount"), who], _as_user(asked)
 
 
@@ -172,23 +197,60 @@ def _user_info(access: Access, asked: Wanted) -> tuple[Checks, UserInfo] | None:
     if accounts.split(asked.name) is not None or _node_of(asked.name) is not None:
         return None
     verb = "impersonate:user-info"
-    checks = [_on(access, "user-info"), _who(access, verb, "users", asked.name)]
-    checks += [_who(access, verb, "uids", asked.uid)] if asked.uid else []
-    checks += [_who(access, verb, "groups", g) for g in asked.groups]
-    checks += [_who(access, verb, f"userextras/{key}", v) for key, values in asked.extra.items() for v in values]
+    checks: list[Check | AllAtOnce] = [_on(access, "user-info"), Check(_who(access, verb, "users", asked.name))]
+    checks += [Check(_who(access, verb, "uids", asked.uid))] if asked.uid else []
+    checks += _constrained_groups(_who(access, verb, "groups", ""), asked.groups)
+    checks += _constrained_extra(_who(access, verb, "userextras", ""), asked.extra)
     return checks, _as_user(asked)
+
+
+def _constrained_groups(access: Access, groups: Sequence[str]) -> Checks:
+    if "" in groups:
+        return [Check(access, "impersonating the empty string group is not allowed")]
+    if MASTERS in groups:
+        return [Check(access._replace(name=MASTERS), f"impersonating the {MASTERS} group is not allowed")]
+    checks = [Check(access._replace(name=group)) for group in groups]
+    return [AllAtOnce(access._replace(name="*"), checks)] if len(groups) >= _MANY else checks
+
+
+def _constrained_extra(access: Access, extra: Mapping[str, Sequence[str]]) -> Checks:
+    for key, values in extra.items():
+        if fault := _extra_fault(key, values):
+            return [Check(access, fault)]
+    checks = _extra_checks(access, extra)
+    many = len(extra) >= _MANY or len(checks) >= _MANY
+    return [AllAtOnce(access._replace(subresource="*", name="*"), checks)] if many else checks
+
+
+def _extra_fault(key: str, values: Sequence[str]) -> str:
+    """Why nobody may have this extra key with these values; empty if one may. No key comes without a value."""
+    if not key:
+        return "impersonating the empty string key in extra is not allowed"
+    if faults := domain_prefixed("extra.key", key):
+        told = joined(f"{fault.path}: {fault.message}" for fault in faults)
+        return f"impersonating an invalid key in extra is not allowed: {told}"
+    if key != key.lower():
+        return f"impersonating a non-lowercase key in extra is not allowed: {quote(key)}"
+    if "" in values:
+        return "impersonating the empty string value in extra is not allowed"
+    return ""
+
+
+def _extra_checks(access: Access, extra: Mapping[str, Sequence[str]]) -> list[Check]:
+    return [Check(access._replace(subresource=key, name=value)) for key, values in extra.items() for value in values]
 
 
 def _legacy(access: Access, asked: Wanted) -> tuple[Checks, UserInfo] | None:
     verb = "impersonate"
     account = accounts.split(asked.name)
     if account is None:
-        checks = [_who(access, verb, "users", asked.name, group="")]
+        who = _who(access, verb, "users", asked.name, group="")
     else:
-        checks = [_who(access, verb, "serviceaccounts", account[1], group="", namespace=account[0])]
-    checks += [_who(access, verb, "groups", g, group="") for g in asked.groups]
-    checks += [_who(access, verb, f"userextras/{key}", v) for key, values in asked.extra.items() for v in values]
-    checks += [_who(access, verb, "uids", asked.uid)] if asked.uid else []
+        who = _who(access, verb, "serviceaccounts", account[1], group="", namespace=account[0])
+    checks = [Check(who)]
+    checks += [Check(_who(access, verb, "uids", asked.uid))] if asked.uid else []
+    checks += [Check(_who(access, verb, "groups", group, group="")) for group in asked.groups]
+    checks += _extra_checks(_who(access, verb, "userextras", ""), asked.extra)
     return checks, _as_user(asked)
 
 
@@ -196,7 +258,9 @@ _MODES: tuple[Mode, ...] = (_associated_node, _arbitrary_node, _service_account,
 
 
 def _node_of(name: str) -> str | None:
-    return name[len(_NODE_PREFIX) :] or None if name.startswith(_NODE_PREFIX) else None
+    """The node that a user name names; a name that no node can have makes an ordinary user."""
+    node = name.removeprefix(_NODE_PREFIX)
+    return node if node != name and not dns_subdomain(node) else None
 
 
 def _node_name(asked: Wanted) -> str | None:
@@ -208,6 +272,7 @@ def _as_user(asked: Wanted) -> UserInfo:
     account = accounts.split(asked.name)
     if account is not None and not groups:
         groups = accounts.groups(account[0])
-    if _AUTHENTICATED not in groups and _UNAUTHENTICATED not in groups:
-        groups = (*groups, _UNAUTHENTICATED if asked.name == _ANONYMOUS else _AUTHENTICATED)
+    implied = _UNAUTHENTICATED if asked.name == _ANONYMOUS else _AUTHENTICATED
+    if implied not in groups and _UNAUTHENTICATED not in groups:
+        groups = (*groups, implied)
     return UserInfo(username=asked.name, uid=asked.uid, groups=groups, extra=asked.extra)

@@ -24,12 +24,13 @@ LabelTerms = tuple[LabelSelectorRequirement, ...]
 
 
 def of_request(user: UserInfo, info: RequestInfo, query: Mapping[str, Sequence[str]]) -> Access:
-    """What `user` asks for with a request. Selectors that cannot be parsed are left out: then nothing is narrowed."""
+    """What `user` asks for with a request. Selectors that cannot be parsed are left out: then nothing is narrowed; so
+    are those of `watch/` paths, which do not all heed them."""
     if not info.is_resource:
         return Access(user, info.verb, path=info.path)
     fields: FieldTerms = ()
     labels: LabelTerms = ()
-    if query and info.verb in _SELECTING:
+    if query and info.verb in _SELECTING and not info.prefixed:
         fields = fields_of_text(query.get("fieldSelector", ("",))[0])
         labels = labels_of_text(query.get("labelSelector", ("",))[0])
     return Access(

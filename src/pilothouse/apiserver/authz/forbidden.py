@@ -15,11 +15,16 @@ def forbidden(access: Access, reason: str = "") -> StatusError:
         message = f"{message}: {reason}"
     if not access.is_resource:
         return make(403, "Forbidden", f"forbidden: {message}", StatusDetails())
+    return forbidden_besides(access, message)
+
+
+def forbidden_besides(access: Access, reason: str) -> StatusError:
+    """The refusal of a right that a request needs besides its own: in the words of the authorizer alone, if any."""
     details = StatusDetails(name=access.name, group=access.group, kind=access.resource)
     subject = qualified(access.group, access.resource)
     if access.name:
         subject = f'{subject} "{access.name}"'
-    return make(403, "Forbidden", f"{subject} is forbidden: {message}", details)
+    return make(403, "Forbidden", f"{subject} is forbidden: {reason}", details)
 
 
 def describe(access: Access) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pilothouse.api import errors
 from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.endpoints.negotiation import ALL_SHAPES, PLAIN, TYPES, Media, accepted, wants_pretty
 from pilothouse.apiserver.endpoints.query import Query
 from pilothouse.apiserver.filters.request_info import RequestInfo
@@ -21,11 +22,13 @@ BODY_LIMIT = 3 * 1024 * 1024
 
 @dataclass(slots=True)
 class Context:
-    """One authenticated and authorized request. `media` is what to answer with, also for errors."""
+    """One authenticated and authorized request: `access` is what was authorized, `authorize` raises StatusError (403)
+    for what is not. `media` is what to answer with, also for errors."""
 
     request: Request
     info: RequestInfo
-    user: UserInfo
+    access: Access
+    authorize: Callable[[Access], None]
     query: Query
     clock: Clock
     media: Media = PLAIN
@@ -36,6 +39,14 @@ class Context:
     """The JSON tree of the decoded body."""
     untracked: bool = False
     """The decoded body resets managedFields."""
+
+    @property
+    def user(self) -> UserInfo:
+        return self.access.user
+
+    def authorize_create(self) -> None:
+        """Raises StatusError (403) unless what the request writes to may be created, too."""
+        self.authorize(self.access._replace(verb="create"))
 
     def negotiate(
         self, listing: bool = False, shapes: frozenset[str] = ALL_SHAPES, objects: tuple[str, ...] = TYPES
@@ -65,7 +76,8 @@ class Context:
         """The request as the registry sees it; `options` of a write."""
         info = self.info
         return Call(
-            user=self.user,
+            user=self.access.user,
+            authorize_create=self.authorize_create,
             api_version=api_version,
             namespace=info.scope,
             name=info.name,

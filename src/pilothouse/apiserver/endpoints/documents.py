@@ -72,6 +72,8 @@ class Documents:
         if found is not None:
             made = found(context)
             return await made if isinstance(made, Awaitable) else made
+        if "//" in path:
+            return answers.text(404, "404 page not found\n")
         segments = [s for s in path.split("/") if s]
         first = segments[0] if segments else ""
         if first in self.checks:

@@ -164,6 +164,8 @@ class ResourceEndpoint:
         data = await context.body()
         options = opt.write_options(context.query, CreateOptions)
         obj = await self._decoded(context, data, media_type, options.field_validation)
+        if context.info.name not in ("", obj.metadata.name):
+            context.authorize(context.access._replace(name=""))  # allowed was to create the one on the path
         item = await self.registry.create(obj, context.call(self.api_version, options))
         return self.answer(context, item, 201)
 

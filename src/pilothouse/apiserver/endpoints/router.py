@@ -1,34 +1,76 @@
-"""From a request to its handler: dictionaries on group, version, resource and subresource."""
+"""From an authorized request to what it does: one look-up, under the verb that was authorized.
+
+A route keeps its handlers by the API's verbs, not by HTTP methods. Who looks for a handler names the verb, group,
+version, resource and subresource that authorization was asked about (`filters/request_info.py`), so no form of request
+can reach a handler that another verb would have had to authorize. The method can only refuse: it must be the one
+that the verb is asked with.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pilothouse.api import errors
 from pilothouse.api.errors import StatusError
 from pilothouse.api.facts import Resource
 from pilothouse.api.scheme import BY_RESOURCE
 from pilothouse.api.types.meta.v1 import StatusDetails
+from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.endpoints.context import Handler
-from pilothouse.apiserver.filters.request_info import RequestInfo
+from pilothouse.apiserver.filters.request_info import VERBS, RequestInfo
 
-Methods = Mapping[str, Handler]
+ByVerb = Mapping[str, Handler]
+
+METHODS = {
+    "list": "GET",
+    "watch": "GET",
+    "get": "GET",
+    "create": "POST",
+    "update": "PUT",
+    "patch": "PATCH",
+    "delete": "DELETE",
+    "deletecollection": "DELETE",
+}
+"""The HTTP method that asks for a verb."""
+
+
+class Operation(NamedTuple):
+    """What answers a request. `verb` is what must have been authorized; `also` makes of that what must be allowed
+    besides."""
+
+    verb: str
+    handler: Handler
+    also: Callable[[Access], Access] | None = None
+
+
+class Connection(NamedTuple):
+    """A subresource whose requests are carried on to another server, with any of `methods`; each is authorized as the
+    verb of its method. `verb`: must be allowed besides, whatever the method ("" if none must). `below`: takes any path
+    behind its name."""
+
+    handler: Handler
+    methods: frozenset[str]
+    verb: str = ""
+    below: bool = False
 
 
 @dataclass(slots=True)
 class Route:
-    """The handlers of one served resource, by HTTP method. `watch` answers a GET that asks for changes.
-
-    A subresource named `x/*` takes any path behind `x/` too."""
+    """What answers for one served resource: handlers by verb, of the collection (list, watch, create,
+    deletecollection), of one object (get, update, patch, delete), and of each subresource."""
 
     resource: Resource
     collection: dict[str, Handler] = field(default_factory=dict)
     item: dict[str, Handler] = field(default_factory=dict)
-    watch: Handler | None = None
     subresources: dict[str, dict[str, Handler]] = field(default_factory=dict)
+    connections: dict[str, Connection] = field(default_factory=dict)
     warning: str = ""
     """Sent with every answer about the resource, refusals too."""
+
+    def has(self, subresource: str) -> bool:
+        return subresource in self.subresources or subresource in self.connections
 
 
 def missing() -> StatusError:
@@ -42,30 +84,34 @@ def not_allowed() -> StatusError:
     return errors.make(405, "MethodNotAllowed", told, StatusDetails())
 
 
+def unsupported(resource: Resource, verb: str) -> StatusError:
+    """405 for a verb that a kind does not have."""
+    r = resource
+    told = f'{verb} is not supported on resources of kind "{errors.qualified(r.group, r.resource)}"'
+    return errors.make(405, "MethodNotAllowed", told, StatusDetails(group=r.group, kind=r.resource))
+
+
 _BUILTIN = frozenset(group for group, _, _ in BY_RESOURCE)
 _ACROSS = frozenset(("list", "watch"))
 
 
-def _on_custom(method: str, route: Route, info: RequestInfo) -> Handler | None:
-    """Who answers for a custom resource, chosen by the verb: a name behind a POST is nothing to it. None for a path
-    that it does not have. Raises StatusError (404, 405)."""
+def _on_custom(route: Route, info: RequestInfo) -> Operation | None:
+    """Who answers for a custom resource. Paths are read as upstream reads them: a POST may have a name, and what
+    follows a subresource is nothing to it. None for a path that it does not have. Raises StatusError (404, 405)."""
     r = route.resource
     if r.namespaced != bool(info.namespace) and not (r.namespaced and info.verb in _ACROSS):
         return None
-    if info.verb == "watch" and not info.subresource:
-        return route.watch
-    methods: Methods | None
+    verbs: ByVerb
     if info.subresource:
-        methods = route.subresources.get(info.subresource)
-        if methods is None:
+        if info.subresource not in route.subresources:
             raise errors.not_found(r.group, r.resource, info.name)
+        verbs = route.subresources[info.subresource]
     else:
-        methods = route.collection if info.verb in ("list", "create", "deletecollection") else route.item
-    found = methods.get(method)
-    if found is None:
-        told = f'{info.verb} is not supported on resources of kind "{r.resource}.{r.group}"'
-        raise errors.make(405, "MethodNotAllowed", told, StatusDetails(group=r.group, kind=r.resource))
-    return found
+        verbs = route.collection if info.verb in route.collection else route.item
+    handler = verbs.get(info.verb)
+    if handler is None:
+        raise unsupported(r, info.verb)
+    return Operation(info.verb, handler)
 
 
 class Router:
@@ -94,58 +140,66 @@ class Router:
         return self._routes.get((group, version), {}).get(resource)
 
     def resources(self) -> list[Resource]:
-        return [route.resource for held in self._routes.values() for route in held.values()]
+        return [route.resource for route in self.routes()]
+
+    def routes(self) -> list[Route]:
+        return [route for held in self._routes.values() for route in held.values()]
 
     def warning(self, info: RequestInfo) -> str:
         route = self.route(info.group, info.version, info.resource)
         return route.warning if route is not None else ""
 
-    def handler(self, method: str, info: RequestInfo) -> Handler | None:
-        """Who answers; None if the group is unknown. Raises StatusError (404, 405)."""
+    def operation(self, method: str, info: RequestInfo) -> Operation | None:
+        """What a request does, which must have been authorized as `info` says; None for a path that only a group which
+        nobody serves could have. Raises StatusError (404, 405)."""
         held = self._routes.get((info.group, info.version))
+        route = held.get(info.resource) if held is not None else None
         if info.group not in _BUILTIN:
-            route = held.get(info.resource) if held is not None else None
-            return _on_custom(method, route, info) if route is not None else None
-        if held is None:
-            if info.group not in self.groups:
-                return None
+            return _on_custom(route, info) if route is not None and info.well_formed else None
+        if held is None and info.group not in self.groups:
+            return None
+        if route is None or (info.nested and not route.resource.namespaced) or not info.well_formed:
             raise missing()
-        route = held.get(info.resource)
-        if route is None or (info.namespace and not self._in_namespace(route, info)):
+        return self._on_builtin(method, route, info)
+
+    def _on_builtin(self, method: str, route: Route, info: RequestInfo) -> Operation:
+        count, verb = len(info.parts), info.verb
+        across = route.resource.namespaced and not info.nested
+        if (count > 1 and across) or (count > 2 and info.prefixed):
             raise missing()
-        if info.verb == "watch" and (len(info.parts) < 2 or "/watch/" in info.path):
-            if route.watch is None or method != "GET":
-                raise not_allowed()
-            return route.watch
-        return self._on(method, route, info)
+        if count > 2 and (connection := route.connections.get(info.subresource)) is not None:
+            return self._connect(method, connection, info)
+        verbs = self._verbs(route, info)
+        if across:
+            verbs = {name: handler for name, handler in verbs.items() if name in _ACROSS}
+        handler = verbs.get(verb)
+        if handler is not None and method == METHODS[verb]:
+            return Operation(verb, handler)
+        if verb == "watch" and method == "GET" and "list" in verbs and not info.prefixed:
+            raise unsupported(route.resource, verb)
+        # a path that answers nothing is none
+        raise not_allowed() if verbs else missing()
 
     @staticmethod
-    def _in_namespace(route: Route, info: RequestInfo) -> bool:
-        return route.resource.namespaced or route.resource.resource == "namespaces"
-
-    def _on(self, method: str, route: Route, info: RequestInfo) -> Handler:
-        count = len(info.parts)
-        if count == 1:
-            methods: Methods = route.collection
-            if route.resource.namespaced and not info.namespace:
-                methods = {name: handler for name, handler in methods.items() if name == "GET"}
-        elif route.resource.namespaced and not info.namespace:
+    def _verbs(route: Route, info: RequestInfo) -> ByVerb:
+        """The handlers of a path. Raises StatusError (404)."""
+        if info.prefixed:
+            return {verb: handler for verb, handler in route.collection.items() if verb == info.verb == "watch"}
+        if len(info.parts) == 1:
+            return route.collection
+        if len(info.parts) == 2:
+            return route.item
+        if len(info.parts) > 3 or info.subresource not in route.subresources:
             raise missing()
-        elif count == 2:
-            methods = route.item
-        else:
-            methods = self._subresource(route, info.parts[2:])
-        found = methods.get(method)
-        if found is None:
-            # a path that answers nothing is none
-            raise not_allowed() if methods else missing()
-        return found
+        return route.subresources[info.subresource]
 
     @staticmethod
-    def _subresource(route: Route, rest: tuple[str, ...]) -> Methods:
-        found = route.subresources.get(rest[0]) if len(rest) == 1 else None
-        if found is None:
-            found = route.subresources.get(f"{rest[0]}/*")
-        if found is None:
+    def _connect(method: str, connection: Connection, info: RequestInfo) -> Operation:
+        if len(info.parts) > 3 and not connection.below:
             raise missing()
-        return found
+        if method not in connection.methods or info.verb != VERBS.get(method, ""):
+            raise not_allowed()
+        required = connection.verb
+        if not required or required == info.verb:
+            return Operation(info.verb, connection.handler)
+        return Operation(info.verb, connection.handler, lambda access: access._replace(verb=required))

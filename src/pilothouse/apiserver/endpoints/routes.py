@@ -9,8 +9,7 @@ from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
 from pilothouse.apiserver.endpoints.router import Route
 from pilothouse.apiserver.endpoints.scale import ScaleEndpoint
 
-_COLLECTION = {"list": "GET", "create": "POST", "deletecollection": "DELETE"}
-_ITEM = {"get": "GET", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
+_COLLECTION = frozenset(("list", "watch", "create", "deletecollection"))
 
 
 def of_endpoint(endpoint: ResourceEndpoint) -> Route:
@@ -19,17 +18,12 @@ def of_endpoint(endpoint: ResourceEndpoint) -> Route:
     route = Route(resource, warning=endpoint.registry.strategy.always_warns)
     for verb in resource.verbs:
         handler: Handler = getattr(endpoint, verb)
-        if verb in _COLLECTION:
-            route.collection[_COLLECTION[verb]] = handler
-        elif verb in _ITEM:
-            route.item[_ITEM[verb]] = handler
-        else:
-            route.watch = handler
+        (route.collection if verb in _COLLECTION else route.item)[verb] = handler
     strategy = endpoint.registry.strategy
     announce(route)
     for sub in resource.subresources:
         if sub.name == "scale" and strategy.scale is not None:
-            route.subresources["scale"] = ScaleEndpoint(endpoint, strategy.scale).methods()
+            route.subresources["scale"] = ScaleEndpoint(endpoint, strategy.scale).verbs()
         elif (sub.name == "status" and strategy.status is not None) or sub.name in strategy.updates:
             route.subresources[sub.name] = _on_the_object(endpoint, sub.name, sub.verbs)
     return route
@@ -42,11 +36,10 @@ def announce(route: Route) -> None:
 
 
 def _on_the_object(endpoint: ResourceEndpoint, name: str, verbs: tuple[str, ...]) -> dict[str, Handler]:
-    """A subresource that reads and writes the object itself."""
+    """A subresource that reads and writes the object itself, with those of `verbs` that are served."""
     handlers: dict[str, Handler] = {
-        "GET": endpoint.get,
-        "PUT": functools.partial(endpoint.update, subresource=name),
-        "PATCH": functools.partial(endpoint.patch, subresource=name),
+        "get": endpoint.get,
+        "update": functools.partial(endpoint.update, subresource=name),
+        "patch": functools.partial(endpoint.patch, subresource=name),
     }
-    wanted = {_ITEM[verb] for verb in verbs}
-    return {method: handler for method, handler in handlers.items() if method in wanted}
+    return {verb: handler for verb, handler in handlers.items() if verb in verbs}

@@ -37,15 +37,15 @@ CUSTOM = _printer("apiextensions.k8s.io", (("Name", "string", "name", 0), *_COUN
 
 
 class ScaleEndpoint:
-    """GET, PUT and PATCH of a Scale."""
+    """The verbs get, update and patch of a Scale."""
 
     def __init__(self, endpoint: ResourceEndpoint, rules: ScaleRules[Any]) -> None:
         self.endpoint = endpoint
         self.rules = rules
         self.printer = PRINTER if endpoint.registry.strategy.printer is None else CUSTOM
 
-    def methods(self) -> dict[str, Handler]:
-        return {"GET": self.get, "PUT": self.update, "PATCH": self.patch}
+    def verbs(self) -> dict[str, Handler]:
+        return {"get": self.get, "update": self.update, "patch": self.patch}
 
     async def get(self, context: Context) -> Response:
         context.negotiate()

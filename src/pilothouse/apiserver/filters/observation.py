@@ -127,8 +127,7 @@ class Observation:
         route = self._router.route(info.group, info.version, info.resource)
         if route is None:
             return False
-        sub = info.subresource
-        return not sub or sub in route.subresources or f"{sub}/*" in route.subresources
+        return not info.subresource or route.has(info.subresource)
 
     def _made(self, info: RequestInfo, verb: str, code: int, dry_run: bool) -> _Series:
         shown = _VERBS.get(verb, verb.upper()) or "OTHER"

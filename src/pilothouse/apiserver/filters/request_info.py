@@ -1,4 +1,8 @@
-"""What a request is about, read from its method and path alone, as authorization and audit name it. Pure."""
+"""What a request is about, read from its method and path alone, as authorization and audit name it. Pure.
+
+The router chooses the handler by what is read here and by nothing else (`endpoints/router.py`), so that a request does
+what it was authorized for.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,20 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from pilothouse.api.selectors import SelectorError, parse_fields
+
 VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 # The word after a namespace's name that is a subresource of the namespace, not a resource in it.
 NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 SPECIAL_VERBS = frozenset({"watch", "proxy"})
+_PREFIXES = frozenset({"api", "apis"})
 
 
 class RequestInfo(Struct, frozen=True, gc=False):
     """A request as the API names it. For what is no resource only `path` and `verb` (the lower-case method) are set.
 
-    `parts` are the path segments from the resource on: resource, name, subresource and what follows.
+    `parts` are the path segments from the resource on: resource, name, subresource and what follows. `nested`: they
+    came behind `namespaces/NAME/`. `prefixed`: the verb was a segment of the path (`watch`, `proxy`).
     """
 
     is_resource: bool
@@ -29,18 +37,29 @@ class RequestInfo(Struct, frozen=True, gc=False):
     subresource: str = ""
     name: str = ""
     parts: tuple[str, ...] = ()
+    nested: bool = False
+    prefixed: bool = False
 
     @property
     def scope(self) -> str:
         """The namespace that the object lies in: a Namespace lies in none, though its requests name it."""
-        return "" if self.resource == "namespaces" else self.namespace
+        return "" if self.resource == "namespaces" and not self.group else self.namespace
+
+    @property
+    def well_formed(self) -> bool:
+        """Whether no segment up to the subresource is empty (`//`). What follows is a proxied server's matter."""
+        if "//" not in self.path:
+            return True
+        own = self.path.strip("/").split("/")
+        own = own[: len(own) - len(self.parts) + 3]
+        return "" not in own and not self.path.startswith("//")
 
 
 def read(method: str, path: str, query: Mapping[str, Sequence[str]]) -> RequestInfo:
     """`path` is percent-decoded and without the query; `query` its parameters."""
-    segments = [s for s in path.split("/") if s]
+    segments = path.strip("/").split("/")
     lower = method.lower()
-    if len(segments) < 3 or segments[0] not in ("api", "apis"):
+    if len(segments) < 3 or segments[0] not in _PREFIXES:
         return RequestInfo(False, path, lower)
     prefix = segments[0]
     group = ""
@@ -52,14 +71,16 @@ def read(method: str, path: str, query: Mapping[str, Sequence[str]]) -> RequestI
         rest = segments[1:]
     version, rest = rest[0], rest[1:]
     verb = VERBS.get(method, "")
-    if rest and rest[0] in SPECIAL_VERBS:
+    prefixed = rest[0] in SPECIAL_VERBS
+    if prefixed:
         if len(rest) < 2:
             return RequestInfo(False, path, lower, prefix, group, version)
         verb, rest = rest[0], rest[1:]
-    namespace = ""
+    namespace, nested = "", False
     if rest[0] == "namespaces" and len(rest) > 1:
         namespace = rest[1]
-        if len(rest) > 2 and rest[2] not in NAMESPACE_SUBRESOURCES:
+        nested = len(rest) > 2 and rest[2] not in NAMESPACE_SUBRESOURCES
+        if nested:
             rest = rest[2:]
     resource = rest[0]
     name = rest[1] if len(rest) > 1 else ""
@@ -68,10 +89,20 @@ def read(method: str, path: str, query: Mapping[str, Sequence[str]]) -> RequestI
         verb, name = _collection_verb(query)
     elif not name and verb == "delete":
         verb = "deletecollection"
-    elif not name and verb == "watch":
-        name = _selected_name(query)
     return RequestInfo(
-        True, path, verb, prefix, group, version, namespace, resource, subresource, name, parts=tuple(rest)
+        True,
+        path,
+        verb,
+        prefix,
+        group,
+        version,
+        namespace,
+        resource,
+        subresource,
+        name,
+        tuple(rest),
+        nested,
+        prefixed,
     )
 
 
@@ -82,13 +113,17 @@ def _collection_verb(query: Mapping[str, Sequence[str]]) -> tuple[str, str]:
 
 
 def _selected_name(query: Mapping[str, Sequence[str]]) -> str:
-    """The name that a field selector pins to one object, which authorization then sees."""
-    for selector in query.get("fieldSelector", ())[:1]:
-        for term in selector.split(","):
-            key, _, value = term.partition("=")
-            if key == "metadata.name" and "!" not in key:
-                return value.removeprefix("=")
-    return ""
+    """The name that a field selector pins to one object, which authorization then sees: read by the parser that chooses
+    the objects, as a name read otherwise would authorize for one object and show others. Empty without one, and for a
+    selector or a name that is none."""
+    text = query.get("fieldSelector", ("",))[0]
+    if "metadata.name" not in text:
+        return ""
+    try:
+        name = parse_fields(text).exactly("metadata.name") or ""
+    except SelectorError:
+        return ""
+    return name if name not in (".", "..") and "/" not in name and "%" not in name else ""
 
 
 def is_true(text: str) -> bool:

@@ -6,7 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pilothouse.api import errors
 from pilothouse.api.types.authentication.v1 import UserInfo
+
+
+def _no_authorizer() -> None:
+    raise errors.internal("no authorizer provided, unable to authorize a create on update")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -15,6 +20,8 @@ class Call:
 
     user: UserInfo
     api_version: str
+    authorize_create: Callable[[], None] = _no_authorizer
+    """Raises StatusError (403) unless an update or patch may create what it does not find."""
     namespace: str = ""
     name: str = ""
     subresource: str = ""

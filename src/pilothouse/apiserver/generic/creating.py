@@ -35,8 +35,9 @@ class Creator:
         obj = await aside(call.size, lambda: form.to_storage(self._s.tracker.created(form.read(sent), call)))
         return await self.admit_and_insert(obj, call)
 
-    async def admit_and_insert(self, obj: Any, call: Call) -> Stored:
-        """Create `obj`, which is defaulted, tracked and in the storage version. Raises StatusError."""
+    async def admit_and_insert(self, obj: Any, call: Call, *, authorize: bool = False) -> Stored:
+        """Create `obj`, which is defaulted, tracked and in the storage version. `authorize`: the call was allowed to
+        update, and must be allowed to create besides. Raises StatusError."""
         attributes = self._desk.attributes("CREATE", call, obj, None)
         await self._s.admission.admit(attributes)
         obj, warning = writing.distinct_owners(attributes.obj, after_admission=True)
@@ -46,13 +47,13 @@ class Creator:
         attempt = 1
         while True:
             try:
-                return await self._insert(obj, attributes, call)
+                return await self._insert(obj, attributes, call, authorize)
             except StatusError as error:
                 if not generated or error.reason != "AlreadyExists" or attempt == NAME_ATTEMPTS:
                     raise
                 attempt += 1
 
-    async def _insert(self, obj: Any, attributes: Attributes, call: Call) -> Stored:
+    async def _insert(self, obj: Any, attributes: Attributes, call: Call, authorize: bool) -> Stored:
         desk = self._desk
         write = desk.write(call)
         obj = writing.system_metadata(obj, write.now, self._s.chance)
@@ -62,6 +63,8 @@ class Creator:
             obj, warnings = await aside(call.size, checked)
             attributes.obj, attributes.name = obj, obj.metadata.name
             told(call, warnings)
+            if authorize:
+                call.authorize_create()
             await self._s.admission.validate(attributes)
             if obj.metadata.resource_version not in ("", "0"):
                 raise errors.make(500, "", "resourceVersion should not be set on objects to be created")

@@ -96,7 +96,8 @@ class Updater:
             obj = form.to_storage(await _awaited(change(None)))
             if obj.metadata.resource_version:
                 obj = writing.with_meta(obj, resource_version="")
-            return await self._creator.admit_and_insert(writing.place(obj, call.namespace), call), True
+            obj = writing.place(obj, call.namespace)
+            return await self._creator.admit_and_insert(obj, call, authorize=True), True
         call.size = max(call.size, len(existing.tail))
         wanted = await _awaited(change(form.from_storage(self._desk.strategy.live(existing.obj))))
         new = writing.place(form.to_storage(wanted), call.namespace)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from pilothouse.api import errors
 from pilothouse.kit.http.client import BadAnswer, ClientRequest, ClientResponse, exchange
@@ -79,15 +79,8 @@ def unreachable(error: Exception) -> errors.StatusError:
     return errors.make(500, "", f"error dialing backend: {error}")
 
 
-async def carry(
-    stream: RawStream,
-    request: Request,
-    target: bytes,
-    headers: Sequence[Header],
-    rewrite: Callable[[Header], Header | None] = lambda header: header,
-) -> Answer:
-    """Ask over `stream` what `request` asks, under `target`, and answer with what comes. `rewrite` changes or drops
-    headers of the answer. Raises StatusError (502)."""
+async def carry(stream: RawStream, request: Request, target: bytes, headers: Sequence[Header]) -> Answer:
+    """Ask over `stream` what `request` asks, under `target`, and answer with what comes. Raises StatusError (502)."""
     length = request.header(b"content-length")
     has_body = length not in (None, b"0") or request.header(b"transfer-encoding") is not None
     sent = ClientRequest(
@@ -101,7 +94,7 @@ async def carry(
     handed_over = False
     try:
         response = await stack.enter_async_context(exchange(stream, sent))
-        answer = _answer(response, stack, rewrite)
+        answer = _answer(response, stack)
         handed_over = True
         return answer
     except (ConnectionClosed, BadAnswer) as error:
@@ -111,9 +104,7 @@ async def carry(
             await stack.aclose()
 
 
-def _answer(
-    response: ClientResponse, stack: contextlib.AsyncExitStack, rewrite: Callable[[Header], Header | None]
-) -> Answer:
+def _answer(response: ClientResponse, stack: contextlib.AsyncExitStack) -> Answer:
     if response.upgraded is not None:
         remote = response.upgraded
 
@@ -132,13 +123,10 @@ def _answer(
         lower = name.lower()
         if lower in HOP_BY_HOP or lower in named or lower.startswith(_CORS) or lower == b"date":
             continue
-        changed = rewrite((name, value))
-        if changed is None:
-            continue
         if lower == b"content-type" and not content_type:
             content_type = value
         else:
-            kept.append(changed)
+            kept.append((name, value))
     return Response(response.status, CarriedBody(response, stack), content_type, kept)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable
 from typing import Protocol
 
 from pilothouse.api import errors
 from pilothouse.api.types.core.v1 import Node
+from pilothouse.apiserver.streaming.addresses import checked
 from pilothouse.kit import tls
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.client import dial
@@ -21,7 +21,8 @@ class Kubelets(Protocol):
     """Connections to the kubelets of this cluster."""
 
     async def connect(self, node: Node) -> RawStream:
-        """A connection that shows the API server's own certificate. Raises OSError."""
+        """A connection that shows the API server's own certificate. Raises OSError, StatusError (400) if the node says
+        that its kubelet is where clients may not be led."""
         ...
 
 
@@ -45,10 +46,13 @@ class DialError(OSError):
     """A connection that could not be made; the text is what clients are shown."""
 
 
-async def reach(
-    host: str, port: int, context: ssl.SSLContext | None, clock: Clock, *, server_name: str = ""
-) -> RawStream:
-    """A connection. Raises DialError."""
+async def reach(host: str, port: int, context: ssl.SSLContext | None, clock: Clock) -> RawStream:
+    """A connection to an address or a name that a client may be led to. Raises DialError, StatusError (400)."""
+    address = await checked(host)
+    return await _connected(address, port, context, clock, host)
+
+
+async def _connected(host: str, port: int, context: ssl.SSLContext | None, clock: Clock, server_name: str) -> RawStream:
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         return await dial(host, port, context, clock=clock, server_name=server_name)
@@ -62,12 +66,10 @@ async def reach(
 
 
 class SecureKubelets:
-    """Reaches kubelets over TLS. `host` turns a node's address into the one to dial (nodes without a network of their
-    own are all on the loopback); certificates are always checked against the node's address."""
+    """Reaches kubelets over TLS. `host` is the address to dial instead of the nodes' own (nodes without a network of
+    their own are all on the loopback); certificates are always checked against the node's address."""
 
-    def __init__(
-        self, authority: bytes, pair: tls.KeyPair, clock: Clock, host: Callable[[str], str] = lambda address: address
-    ) -> None:
+    def __init__(self, authority: bytes, pair: tls.KeyPair, clock: Clock, host: str = "") -> None:
         self._context = tls.client_context(authority, pair)
         self._clock = clock
         self._host = host
@@ -77,9 +79,8 @@ class SecureKubelets:
         tls.replace_pair(self._context, pair)
 
     async def connect(self, node: Node) -> RawStream:
-        address = address_of(node)
-        host = self._host(address)
-        return await reach(host, port_of(node), self._context, self._clock, server_name=address)
+        address = await checked(address_of(node))
+        return await _connected(self._host or address, port_of(node), self._context, self._clock, address_of(node))
 
 
 class NoKubelets:

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pilothouse.api import errors
 from pilothouse.api.types.core.v1 import Node, Pod
 from pilothouse.api.types.meta.v1 import StatusDetails
-from pilothouse.apiserver.authz.access import of_request
-from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.endpoints.query import Query
 from pilothouse.apiserver.reader import Reader
@@ -21,18 +19,15 @@ from pilothouse.kit.http.client import BadAnswer, ClientRequest, exchange
 from pilothouse.kit.http.messages import Answer, ConnectionClosed, RawStream, Response
 from pilothouse.kit.http.websocket import wants_websocket
 
-Authorize = Callable[[Access], None]
-"""Raises StatusError (403)."""
 MAX_TEXT = 50_000
 
 
 class PodStreams:
     """Handlers for the subresources of pods that a kubelet answers."""
 
-    def __init__(self, reader: Reader, kubelets: Kubelets, authorize: Authorize) -> None:
+    def __init__(self, reader: Reader, kubelets: Kubelets) -> None:
         self._reader = reader
         self._kubelets = kubelets
-        self._authorize = authorize
 
     async def exec(self, context: Context) -> Answer:
         return await self._upgraded(context, lambda pod, query: locate.command_target("exec", pod, query))
@@ -70,9 +65,6 @@ class PodStreams:
 
     async def _upgraded(self, context: Context, target_of: Callable[[Pod, Query], bytes]) -> Answer:
         request = context.request
-        if request.method == "GET" and wants_websocket(request):
-            # Whoever may read a pod may not for that reason run things in it: a WebSocket begins with GET.
-            self._authorize(of_request(context.user, context.info, context.query)._replace(verb="create"))
         pod = await self._pod(context)
         target = target_of(pod, context.query)
         if not is_upgrade(request):

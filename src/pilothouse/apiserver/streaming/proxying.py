@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from pilothouse.api import errors
 from pilothouse.api.types.core.v1 import Node, Pod, Service
@@ -12,22 +13,27 @@ from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.reader import Reader
 from pilothouse.apiserver.streaming.carry import carry, is_upgrade, request_headers, unreachable
 from pilothouse.apiserver.streaming.nodes import Kubelets, address_of, port_of, reach
+from pilothouse.apiserver.streaming.rewriting import Rules, rewritten
 from pilothouse.apiserver.streaming.targets import Place, pod_place, service_place, split_name
 from pilothouse.kit import tls
 from pilothouse.kit.clock import Clock
-from pilothouse.kit.http.messages import Answer, Header, RawStream, Response
+from pilothouse.kit.http.messages import Answer, RawStream, Response
 from pilothouse.kit.random import Chance
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
+# A slash of a path, which is read unescaped.
+_SLASH = re.compile(rb"/|%2[Ff]")
+
+
 def split_target(target: bytes, namespaced: bool) -> tuple[bytes, bytes, bytes]:
     """(what is before the proxied path, the proxied path as sent, "?" and the query) of a request target."""
     path, mark, query = target.partition(b"?")
-    segments = path.split(b"/", 8 if namespaced else 6)
-    own = 8 if namespaced else 6
-    prefix = b"/".join(segments[:own])
-    return prefix, path[len(prefix) :], mark + query
+    slashes = [found.start() for found in _SLASH.finditer(path)]
+    own = 7 if namespaced else 5
+    end = slashes[own] if len(slashes) > own else len(path)
+    return path[:end], path[end:], mark + query
 
 
 class Proxy:
@@ -65,8 +71,9 @@ class Proxy:
         if node is None:
             raise errors.not_found("", "nodes", name)
         if port in ("", str(port_of(node))):
-            return await self._to(context, lambda: self._kubelets.connect(node), namespaced=False)
-        if not port.isdecimal():
+            host = Place("https", address_of(node), port_of(node)).authority
+            return await self._to(context, lambda: self._kubelets.connect(node), host, namespaced=False)
+        if not port.isdecimal() or not 0 < int(port) < 65536:
             raise errors.bad_request(f'invalid node request "{context.info.name}"')
         place = Place(scheme or "http", address_of(node), int(port))
         return await self._to_place(context, place, namespaced=False)
@@ -76,51 +83,30 @@ class Proxy:
             context_ = tls.client_context(None) if place.scheme == "https" else None
             return await reach(place.host, place.port, context_, self._clock)
 
-        return await self._to(context, connect, namespaced=namespaced)
+        return await self._to(context, connect, place.authority, namespaced=namespaced)
 
-    async def _to(self, context: Context, connect: Callable[[], Awaitable[RawStream]], *, namespaced: bool) -> Answer:
+    async def _to(
+        self, context: Context, connect: Callable[[], Awaitable[RawStream]], host: str, *, namespaced: bool
+    ) -> Answer:
+        """`host`: what the server calls itself."""
         request = context.request
         prefix, path, query = split_target(request.target, namespaced)
         if not path and request.method in ("GET", "HEAD") and not is_upgrade(request):
             return Response(301, b"", b"", [(b"Location", prefix + b"/" + query)])
         upgrade = is_upgrade(request)
-        host = request.header(b"host") or b""
-        more = [
-            (b"x-forwarded-uri", prefix + path),
-            (b"x-forwarded-host", host),
-            (b"x-forwarded-proto", b"https"),
-        ]
-        headers = request_headers(request, upgrade=upgrade, more=() if upgrade else more)
+        more = () if upgrade else ((b"x-forwarded-uri", prefix + path),)
+        headers = request_headers(request, upgrade=upgrade, more=more)
         try:
             stream = await connect()
         except OSError as error:
             raise unreachable(error) if upgrade else unavailable(error) from None
-        return await carry(stream, request, (path or b"/") + query, headers, _rewriting(prefix, host))
+        answer = await carry(stream, request, (path or b"/") + query, headers)
+        if upgrade or not isinstance(answer, Response):
+            return answer
+        asked = (request.header(b"host") or b"").decode("latin-1")
+        return rewritten(answer, Rules(unquote(prefix.decode("latin-1"), "latin-1"), host, asked))
 
 
 def unavailable(error: OSError) -> errors.StatusError:
     """What a client is told when what it wants proxied cannot be reached."""
     return errors.make(503, "ServiceUnavailable", f"error trying to reach service: {error}")
-
-
-def _rewriting(prefix: bytes, host: bytes) -> Callable[[Header], Header | None]:
-    """Redirects within what is proxied stay within it."""
-
-    def rewrite(header: Header) -> Header:
-        name, value = header
-        if name.lower() != b"location":
-            return header
-        try:
-            parts = urlsplit(value.decode("latin-1"))
-        except ValueError:
-            return header
-        if parts.netloc and parts.netloc.encode("latin-1") != host:
-            return header
-        path = parts.path.encode("latin-1")
-        if not path.startswith(b"/") or path.startswith(prefix):
-            return header
-        query = f"?{parts.query}" if parts.query else ""
-        fragment = f"#{parts.fragment}" if parts.fragment else ""
-        return name, prefix + path + (query + fragment).encode("latin-1")
-
-    return rewrite

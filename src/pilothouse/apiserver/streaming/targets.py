@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from pilothouse.api import errors
 from pilothouse.api.errors import bad_request
 from pilothouse.api.types.core.v1 import Pod, Service
 from pilothouse.api.types.discovery.v1 import EndpointSlice
+from pilothouse.apiserver.streaming.addresses import not_proxyable, proxyable
 from pilothouse.kit.random import Chance
 
 
@@ -17,6 +17,10 @@ class Place(NamedTuple):
     scheme: str
     host: str
     port: int
+
+    @property
+    def authority(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def split_name(text: str, kind: str) -> tuple[str, str, str]:
@@ -41,20 +45,11 @@ def pod_place(pod: Pod, scheme: str, port: str) -> Place:
         ports = [p.container_port for c in pod.spec.containers or () for p in c.ports or ()]
         port = str(ports[0]) if ports else ("443" if scheme == "https" else "80")
     host = pod.status.pod_ip
-    if not _allowed(host):
-        raise bad_request("address not allowed")
+    if not proxyable(host):
+        raise not_proxyable()
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise bad_request(f'invalid pod request "{pod.metadata.name}:{port}"')
     return Place(scheme or "http", host, int(port))
-
-
-def _allowed(text: str) -> bool:
-    """Whether it is a unicast address of more than this machine or this link."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return not (address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified)
 
 
 def service_place(service: Service, slices: Sequence[EndpointSlice], scheme: str, port: str, chance: Chance) -> Place:
@@ -74,8 +69,8 @@ def service_place(service: Service, slices: Sequence[EndpointSlice], scheme: str
         told = f'no endpoints available for service "{name}"'
         raise errors.make(503, "ServiceUnavailable", told)
     host, number = sorted(found)[chance.below(len(found))]
-    if not _allowed(host):
-        raise bad_request("address not allowed")
+    if not proxyable(host):
+        raise not_proxyable()
     return Place(scheme or "http", host, number)
 
 
