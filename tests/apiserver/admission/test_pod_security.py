@@ -11,9 +11,9 @@ from pilothouse.api.codec.json import from_builtins
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.apps.v1 import Deployment, DeploymentSpec
 from pilothouse.api.types.core.v1 import Namespace, Pod, PodTemplateSpec
-from pilothouse.api.types.meta.v1 import ObjectMeta
-from pilothouse.apiserver.admission.plugins.pod_security import PodSecurity
-from pilothouse.apiserver.admission.podsecurity.policy import Standard, violations
+from pilothouse.api.types.meta.v1 import ObjectMeta, OwnerReference
+from pilothouse.apiserver.admission.plugins.pod_security import PodSecurity, existing_violations
+from pilothouse.apiserver.admission.podsecurity.policy import Standard, controls, policy_of, violations
 from pilothouse.testing.admission import attributes, send, surroundings
 from pilothouse.testing.reader import FakeReader
 
@@ -62,6 +62,17 @@ def told(standard: Standard, obj: Pod) -> str:
         ),
         (pod(container(privileged=True)), 'privileged (container "c" must not set securityContext.privileged=true)'),
         (pod(container(procMount="Unmasked"), hostUsers=False), ""),
+        (
+            pod(
+                container(appArmorProfile={"type": "Odd"}), securityContext={"appArmorProfile": {"type": "Unconfined"}}
+            ),
+            'forbidden AppArmor profiles (pod and container "c" must not set AppArmor profile type to "Odd", '
+            '"Unconfined")',
+        ),
+        (
+            pod(container(seccompProfile={"type": "Unconfined"})),
+            'seccompProfile (container "c" must not set securityContext.seccompProfile.type to "Unconfined")',
+        ),
         (pod(container(**HARDENED)), ""),
     ],
 )
@@ -83,8 +94,6 @@ def test_restricted() -> None:
     assert told(Standard("restricted"), pod(container(**HARDENED), volumes=volumes)) == (
         'restricted volume types (volumes "h", "n" use restricted volume types "hostPath", "nfs")'
     )
-    no_users = {k: v for k, v in HARDENED.items() if k != "runAsNonRoot"}
-    assert told(Standard("restricted"), pod(container(**no_users, runAsUser=0), hostUsers=False)) == ""
 
 
 def test_older_versions_lack_controls() -> None:
@@ -93,6 +102,95 @@ def test_older_versions_lack_controls() -> None:
     assert told(Standard("baseline", "v1.99"), pod(probe)).startswith("probe or lifecycle host")
     root = {k: v for k, v in HARDENED.items() if k != "capabilities"}
     assert told(Standard("restricted", "v1.20"), pod(container(**root, runAsUser=0))) == ""
+
+
+OWN_USERS: dict[str, Any] = {"hostUsers": False}
+ROOT = pod(container(**{**HARDENED, "runAsUser": 0}), **OWN_USERS)
+MAYBE_ROOT = pod(container(**{**HARDENED, "runAsNonRoot": None}), **OWN_USERS)
+ALL_OF_PROC = pod(container(**HARDENED, procMount="Unmasked"), **OWN_USERS)
+UNMASKED = 'procMount (container "c" must not set securityContext.procMount to "Unmasked")'
+NO_ROOT = 'runAsUser=0 (container "c" must not set runAsUser=0)'
+NON_ROOT = 'runAsNonRoot != true (pod or container "c" must set securityContext.runAsNonRoot=true)'
+
+
+@pytest.mark.parametrize(
+    ("level", "version", "obj", "text"),
+    [
+        # Who has users of its own may do more since 1.35, but never see all of /proc where restricted.
+        ("restricted", "v1.34", ROOT, NO_ROOT),
+        ("restricted", "v1.35", ROOT, ""),
+        ("restricted", "latest", ROOT, ""),
+        ("restricted", "v1.22", ROOT, ""),
+        ("restricted", "v1.34", MAYBE_ROOT, NON_ROOT),
+        ("restricted", "v1.35", MAYBE_ROOT, ""),
+        ("baseline", "v1.34", ALL_OF_PROC, UNMASKED),
+        ("baseline", "v1.35", ALL_OF_PROC, ""),
+        ("restricted", "v1.34", ALL_OF_PROC, UNMASKED),
+        ("restricted", "v1.35", ALL_OF_PROC, UNMASKED),
+        ("restricted", "latest", ALL_OF_PROC, UNMASKED),
+    ],
+)
+def test_versions_relax_what_own_users_may(level: str, version: str, obj: Pod, text: str) -> None:
+    assert told(Standard(level, version), obj) == text
+
+
+# When each control came, or came to allow more: upstream's table of checks and minimum versions.
+SINCE = {
+    "baseline": {
+        "v1.0": {"appArmorProfile", "capabilities_baseline", "hostNamespaces", "hostPathVolumes", "hostPorts",
+                 "privileged", "procMount", "seLinuxOptions", "seccompProfile_baseline", "sysctls",
+                 "windowsHostProcess"},
+        "v1.34": {"hostProbesAndHostLifecycle"},
+    },
+    "restricted": {
+        "v1.0": {"restrictedVolumes", "runAsNonRoot"},
+        "v1.8": {"allowPrivilegeEscalation"},
+        "v1.19": {"seccompProfile_restricted"},
+        "v1.22": {"capabilities_restricted"},
+        "v1.23": {"runAsUser"},
+        "v1.35": {"procMount_restricted"},
+    },
+}  # fmt: skip
+INSTEAD = {
+    "restrictedVolumes": "hostPathVolumes",
+    "seccompProfile_restricted": "seccompProfile_baseline",
+    "capabilities_restricted": "capabilities_baseline",
+    "procMount_restricted": "procMount",
+}
+
+
+@pytest.mark.parametrize("minor", range(40))
+def test_the_controls_of_each_version(minor: int) -> None:
+    def since(level: str) -> set[str]:
+        return {name for v, names in SINCE[level].items() if int(v[3:]) <= minor for name in names}
+
+    assert [c.name for c in controls("baseline", minor)] == sorted(since("baseline"))
+    strict = since("restricted")
+    kept = since("baseline") - {INSTEAD[name] for name in strict if name in INSTEAD}
+    assert [c.name for c in controls("restricted", minor)] == [*sorted(kept), *sorted(strict)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "enforce", "audit", "warn"),
+    [
+        ({}, "privileged:latest", "privileged:latest", "privileged:latest"),
+        ({"enforce": "baseline", "enforce-version": "v1.30"}, "baseline:v1.30", "privileged:latest", "baseline:v1.30"),
+        (
+            {"enforce": "restricted", "enforce-version": "v1.30", "warn-version": "v1.31"},
+            "restricted:v1.30",
+            "privileged:latest",
+            "restricted:v1.31",
+        ),
+        ({"enforce": "no", "audit": "no"}, "restricted:latest", "privileged:latest", "privileged:latest"),
+        ({"enforce": "baseline", "warn": "no"}, "baseline:latest", "privileged:latest", "privileged:latest"),
+        ({"enforce-version": "v1.1"}, "privileged:v1.1", "privileged:latest", "privileged:latest"),
+        ({"audit": "baseline", "audit-version": "v01"}, "privileged:latest", "baseline:latest", "privileged:latest"),
+        ({"warn-version": "v1." + "9" * 20}, "privileged:latest", "privileged:latest", "privileged:latest"),
+    ],
+)
+def test_what_labels_mean(labels: dict[str, str], enforce: str, audit: str, warn: str) -> None:
+    policy = policy_of({f"pod-security.kubernetes.io/{k}": v for k, v in labels.items()})
+    assert tuple(map(str, policy)) == (enforce, audit, warn)
 
 
 def world(**labels: str) -> tuple[PodSecurity, FakeReader]:
@@ -140,3 +238,18 @@ async def test_a_stricter_namespace_tells_of_its_pods() -> None:
     wrong = replace(old, metadata=replace(old.metadata, labels={"pod-security.kubernetes.io/enforce": "x"}))
     with pytest.raises(StatusError, match="must be one of privileged, baseline, restricted"):
         await send(plugin, attributes("UPDATE", wrong, old))
+    await send(plugin, attributes("UPDATE", wrong, wrong))  # what was wrong before may stay
+
+
+def test_of_many_pods_one_of_each_controller_comes_first() -> None:
+    def owned(number: int, controller: str) -> Pod:
+        obj = pod(container(privileged=controller == "b"))
+        owners = (OwnerReference(uid=controller, controller=True),) if controller else ()
+        return replace(obj, metadata=replace(obj.metadata, name=f"p{number:04}", owner_references=owners))
+
+    pods = [owned(number, "a") for number in range(3500)] + [owned(9000, "b"), owned(9001, "")]
+    assert existing_violations("ns", pods, Standard("baseline")) == [
+        "new PodSecurity enforce level only checked against the first 3000 of 3502 existing pods",
+        'existing pods in namespace "ns" violate the new PodSecurity enforce level "baseline:latest"',
+        "p9000: privileged",
+    ]

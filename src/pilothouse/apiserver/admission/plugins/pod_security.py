@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pilothouse.api.field_errors import as_status
 from pilothouse.api.types.core.v1 import Namespace, Pod, PodTemplateSpec
 from pilothouse.apiserver.admission.interface import Attributes, Operation
-from pilothouse.apiserver.admission.podsecurity.control import Violation, containers
+from pilothouse.apiserver.admission.podsecurity.control import Violation
 from pilothouse.apiserver.admission.podsecurity.policy import (
     LEVELS,
     PREFIX,
@@ -21,8 +21,11 @@ from pilothouse.apiserver.admission.podsecurity.policy import (
 )
 from pilothouse.apiserver.admission.refusal import refused
 from pilothouse.apiserver.admission.surroundings import Surroundings
+from pilothouse.kit.aside import LARGE, aside
 
 _MOST_PODS = 3000
+# More pods than are looked at without giving others their turn.
+_MANY_PODS = 100
 
 Template = Callable[[Any], PodTemplateSpec | None]
 _TEMPLATES: dict[tuple[str, str], Template] = {
@@ -49,47 +52,74 @@ class PodSecurity:
         if operation not in ("CREATE", "UPDATE"):
             return False
         if (group, resource) == ("", "pods"):
-            return subresource == "" or (subresource == "ephemeralcontainers" and operation == "UPDATE")
+            return not subresource or (subresource in ("ephemeralcontainers", "resize") and operation == "UPDATE")
         return not subresource and ((group, resource) in _TEMPLATES or (group, resource) == ("", "namespaces"))
 
     async def validate(self, attributes: Attributes) -> None:
         """Raises StatusError 403 for a pod, 422 for a namespace whose labels say nothing."""
         if attributes.resource == "namespaces":
-            self._check_namespace(attributes)
+            await self._check_namespace(attributes)
             return
         namespace = self._reader.get(Namespace, attributes.namespace)
         if namespace is None:
             return
         policy = policy_of(namespace.metadata.labels)
+        of_pods = attributes.resource == "pods"
         if policy.enforce.level == policy.audit.level == policy.warn.level == PRIVILEGED:
+            if of_pods:
+                attributes.audit_annotations[PREFIX + "enforce-policy"] = "privileged:latest"
             return
-        if attributes.resource == "pods":
+        if of_pods:
             _check_pod(attributes, policy)
         elif template := _TEMPLATES[(attributes.group, attributes.resource)](attributes.obj):
             _tell(attributes, policy, template)
 
-    def _check_namespace(self, attributes: Attributes) -> None:
+    async def _check_namespace(self, attributes: Attributes) -> None:
         new: Namespace = attributes.obj
-        if errors := label_errors(new.metadata.labels):
+        old: Namespace | None = attributes.old_obj
+        errors = label_errors(new.metadata.labels)
+        if errors and (old is None or errors != label_errors(old.metadata.labels)):
             raise as_status("", "Namespace", new.metadata.name, errors)
-        if attributes.operation != "UPDATE":
+        if attributes.operation != "UPDATE" or old is None:
             return
-        after, before = policy_of(new.metadata.labels).enforce, policy_of(attributes.old_obj.metadata.labels).enforce
+        after, before = policy_of(new.metadata.labels).enforce, policy_of(old.metadata.labels).enforce
         relaxed = after.version == before.version and LEVELS.index(after.level) <= LEVELS.index(before.level)
         if after != before and after.level != PRIVILEGED and not relaxed:
-            for warning in self._existing(new.metadata.name, after):
+            pods = self._reader.list(Pod, new.metadata.name)
+            size = LARGE if len(pods) > _MANY_PODS else 0
+            for warning in await aside(size, lambda: existing_violations(new.metadata.name, pods, after)):
                 attributes.warn(warning)
 
-    def _existing(self, namespace: str, standard: Standard) -> list[str]:
-        groups: dict[str, list[str]] = {}
-        for pod in self._reader.list(Pod, namespace)[:_MOST_PODS]:
-            found = violations(standard, _as_template(pod))
-            if found:
-                groups.setdefault(", ".join(v.reason for v in found), []).append(pod.metadata.name)
-        if not groups:
-            return []
-        head = f'existing pods in namespace "{namespace}" violate the new PodSecurity enforce level "{standard}"'
-        return [head, *sorted(f"{_first(names)}: {reasons}" for reasons, names in groups.items())]
+
+def existing_violations(namespace: str, pods: Sequence[Pod], standard: Standard) -> list[str]:
+    """The warnings about pods that a new level would not let in. Of many pods those are looked at first that are not
+    of one controller with another."""
+    groups: dict[str, list[str]] = {}
+    chosen = _prioritized(pods)[:_MOST_PODS]
+    for pod in chosen:
+        found = violations(standard, _as_template(pod))
+        if found:
+            groups.setdefault(", ".join(v.reason for v in found), []).append(pod.metadata.name)
+    warnings = []
+    if len(chosen) < len(pods):
+        told = f"the first {len(chosen)} of {len(pods)} existing pods"
+        warnings.append(f"new PodSecurity enforce level only checked against {told}")
+    if groups:
+        told = f'existing pods in namespace "{namespace}" violate the new PodSecurity enforce level "{standard}"'
+        warnings.append(told)
+    return [*warnings, *sorted(f"{_first(names)}: {reasons}" for reasons, names in groups.items())]
+
+
+def _prioritized(pods: Sequence[Pod]) -> list[Pod]:
+    first: list[Pod] = []
+    others: list[Pod] = []
+    controllers: set[str] = set()
+    for pod in pods:
+        owner = next((ref.uid for ref in pod.metadata.owner_references if ref.controller), None)
+        (others if owner in controllers else first).append(pod)
+        if owner is not None:
+            controllers.add(owner)
+    return first + others
 
 
 def _first(names: list[str]) -> str:
@@ -128,13 +158,12 @@ def _tell(attributes: Attributes, policy: Policy, template: PodTemplateSpec) -> 
 
 
 def _matters(new: Pod, old: Pod) -> bool:
-    """Whether an update touches what the standards look at: images, security contexts, annotations of profiles."""
-    if new.spec.security_context != old.spec.security_context:
-        return True
-    after = [(c.name, c.image, c.security_context) for c in containers(new.spec)]
-    before = [(c.name, c.image, c.security_context) for c in containers(old.spec)]
-    return after != before or _profiles(new) != _profiles(old)
-
-
-def _profiles(pod: Pod) -> dict[str, str]:
-    return {k: v for k, v in pod.metadata.annotations.items() if "seccomp.security" in k or "apparmor.security" in k}
+    """Whether an update brings a container or an image; nothing else that the standards look at can change."""
+    for after, before in (
+        (new.spec.containers or (), old.spec.containers or ()),
+        (new.spec.init_containers, old.spec.init_containers),
+    ):
+        if [c.image for c in after] != [c.image for c in before]:
+            return True
+    images = {c.name: c.image for c in old.spec.ephemeral_containers}
+    return any(images.get(c.name) != c.image for c in new.spec.ephemeral_containers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pilothouse.api import go_text
 from pilothouse.api.types.core.v1 import LifecycleHandler, PodTemplateSpec, Probe, SELinuxOptions
 from pilothouse.apiserver.admission.podsecurity.control import (
     AnyContainer,
@@ -50,6 +51,8 @@ _SYSCTLS = {
     "net.ipv4.tcp_rmem": 32,
     "net.ipv4.tcp_wmem": 32,
 }
+# The types of AppArmor and seccomp profiles that confine.
+_CONFINED = ("RuntimeDefault", "Localhost")
 _APPARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/"
 _SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
 _SECCOMP_CONTAINER = "container.seccomp.security.alpha.kubernetes.io/"
@@ -58,19 +61,21 @@ _SECCOMP_CONTAINER = "container.seccomp.security.alpha.kubernetes.io/"
 def app_armor(pod: PodTemplateSpec, minor: int) -> Violation | None:
     context = pod.spec.security_context
     profile = context.app_armor_profile if context is not None else None
-    by_pod = profile is not None and profile.type == "Unconfined"
-    names = [n for n, c in contexts(pod.spec) if c.app_armor_profile and c.app_armor_profile.type == "Unconfined"]
+    by_pod = profile is not None and profile.type not in _CONFINED
+    bad = {n: c.app_armor_profile.type for n, c in contexts(pod.spec) if c.app_armor_profile is not None}
+    bad = {name: type_ for name, type_ in bad.items() if type_ not in _CONFINED}
     annotations = [
-        f'{key}="{value}"'
+        f"{key}={go_text.quote(value)}"
         for key, value in sorted(pod.metadata.annotations.items())
         if key.startswith(_APPARMOR_ANNOTATION)
         and value not in ("", "runtime/default")
         and not value.startswith("localhost/")
     ]
-    who = setters(by_pod, names)
+    who = setters(by_pod, list(bad))
     if annotations:
         who = " and ".join(filter(None, [who, plural("annotation", len(annotations))]))
-    values = sorted({*(["Unconfined"] if by_pod or names else []), *annotations})
+    types = {*bad.values(), *([profile.type] if profile is not None and by_pod else [])}
+    values = sorted(types) + annotations
     if not values:
         return None
     reason = plural("forbidden AppArmor profile", len(values))
@@ -126,7 +131,7 @@ def host_probes(pod: PodTemplateSpec, minor: int) -> Violation | None:
     if not names:
         return None
     uses, host = plural("uses", len(names), "use"), plural("host", len(hosts))
-    detail = f"{named('container', names)} {uses} probe or lifecycle {host} {quoted(sorted(hosts))}"
+    detail = f"{named('container', sorted(names))} {uses} probe or lifecycle {host} {quoted(sorted(hosts))}"
     return Violation("probe or lifecycle host", detail)
 
 
@@ -153,8 +158,11 @@ def privileged(pod: PodTemplateSpec, minor: int) -> Violation | None:
 
 
 def proc_mount(pod: PodTemplateSpec, minor: int) -> Violation | None:
-    if has_own_users(pod.spec):
-        return None
+    return None if has_own_users(pod.spec, minor) else unmasked_proc(pod, minor)
+
+
+def unmasked_proc(pod: PodTemplateSpec, minor: int) -> Violation | None:
+    """That no container sees more of /proc than usual, whoever its users are."""
     bad = {n: c.proc_mount for n, c in contexts(pod.spec) if c.proc_mount not in (None, "Default")}
     if not bad:
         return None
@@ -192,18 +200,23 @@ def seccomp(pod: PodTemplateSpec, minor: int) -> Violation | None:
         return _seccomp_annotations(pod)
     context = pod.spec.security_context
     profile = context.seccomp_profile if context is not None else None
-    by_pod = profile is not None and profile.type == "Unconfined"
-    names = [n for n, c in contexts(pod.spec) if c.seccomp_profile and c.seccomp_profile.type == "Unconfined"]
-    if not by_pod and not names:
+    bad = {n: c.seccomp_profile.type for n, c in contexts(pod.spec) if c.seccomp_profile is not None}
+    bad = {name: type_ for name, type_ in bad.items() if type_ not in _CONFINED}
+    values = set(bad.values())
+    by_pod = profile is not None and profile.type not in _CONFINED
+    if profile is not None and by_pod:
+        values.add(profile.type)
+    if not values:
         return None
-    detail = f'{setters(by_pod, names)} must not set securityContext.seccompProfile.type to "Unconfined"'
-    return Violation("seccompProfile", detail)
+    who = setters(by_pod, list(bad))
+    told = f"{who} must not set securityContext.seccompProfile.type to {quoted(sorted(values))}"
+    return Violation("seccompProfile", told)
 
 
 def _seccomp_annotations(pod: PodTemplateSpec) -> Violation | None:
     keys = [_SECCOMP_POD, *(_SECCOMP_CONTAINER + c.name for c in containers(pod.spec))]
     held = pod.metadata.annotations
-    found = sorted(f'{k}="{held[k]}"' for k in keys if k in held and not _seccomp_allowed(held[k]))
+    found = sorted(f"{k}={go_text.quote(held[k])}" for k in set(keys) if k in held and not _seccomp_allowed(held[k]))
     if not found:
         return None
     return Violation("seccompProfile", f"forbidden {plural('annotation', len(found))} {', '.join(found)}")

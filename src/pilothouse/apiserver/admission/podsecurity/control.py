@@ -73,6 +73,7 @@ def is_windows(spec: PodSpec) -> bool:
     return spec.os is not None and spec.os.name == "windows"
 
 
-def has_own_users(spec: PodSpec) -> bool:
-    """Whether the pod's users are not the host's, which lifts controls about users."""
-    return spec.host_users is False
+def has_own_users(spec: PodSpec, minor: int) -> bool:
+    """Whether the pod's users are not the host's, which lifts controls about users: by the standards of 1.35 and later
+    (KEP 127)."""
+    return minor >= 35 and spec.host_users is False

@@ -15,7 +15,8 @@ from pilothouse.apiserver.admission.podsecurity.control import LATEST, Control, 
 PREFIX = "pod-security.kubernetes.io/"
 PRIVILEGED, BASELINE, RESTRICTED = "privileged", "baseline", "restricted"
 LEVELS = (PRIVILEGED, BASELINE, RESTRICTED)
-_VERSION = re.compile(r"v1\.(0|[1-9]\d*)\Z")
+# No more digits than a 64-bit integer holds.
+_VERSION = re.compile(r"v1\.(0|[1-9][0-9]{0,17})\Z")
 
 
 class Standard(NamedTuple):
@@ -45,12 +46,14 @@ _NO_POLICY = Policy()
 
 
 def policy_of(labels: Mapping[str, str]) -> Policy:
-    """The policy of a namespace. What is not readable counts as strict; without a level to warn of, the one that is
-    enforced is it."""
+    """The policy of a namespace. A level to enforce that is not readable counts as restricted, others as privileged.
+    Without a level to warn of, the one that is enforced is it, and its version unless there is one to warn of."""
     if not any(key.startswith(PREFIX) for key in labels):
         return _NO_POLICY
-    enforce = _standard(labels, "enforce", RESTRICTED)
-    warn = _standard(labels, "warn", PRIVILEGED) if PREFIX + "warn" in labels else enforce
+    enforce, warn = _standard(labels, "enforce", RESTRICTED), _standard(labels, "warn", PRIVILEGED)
+    readable = labels.get(PREFIX + "enforce", PRIVILEGED) in LEVELS
+    if PREFIX + "warn" not in labels and readable and enforce.level != PRIVILEGED:
+        warn = Standard(enforce.level, warn.version if f"{PREFIX}warn-version" in labels else enforce.version)
     return Policy(enforce, _standard(labels, "audit", PRIVILEGED), warn)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.scheme import fields_of
 from pilothouse.api.types.core.v1 import PodTemplateSpec, Volume
+from pilothouse.apiserver.admission.podsecurity.baseline import unmasked_proc
 from pilothouse.apiserver.admission.podsecurity.control import (
     Control,
     Violation,
@@ -89,7 +90,7 @@ def volumes(pod: PodTemplateSpec, minor: int) -> Violation | None:
 
 
 def run_as_non_root(pod: PodTemplateSpec, minor: int) -> Violation | None:
-    if has_own_users(pod.spec):
+    if has_own_users(pod.spec, minor):
         return None
     whole = pod.spec.security_context.run_as_non_root if pod.spec.security_context is not None else None
     explicit, implicit = [], []
@@ -108,7 +109,7 @@ def run_as_non_root(pod: PodTemplateSpec, minor: int) -> Violation | None:
 
 
 def run_as_user(pod: PodTemplateSpec, minor: int) -> Violation | None:
-    if has_own_users(pod.spec):
+    if has_own_users(pod.spec, minor):
         return None
     by_pod = pod.spec.security_context is not None and pod.spec.security_context.run_as_user == 0
     names = [n for n, c in contexts(pod.spec) if c.run_as_user == 0]
@@ -146,6 +147,7 @@ def seccomp(pod: PodTemplateSpec, minor: int) -> Violation | None:
 CONTROLS = (
     Control("allowPrivilegeEscalation", allow_privilege_escalation, since=8),
     Control("capabilities_restricted", capabilities, since=22, instead_of=("capabilities_baseline",)),
+    Control("procMount_restricted", unmasked_proc, since=35, instead_of=("procMount",)),
     Control("restrictedVolumes", volumes, instead_of=("hostPathVolumes",)),
     Control("runAsNonRoot", run_as_non_root),
     Control("runAsUser", run_as_user, since=23),
