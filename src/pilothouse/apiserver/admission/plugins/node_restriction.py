@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from cryptography import x509
 from msgspec.structs import replace
 
 from pilothouse.api import errors
 from pilothouse.api.types.authentication.v1 import TokenRequest
-from pilothouse.api.types.core.v1 import Node, PersistentVolumeClaim, Pod
+from pilothouse.api.types.core.v1 import Node, PersistentVolume, PersistentVolumeClaim, Pod, Volume
 from pilothouse.api.types.resource.v1 import ResourceSlice
+from pilothouse.api.types.storage.v1 import CSIDriver
 from pilothouse.apiserver.admission.interface import Attributes, Operation
+from pilothouse.apiserver.admission.object_references import UnknownSource, referenced
 from pilothouse.apiserver.admission.plugins.service_account import MIRROR
 from pilothouse.apiserver.admission.refusal import refused
 from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.authz.node import LEASE_NAMESPACE, node_of
-from pilothouse.apiserver.authz.nodegraph import configmap_names, secret_names
 from pilothouse.kit.tls import name_parts
 
 _KUBELET_LABELS = frozenset(
@@ -109,9 +110,12 @@ class NodeRestriction:
         if pod.spec.node_name != node:
             raise refused(a, f'node "{node}" can only create pods with spec.nodeName set to itself')
         self._owner(node, a, pod)
-        for what, present in _references(pod).items():
-            if present:
-                raise refused(a, f'node "{node}" can not create pods that reference {what}')
+        try:
+            resource = referenced(pod)
+        except UnknownSource as error:
+            raise refused(a, str(error)) from None
+        if resource:
+            raise refused(a, f'node "{node}" can not create pods that reference {resource}')
 
     def _owner(self, node: str, a: Attributes, pod: Pod) -> None:
         own = f'node "{node}" can only create pods with'
@@ -136,31 +140,23 @@ class NodeRestriction:
             raise refused(a, f'unexpected operation "{a.operation}"')
         new: Pod = a.obj
         old: Pod = a.old_obj
-        if new.spec.node_name != node:
+        if old.spec.node_name != node:
             raise refused(a, f'node "{node}" can only update pod status for pods with spec.nodeName set to itself')
         if new.metadata.labels != old.metadata.labels:
             raise refused(a, f'node "{node}" cannot update labels through pod status')
         if new.status.resource_claim_statuses != old.status.resource_claim_statuses:
-            raise refused(a, f'node "{node}" cannot update resource claim statuses')
+            raise refused(a, f'node "{node}" cannot update resource claim statues')
+        if new.status.extended_resource_claim_status != old.status.extended_resource_claim_status:
+            raise refused(a, f'node "{node}" cannot update extended resource claim status')
 
     def _nodes(self, node: str, a: Attributes) -> None:
-        name = a.name
-        if a.operation == "CREATE":
-            name = name or a.obj.metadata.name
-            if bad := _forbidden_labels(a.obj.metadata.labels, {}):
-                raise refused(a, f'node "{node}" is not allowed to set the following labels: {", ".join(bad)}')
+        name = a.name or (a.obj.metadata.name if a.operation == "CREATE" else "")
         if name != node:
             raise refused(a, f'node "{node}" is not allowed to modify node "{name}"')
-        if a.operation != "UPDATE":
-            return
-        new: Node = a.obj
-        old: Node = a.old_obj
-        if new.spec.taints != old.spec.taints:
-            raise refused(a, f'node "{node}" is not allowed to modify taints')
-        if bad := _forbidden_labels(new.metadata.labels, old.metadata.labels):
-            raise refused(a, f"is not allowed to modify labels: {', '.join(bad)}")
-        if new.metadata.owner_references != old.metadata.owner_references:
-            raise refused(a, f'node "{node}" is not allowed to modify ownerReferences')
+        if a.operation == "CREATE":
+            _check_new_node(node, a)
+        elif a.operation == "UPDATE":
+            _check_node(node, a)
 
     def _claims(self, node: str, a: Attributes) -> None:
         if a.subresource != "status" or a.operation != "UPDATE":
@@ -193,7 +189,7 @@ class NodeRestriction:
         if len(wanted) > 1:
             raise refused(a, "node may only request 0 or 1 audiences")
         audience = wanted[0] if wanted else ""
-        if audience in _audiences(pod):
+        if audience in self._audiences(pod):
             return
         access = Access(
             a.user,
@@ -206,6 +202,32 @@ class NodeRestriction:
         if not audience or not self._authorizer.authorize(access).allowed:
             who = f"{a.user.username} is not authorized to request tokens for this audience"
             raise refused(a, f'audience "{audience}" not found in pod spec volume, {who}')
+
+    def _audiences(self, pod: Pod) -> set[str]:
+        """What the tokens in a pod's volumes are for: those it projects, and those that CSI drivers ask for."""
+        found: set[str] = set()
+        for volume in pod.spec.volumes:
+            if volume.projected is not None:
+                tokens = (s.service_account_token for s in volume.projected.sources or ())
+                found |= {token.audience for token in tokens if token is not None}
+            elif driver := self._driver_of(volume, pod):
+                csi = self._reader.get(CSIDriver, driver)
+                found |= {request.audience for request in csi.spec.token_requests or ()} if csi is not None else set()
+        return found
+
+    def _driver_of(self, volume: Volume, pod: Pod) -> str:
+        """The CSI driver behind a volume: named in the pod, or by what its claim is bound to. Empty without one."""
+        if volume.csi is not None:
+            return volume.csi.driver
+        if volume.persistent_volume_claim is not None:
+            name = volume.persistent_volume_claim.claim_name
+        elif volume.ephemeral is not None:
+            name = f"{pod.metadata.name}-{volume.name}"
+        else:
+            return ""
+        claim = self._reader.get(PersistentVolumeClaim, name, pod.metadata.namespace)
+        bound = self._reader.get(PersistentVolume, claim.spec.volume_name) if claim is not None else None
+        return bound.spec.csi.driver if bound is not None and bound.spec.csi is not None else ""
 
     def _leases(self, node: str, a: Attributes) -> None:
         if a.namespace != LEASE_NAMESPACE:
@@ -227,42 +249,38 @@ class NodeRestriction:
             return
         try:
             request = x509.load_pem_x509_csr(a.obj.spec.request or b"")
-        except ValueError as error:
-            raise refused(a, f"unable to parse csr: {error}") from error
+        except ValueError:
+            raise refused(a, "unable to parse csr: PEM block type must be CERTIFICATE REQUEST") from None
         if name_parts(request.subject)[0] != a.user.username:
             raise refused(a, f"can only create a node CSR with CN={a.user.username}")
+
+
+def _check_new_node(node: str, a: Attributes) -> None:
+    new: Node = a.obj
+    if new.spec.config_source is not None:
+        raise refused(a, f'node "{node}" is not allowed to create pods with a non-nil configSource')
+    if bad := _forbidden_labels(new.metadata.labels, {}):
+        raise refused(a, f'node "{node}" is not allowed to set the following labels: {", ".join(bad)}')
+
+
+def _check_node(node: str, a: Attributes) -> None:
+    """What could draw other pods to a node, or show it more, is not its own to change."""
+    new: Node = a.obj
+    old: Node = a.old_obj
+    if new.spec.config_source is not None and new.spec.config_source != old.spec.config_source:
+        raise refused(a, f'node "{node}" is not allowed to update configSource to a new non-nil configSource')
+    if new.spec.taints != old.spec.taints:
+        raise refused(a, f'node "{node}" is not allowed to modify taints')
+    if bad := _forbidden_labels(new.metadata.labels, old.metadata.labels):
+        raise refused(a, f"is not allowed to modify labels: {', '.join(bad)}")
+    if new.metadata.owner_references != old.metadata.owner_references:
+        raise refused(a, f'node "{node}" is not allowed to modify ownerReferences')
 
 
 def _same_name(node: str, a: Attributes, why: str) -> None:
     name = a.obj.metadata.name if a.operation == "CREATE" else a.name
     if name != node:
         raise refused(a, why)
-
-
-def _references(pod: Pod) -> dict[str, bool]:
-    sources = [s for v in pod.spec.volumes if v.projected is not None for s in v.projected.sources or ()]
-    return {
-        "a service account": bool(pod.spec.service_account_name),
-        "secrets": _any(secret_names(pod)),
-        "configmaps": _any(configmap_names(pod)),
-        "clustertrustbundles": any(s.cluster_trust_bundle is not None for s in sources),
-        "persistentvolumeclaims": any(v.persistent_volume_claim is not None for v in pod.spec.volumes),
-        "resourceclaims": bool(pod.spec.resource_claims),
-    }
-
-
-def _any(names: Iterable[str]) -> bool:
-    return next(iter(names), None) is not None
-
-
-def _audiences(pod: Pod) -> set[str]:
-    return {
-        source.service_account_token.audience
-        for volume in pod.spec.volumes
-        if volume.projected is not None
-        for source in volume.projected.sources or ()
-        if source.service_account_token is not None
-    }
 
 
 def _without_sizes(new: PersistentVolumeClaim, old: PersistentVolumeClaim) -> PersistentVolumeClaim:

@@ -52,10 +52,12 @@ class ServiceAccountPlugin:
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
         if group or resource != "pods":
             return False
-        return operation == "CREATE" and not subresource
+        return (operation, subresource) in (("CREATE", ""), ("UPDATE", "ephemeralcontainers"))
 
     async def admit(self, attributes: Attributes) -> None:
         """Raises StatusError 403 for a missing account or a secret that the account may not use."""
+        if attributes.operation != "CREATE":
+            return
         pod: Pod = attributes.obj
         if MIRROR in pod.metadata.annotations:
             _check_mirror(attributes, pod)
@@ -64,8 +66,24 @@ class ServiceAccountPlugin:
         account = await self._account(attributes, name)
         spec = self._completed(pod.spec, name, _automount(pod.spec, account), account.image_pull_secrets)
         attributes.obj = replace(pod, spec=spec)
-        if account.metadata.annotations.get(_ENFORCE, "").lower() in ("true", "1", "t"):
+        if _limits_secrets(account):
             _check_secrets(attributes, spec, account)
+
+    async def validate(self, attributes: Attributes) -> None:
+        """Look at the ephemeral containers of a running pod. Raises StatusError 403, as `admit`."""
+        if attributes.operation == "CREATE":
+            return
+        pod: Pod = attributes.obj
+        name = pod.spec.service_account_name
+        if not name:
+            raise refused(
+                attributes, f"no service account specified for pod {attributes.namespace}/{pod.metadata.name}"
+            )
+        account = await self._account(attributes, name)
+        if _limits_secrets(account):
+            allowed = {s.name for s in account.secrets}
+            containers = pod.spec.ephemeral_containers
+            _check_environment(attributes, "ephemeral container", containers, allowed, _not_allowed(account))
 
     async def _account(self, attributes: Attributes, name: str) -> Account:
         account = self._reader.get(Account, name, attributes.namespace)
@@ -144,9 +162,17 @@ def _check_mirror(attributes: Attributes, pod: Pod) -> None:
             raise refused(attributes, "a mirror pod may not use ServiceAccountToken volume projections")
 
 
+def _limits_secrets(account: Account) -> bool:
+    return account.metadata.annotations.get(_ENFORCE, "") in ("1", "t", "T", "TRUE", "true", "True")
+
+
+def _not_allowed(account: Account) -> str:
+    return f"is not allowed because service account {account.metadata.name} does not reference that"
+
+
 def _check_secrets(attributes: Attributes, spec: PodSpec, account: Account) -> None:
     allowed = {s.name for s in account.secrets}
-    tail = f"is not allowed because service account {account.metadata.name} does not reference that"
+    tail = _not_allowed(account)
     for volume in spec.volumes:
         if volume.secret is not None and volume.secret.secret_name not in allowed:
             raise refused(attributes, f'volume with secret.secretName="{volume.secret.secret_name}" {tail} secret')
