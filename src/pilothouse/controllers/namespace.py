@@ -19,6 +19,7 @@ from pilothouse.api.types.meta.v1 import PartialObjectMetadata
 from pilothouse.controllers.environment import Environment
 from pilothouse.machinery.client import Client
 from pilothouse.machinery.controller import Controller
+from pilothouse.machinery.discovery import preferred
 from pilothouse.semantics import conditions
 
 IDENTITY = "namespace-controller"
@@ -54,7 +55,9 @@ class Remains:
 def content(resources: Sequence[Resource]) -> tuple[list[Resource], list[Resource]]:
     """What a namespace can hold and one can delete: pods, and the rest in the order of discovery."""
     found = [
-        r for r in resources if r.namespaced and "delete" in r.verbs and "list" in r.verbs and "/" not in r.resource
+        r
+        for r in preferred(resources).values()
+        if r.namespaced and "delete" in r.verbs and "list" in r.verbs and "/" not in r.resource
     ]
     pods = [r for r in found if r.resource == "pods" and not r.group]
     return pods, [r for r in found if r not in pods]
