@@ -15,10 +15,10 @@ from pilothouse.api.codec.json import from_builtins
 from pilothouse.api.types.core.v1 import LifecycleHandler
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.kubelet.hooks import Hooks
-from pilothouse.kubelet.simulated import Succeeding
 from pilothouse.kubelet.sync.killing import Killer, Victim
 from pilothouse.seams.runtime import Container, RuntimeFailure
 from pilothouse.testing.clock import VirtualClock
+from tests.kubelet.actions import Succeeding
 from tests.kubelet.pods import ended, pod, run
 
 

@@ -9,8 +9,8 @@ from pilothouse.kit.tasks import TaskScope
 from pilothouse.kubelet.handlers import Outcome
 from pilothouse.kubelet.podworker.events import Probe, ProbeChanged
 from pilothouse.kubelet.probes.prober import Prober, Subject
-from pilothouse.kubelet.simulated import Succeeding
 from pilothouse.testing.clock import VirtualClock
+from tests.kubelet.actions import Succeeding
 from tests.kubelet.pods import container, pod
 
 
