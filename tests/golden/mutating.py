@@ -100,7 +100,7 @@ class Player:
         got = {
             "status": answer[0],
             "warnings": sorted(text(warning, words) for warning in answer[2]),
-            "body": _compared(sorted_out(_shortened(masked(answer[1], words))), mutation["how"], answer[0]),
+            "body": _compared(_shortened(sorted_out(masked(answer[1], words))), mutation["how"], answer[0]),
         }
         return list(differences(mutation["answer"], got))
 

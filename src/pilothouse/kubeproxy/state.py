@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 from pilothouse.api.types.core.v1 import Service
 from pilothouse.api.types.discovery.v1 import EndpointSlice
@@ -59,7 +58,8 @@ class ProxyState:
     def move(self, zone: str) -> None:
         """The node's zone changed: hints may now choose other endpoints."""
         if zone != self.place.zone:
-            self.place = replace(self.place, zone=zone)
+            place = self.place
+            self.place = Place(place.node, zone, place.family, place.pod_cidrs, place.own_addresses)
             self._dirty.update(self._services)
 
     @property

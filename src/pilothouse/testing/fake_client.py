@@ -142,7 +142,10 @@ class FakeMetadataClient:
         self.cluster = cluster
 
     async def resources(self) -> Sequence[Resource]:
-        return SERVED
+        found: dict[tuple[str, str], Resource] = {}
+        for resource in SERVED:
+            found.setdefault((resource.group, resource.resource), resource)
+        return list(found.values())
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> PartialObjectMetadata:
         return partial(self.cluster.find(resource, namespace, name))

@@ -35,9 +35,10 @@ class PortBook:
     def taken(self, port: int) -> bool:
         return self._stored[port] > 0 or self._held[port] > 0
 
-    def claim(self, port: int) -> None:
-        """Hold this very port. Raises PoolError."""
-        if port not in self._numbers:
+    def claim(self, port: int, dry_run: bool) -> None:
+        """Hold this very port. A dry run may name any that is free (portallocator.PortAllocationOperation). Raises
+        PoolError."""
+        if port not in self._numbers and not dry_run:
             first, last = self._numbers.first, self._numbers.first + self._numbers.size - 1
             told = f"provided port is not in the valid range. The range of valid ports is {first}-{last}"
             raise PoolError(told)

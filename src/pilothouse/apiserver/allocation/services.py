@@ -74,8 +74,8 @@ class ServiceHooks:
 
     async def _taking(self, new: Service, old: Service | None, taken: _Taken, write: Write) -> Service:
         new = await self._addresses(new, old, taken, write)
-        new = self._ports(new, old, taken)
-        return self._health(new, old, taken)
+        new = self._ports(new, old, taken, write.dry_run)
+        return self._health(new, old, taken, write.dry_run)
 
     async def after_delete(self, obj: Service, write: Write) -> None:
         for ip in obj.spec.cluster_ips:
@@ -112,7 +112,7 @@ class ServiceHooks:
         told = f"failed to allocate IP {asked}: {error}"
         return as_status("", "Service", obj.metadata.name, [invalid("spec.clusterIPs", obj.spec.cluster_ips, told)])
 
-    def _ports(self, new: Service, old: Service | None, taken: _Taken) -> Service:
+    def _ports(self, new: Service, old: Service | None, taken: _Taken, dry_run: bool) -> Service:
         if not needs.node_ports(new):
             return new
         had = {p.node_port for p in old.spec.ports if p.node_port} if old is not None else set()
@@ -120,14 +120,16 @@ class ServiceHooks:
         by_port: dict[int, int] = {}
         for index, port in enumerate(new.spec.ports):
             if port.node_port or needs.allocates_node_ports(new):
-                port = replace(port, node_port=self._port(new, index, had, by_port, taken))
+                port = replace(port, node_port=self._port(new, index, had, by_port, taken, dry_run))
                 by_port.setdefault(port.port, port.node_port)
                 if old is not None and any((p.protocol, p.node_port) == (port.protocol, port.node_port) for p in ports):
                     raise errors.make(500, "", f"duplicate nodePort: {{{port.protocol} {port.node_port}}}")
             ports.append(port)
         return replace(new, spec=replace(new.spec, ports=tuple(ports)))
 
-    def _port(self, obj: Service, index: int, had: set[int], by_port: dict[int, int], taken: _Taken) -> int:
+    def _port(
+        self, obj: Service, index: int, had: set[int], by_port: dict[int, int], taken: _Taken, dry_run: bool
+    ) -> int:
         """The node port of one port. Raises StatusError (422, 500)."""
         port = obj.spec.ports[index]
         asked = port.node_port
@@ -141,7 +143,7 @@ class ServiceHooks:
             return asked
         try:
             if asked:
-                self.port_book.claim(asked)
+                self.port_book.claim(asked, dry_run)
             else:
                 asked = self.port_book.next()
         except PoolError as error:
@@ -152,7 +154,7 @@ class ServiceHooks:
         taken.ports.append(asked)
         return asked
 
-    def _health(self, new: Service, old: Service | None, taken: _Taken) -> Service:
+    def _health(self, new: Service, old: Service | None, taken: _Taken, dry_run: bool) -> Service:
         if not needs.health_check_port(new):
             return new
         asked = new.spec.health_check_node_port
@@ -160,7 +162,7 @@ class ServiceHooks:
             return new
         try:
             if asked:
-                self.port_book.claim(asked)
+                self.port_book.claim(asked, dry_run)
             else:
                 asked = self.port_book.next()
         except PoolError as error:

@@ -221,8 +221,8 @@ class Strategy(Generic[K]):
     validate_update: Callable[[K, K], FieldErrors] | None = None
     """Errors of (new, old); metadata is checked already. None: those of `validate(new)`."""
     tells_empty: bool = False
-    """Whether validation is to see what a client sent empty as such (`emptiness.with_empty`). It costs a walk over the
-    body: for kinds that judge or show it."""
+    """Whether validation is always to see what a client sent empty as such (`emptiness.with_empty`). It costs a walk
+    over the body: for kinds that judge it. Others see it when they have refused something."""
     warnings: Callable[[K], Sequence[str]] = no_warnings
     warnings_update: Callable[[K, K], Sequence[str]] | None = None
     """None: those of `warnings(new)`."""

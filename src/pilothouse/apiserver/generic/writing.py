@@ -67,13 +67,24 @@ def before_create(strategy: Strategy[Any], obj: Any, write: Write, sent: Any = N
     obj = strategy.prepare_create(obj, write)
     resource = strategy.resource
     found = meta_rules.validate(obj.metadata, resource.namespaced, strategy.name, core=strategy.core_finalizers)
-    found += strategy.validate(with_empty(obj, sent) if strategy.tells_empty else obj)
+    found += _refusals(strategy, strategy.validate, obj, sent)
     if not found:
         name = obj.metadata.name
         found = [field_errors.invalid("metadata.name", name, fault) for fault in path_segment(name)]
     if found:
         raise field_errors.as_status(resource.group, resource.kind, obj.metadata.name, found)
     return strategy.canonicalize(obj), strategy.warnings(obj)
+
+
+def _refusals(
+    strategy: Strategy[Any], check: Callable[[Any], Sequence[field_errors.FieldError]], obj: Any, sent: Any
+) -> Sequence[field_errors.FieldError]:
+    """What `check` has against `obj`. It sees what was sent empty as such: at once where the kind judges that, else
+    once more when it has refused something, as it may show it."""
+    if strategy.tells_empty:
+        return check(with_empty(obj, sent))
+    found = check(obj)
+    return check(with_empty(obj, sent)) if found and sent is not None else found
 
 
 def before_update(
@@ -88,7 +99,7 @@ def before_update(
     else:
         new = rules.prepare(keep_parts(new, old, rules.keep), old, write)
     new = _system_kept(new, old, write.dry_run)
-    found = update_errors(strategy, with_empty(new, sent) if strategy.tells_empty else new, old, rules)
+    found = _refusals(strategy, lambda obj: update_errors(strategy, obj, old, rules), new, sent)
     if found:
         resource = strategy.resource
         raise field_errors.as_status(resource.group, resource.kind, old.metadata.name, found)

@@ -163,6 +163,7 @@ def decide_status(owner: StatefulSet, pods: Sequence[Pod], revisions: Revisions,
         updated_replicas=sum(identity.revision_of(p) == revisions.update for p in lasting),
         current_revision=revisions.current,
         update_revision=revisions.update,
+        collision_count=owner.status.collision_count or 0,
     )
     through = status.updated_replicas == status.replicas == status.ready_replicas
     if owner.spec.update_strategy.type != "OnDelete" and through and status.replicas == identity.replicas_of(owner):

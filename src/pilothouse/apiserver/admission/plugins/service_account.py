@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from pilothouse.api.go_text import quote
 from pilothouse.api.types.core.v1 import (
     ConfigMapProjection,
     Container,
@@ -29,6 +30,7 @@ from pilothouse.apiserver.admission.refusal import refused
 from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.apiserver.authz.nodegraph import secret_names
 from pilothouse.kit.memo import Memo
+from pilothouse.semantics.validation.names import path_segment
 
 MIRROR = "kubernetes.io/config.mirror"
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -87,11 +89,13 @@ class ServiceAccountPlugin:
 
     async def _account(self, attributes: Attributes, name: str) -> Account:
         account = self._reader.get(Account, name, attributes.namespace)
+        looked_up = f"error looking up service account {attributes.namespace}/{name}"
+        if account is None and (faults := path_segment(name)):
+            raise refused(attributes, f"{looked_up}: invalid resource name {quote(name)}: [{' '.join(faults)}]")
         if account is None:
             account = await self._reader.latest(Account, name, attributes.namespace)
         if account is None:
-            why = f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found'
-            raise refused(attributes, why)
+            raise refused(attributes, f'{looked_up}: serviceaccount "{name}" not found')
         return account
 
     def _running_as(

@@ -21,13 +21,15 @@ TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
 def _strategy(found: DaemonSetUpdateStrategy) -> DaemonSetUpdateStrategy:
+    """Amounts have no absence within upstream: those that nobody defaults are 0."""
     kind = found.type or "RollingUpdate"
-    if kind != "RollingUpdate":
+    if kind != "RollingUpdate" and found.rolling_update is None:
         return found
     rolling = found.rolling_update or RollingUpdateDaemonSet()
+    unavailable = 1 if kind == "RollingUpdate" else 0
     rolling = replace(
         rolling,
-        max_unavailable=1 if rolling.max_unavailable is None else rolling.max_unavailable,
+        max_unavailable=unavailable if rolling.max_unavailable is None else rolling.max_unavailable,
         max_surge=0 if rolling.max_surge is None else rolling.max_surge,
     )
     return replace(found, type=kind, rolling_update=rolling)

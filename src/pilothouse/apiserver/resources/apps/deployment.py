@@ -99,6 +99,7 @@ def validate_status(new: Deployment, old: Deployment) -> FieldErrors:
             ("readyReplicas", status.ready_replicas),
             ("availableReplicas", status.available_replicas),
             ("unavailableReplicas", status.unavailable_replicas),
+            ("terminatingReplicas", status.terminating_replicas),
             ("collisionCount", status.collision_count),
         ],
         [

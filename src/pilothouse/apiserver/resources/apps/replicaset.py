@@ -38,12 +38,14 @@ def validate_update(new: ReplicaSet, old: ReplicaSet) -> FieldErrors:
 def status_errors(status: ReplicaSetStatus | ReplicationControllerStatus) -> FieldErrors:
     """The counts of a ReplicaSet, or of a ReplicationController."""
     ready, available = status.ready_replicas, status.available_replicas
+    terminating = status.terminating_replicas if isinstance(status, ReplicaSetStatus) else None
     return workload.status_counts(
         [
             ("replicas", status.replicas),
             ("fullyLabeledReplicas", status.fully_labeled_replicas),
             ("readyReplicas", ready),
             ("availableReplicas", available),
+            ("terminatingReplicas", terminating),
             ("observedGeneration", status.observed_generation),
         ],
         [

@@ -24,12 +24,13 @@ from pilothouse.api.types.core.v1 import (
 from pilothouse.apiserver.generic.strategy import Cell, Scale, Status, Strategy
 from pilothouse.apiserver.resources.apps import workload
 from pilothouse.apiserver.resources.core import claims
-from pilothouse.apiserver.resources.core.podspec import checks, gated, warnings
+from pilothouse.apiserver.resources.core.podspec import annotated, checks, gated, warnings
 from pilothouse.apiserver.resources.core.podspec.defaults import template
 from pilothouse.apiserver.resources.core.podspec.spec import template as template_errors
 from pilothouse.apiserver.resources.core.podspec.volumes import claim_spec
 from pilothouse.apiserver.resources.declare import replicas_scale
 from pilothouse.apiserver.table.cells import age
+from pilothouse.semantics.validation import meta as metadata
 from pilothouse.semantics.validation.names import dns_label
 
 
@@ -112,24 +113,41 @@ def _retention_errors(found: StatefulSetPersistentVolumeClaimRetentionPolicy | N
     )
 
 
-def _with_claims(obj: StatefulSet) -> PodTemplateSpec:
-    """The template as its pods will be: with a volume for each claim template."""
+def _as_pods_have_it(obj: StatefulSet) -> PodTemplateSpec:
+    """The template as its pods will be: with a volume for each claim template, and host names of their own."""
     made = obj.spec.template
-    claims = tuple(
-        Volume(
-            name=claim.metadata.name,
-            persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name=claim.metadata.name),
-        )
-        for claim in obj.spec.volume_claim_templates
-    )
-    if not claims:
-        return made
-    own = {claim.name for claim in claims}
-    kept = tuple(volume for volume in made.spec.volumes if volume.name not in own)
-    return replace(made, spec=replace(made.spec, volumes=(*kept, *claims)))
+    pod = made.spec
+    if pod.hostname or pod.subdomain:
+        pod = replace(pod, hostname="", subdomain="")
+    names = dict.fromkeys(claim.metadata.name for claim in obj.spec.volume_claim_templates)
+    if names:
+        kept = tuple(volume for volume in pod.volumes if volume.name not in names)
+        pod = replace(pod, volumes=(*kept, *map(_claim_volume, names)))
+    return made if pod is made.spec else replace(made, spec=pod)
+
+
+def _claim_volume(name: str) -> Volume:
+    return Volume(name=name, persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name=name))
+
+
+def _template_errors(obj: StatefulSet) -> FieldErrors:
+    """Labels and annotations are checked by themselves, and once more with the whole."""
+    path, made = "spec.template", obj.spec.template
+    errors = metadata.label_map(made.metadata.labels, f"{path}.labels")
+    errors += metadata.annotation_map(made.metadata.annotations, f"{path}.annotations")
+    errors += annotated.validate(f"{path}.annotations", made.metadata.annotations, made.spec)
+    return errors + template_errors(path, _as_pods_have_it(obj))
 
 
 def validate(obj: StatefulSet) -> FieldErrors:
+    errors = _spec(obj)
+    for index, claim in enumerate(obj.spec.volume_claim_templates):
+        errors += claims.validate(f"spec.volumeClaimTemplates[{index}].spec", claim.spec)
+    return errors
+
+
+def _spec(obj: StatefulSet) -> FieldErrors:
+    """All of a spec but its claim templates, which an update cannot change."""
     spec = obj.spec
     errors: FieldErrors = []
     if not spec.pod_management_policy:
@@ -144,19 +162,17 @@ def validate(obj: StatefulSet) -> FieldErrors:
         errors += workload.numbers("spec.ordinals", [("start", spec.ordinals.start)])
     if spec.service_name:
         errors += all_invalid("spec.serviceName", spec.service_name, dns_label(spec.service_name))
-    for index, claim in enumerate(spec.volume_claim_templates):
-        errors += claims.validate(f"spec.volumeClaimTemplates[{index}].spec", claim.spec)
     errors += workload.selector("spec.selector", spec.selector, "statefulset")
     selected = workload.labels_selected("spec.template", spec.template, spec.selector)
     if selected is None:
         errors.append(invalid("spec.selector", spec.selector, ""))
     else:
-        errors += selected + template_errors("spec.template", _with_claims(obj))
+        errors += selected + _template_errors(obj)
     return errors + workload.always_running("spec.template", spec.template, "StatefulSet")
 
 
 def validate_update(new: StatefulSet, old: StatefulSet) -> FieldErrors:
-    errors = validate(new)
+    errors = _spec(new)
     same = replace(new.spec, **{name: getattr(old.spec, name) for name in _MUTABLE})
     return errors if same == old.spec else [*errors, forbidden("spec", _FORBIDDEN)]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, not_supported, required
+from pilothouse.api import go_text
+from pilothouse.api.field_errors import FieldError, FieldErrors, forbidden, invalid, not_supported, required
 from pilothouse.api.selectors import SelectorError, of_object
 from pilothouse.api.types.core.v1 import Container, PodTemplateSpec
 from pilothouse.api.types.meta.v1 import LabelSelector
@@ -67,8 +68,13 @@ def labels_selected(path: str, found: PodTemplateSpec, chosen: LabelSelector | N
         return None
     labels = found.metadata.labels
     if matcher is None or not matcher.matches(labels):
-        return [invalid(f"{path}.metadata.labels", dict(labels) or None, NO_MATCH)]
+        return [unselected(path, labels)]
     return []
+
+
+def unselected(path: str, labels: Mapping[str, str]) -> FieldError:
+    """The refusal of a template, at `path`, whose labels are not those that its owner selects."""
+    return invalid(f"{path}.metadata.labels", None if go_text.is_nil(labels) else labels, NO_MATCH)
 
 
 def replica_template(path: str, found: PodTemplateSpec, chosen: LabelSelector | None) -> FieldErrors:

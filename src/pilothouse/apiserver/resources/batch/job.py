@@ -47,10 +47,10 @@ def defaults(obj: Job) -> Job:
         completions=completions,
         parallelism=1 if parallelism is None else parallelism,
         backoff_limit=limit if spec.backoff_limit is None else spec.backoff_limit,
-        completion_mode=spec.completion_mode or "NonIndexed",
+        completion_mode="NonIndexed" if spec.completion_mode is None else spec.completion_mode,
         suspend=False if spec.suspend is None else spec.suspend,
         pod_failure_policy=_failure_policy(spec.pod_failure_policy),
-        pod_replacement_policy=spec.pod_replacement_policy or replacement,
+        pod_replacement_policy=replacement if spec.pod_replacement_policy is None else spec.pod_replacement_policy,
         manual_selector=False if spec.manual_selector is None else spec.manual_selector,
         template=made,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -17,6 +18,7 @@ from pilothouse.api.field_errors import (
     not_supported,
     required,
 )
+from pilothouse.api.go_text import quote
 from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec import checks
@@ -27,6 +29,12 @@ from pilothouse.semantics.validation.names import dns_label, dns_subdomain, labe
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 PREFER_AVOID_PODS = "scheduler.alpha.kubernetes.io/preferAvoidPods"
 _UNIQUE = "taints must be unique by key and effect pair"
+_FEATURE = re.compile(r"[A-Z][a-zA-Z0-9]*(/[a-zA-Z][a-zA-Z0-9]*)*\Z")
+_FEATURE_LIMIT = 253
+_FEATURE_FAULT = (
+    "must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or "
+    "MyFeature/mySubFeature), and contain only alphanumeric characters and slashes"
+)
 _ONE_SOURCE = "exactly one reference subfield must be non-nil"
 
 
@@ -80,7 +88,23 @@ def pod_ranges(path: str, found: Sequence[str]) -> FieldErrors:
     families = {network.version for network in networks if network is not None}
     if bad is not None or len(families) < 2 or len(found) > 2:
         errors.append(invalid(path, found, "may specify no more than one CIDR for each IP family"))
-    errors += [duplicate(f"{path}[{i}]", text) for i, text in enumerate(found) if text in found[:i]]
+    return errors
+
+
+def declared_features(path: str, found: Sequence[str]) -> FieldErrors:
+    """Names of features of the node, sorted, each once."""
+    errors: FieldErrors = []
+    for index, name in enumerate(found):
+        at = f"{path}[{index}]"
+        if len(name) > _FEATURE_LIMIT:
+            detail = f"invalid feature name {quote(name)}: must be no more than {_FEATURE_LIMIT} characters"
+            errors.append(invalid(at, name, detail))
+        elif not _FEATURE.match(name):
+            errors.append(invalid(at, name, f"invalid feature name {quote(name)}: {_FEATURE_FAULT}"))
+        if index and name == found[index - 1]:
+            errors.append(duplicate(at, name))
+        elif index and name < found[index - 1]:
+            errors.append(invalid(at, name, "list must be sorted alphabetically"))
     return errors
 
 
@@ -96,6 +120,10 @@ def validate(node: core.Node) -> FieldErrors:
     errors = _annotations("metadata.annotations", node.metadata.annotations)
     errors += taints("metadata.taints", node.spec.taints)
     errors += resources(node.status)
+    swap = node.status.node_info.swap
+    if swap is not None and swap.capacity is not None and swap.capacity <= 0:
+        errors.append(invalid("metadata.nodeSwapStatus.capacity", swap.capacity, "must be greater than zero"))
+    errors += declared_features("status.declaredFeatures", node.status.declared_features)
     return errors + pod_ranges("spec.podCIDRs", node.spec.pod_cidrs)
 
 
@@ -103,6 +131,7 @@ def validate_change(new: core.Node, old: core.Node) -> FieldErrors:
     """What may become of a node, through itself or its status."""
     errors = _annotations("metadata.annotations", new.metadata.annotations)
     errors += resources(new.status)
+    errors += declared_features("status.declaredFeatures", new.status.declared_features)
     addresses = new.status.addresses
     errors += [duplicate(f"status.addresses[{i}]", one) for i, one in enumerate(addresses) if one in addresses[:i]]
     errors += _fixed_ranges(new.spec.pod_cidrs, old.spec.pod_cidrs)

@@ -107,7 +107,7 @@ def _claims(found: Sequence[PodResourceClaimStatus], known: Collection[str]) -> 
 
 
 def _addresses(path: str, found: Sequence[core.PodIP | core.HostIP]) -> FieldErrors:
-    """At most one of each family, none twice."""
+    """At most one of each family."""
     errors: FieldErrors = []
     texts = [one.ip for one in found]
     for index, text in enumerate(texts):
@@ -120,7 +120,7 @@ def _addresses(path: str, found: Sequence[core.PodIP | core.HostIP]) -> FieldErr
         errors.append(internal(path, f"failed to check for dual stack with error:{told}"))
     if bad is not None or len(texts) > 2 or len({ipaddress.ip_address(text).version for text in texts}) < 2:
         errors.append(invalid(path, found, "may specify no more than one IP for each IP family"))
-    return errors + [duplicate(f"{path}[{i}]", one) for i, one in enumerate(found) if one.ip in texts[:i]]
+    return errors
 
 
 def _containers(pod: Pod) -> FieldErrors:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from pilothouse.api.field_errors import FieldErrors, invalid, required
+from pilothouse.api.field_errors import FieldErrors, required
 from pilothouse.api.types.core.v1 import PodTemplateSpec, ReplicationController
 from pilothouse.apiserver.generic.strategy import Cell, Deletion, Scale, Status, Strategy
 from pilothouse.apiserver.resources.apps import workload
@@ -40,7 +40,7 @@ def validate(obj: ReplicationController) -> FieldErrors:
         return [*errors, required("spec.template")]
     path, labels = "spec.template", spec.template.metadata.labels
     if any(labels.get(key) != value for key, value in spec.selector.items()):
-        errors.append(invalid(f"{path}.metadata.labels", dict(labels) or None, workload.NO_MATCH))
+        errors.append(workload.unselected(path, labels))
     errors += template_errors(path, spec.template)
     return errors + workload.always_running(path, spec.template, "ReplicationController")
 
@@ -54,7 +54,8 @@ def warn(obj: ReplicationController) -> Sequence[str]:
 
 
 def warn_update(new: ReplicationController, old: ReplicationController) -> Sequence[str]:
-    return warnings.changed_template("spec.template", new, old, new.spec.template or PodTemplateSpec())
+    """Upstream looks at the template that was, and so do we."""
+    return warnings.changed_template("spec.template", new, old, old.spec.template or PodTemplateSpec())
 
 
 def row(obj: ReplicationController, now: float) -> Sequence[Cell]:

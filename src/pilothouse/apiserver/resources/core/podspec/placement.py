@@ -11,7 +11,6 @@ from pilothouse.apiserver.resources.core.podspec import checks
 from pilothouse.semantics.validation import selectors
 from pilothouse.semantics.validation.names import dns_label, dns_subdomain, label_value
 
-_SELECTED_ALREADY = "exists in both matchLabelKeys and labelSelector"
 _WEIGHT = "must be in the range 1-100"
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 UNSATISFIABLE = ("DoNotSchedule", "ScheduleAnyway")
@@ -97,13 +96,20 @@ def _label_keys(path: str, name: str, keys: Sequence[str], selector: LabelSelect
     return found
 
 
-def _selected_already(keys: Sequence[str], selector: LabelSelector | None) -> list[tuple[int, str]]:
-    """Those of `keys`, with their index, that the selector asks for beside the requirement that a key itself became."""
+def _selected_already(path: str, keys: Sequence[str], selector: LabelSelector | None) -> FieldErrors:
+    """Those of `keys` that the selector asks for beside the requirement that a key itself became, each told where it
+    stands last among the keys, once for each requirement more; `path` is that of what has the keys."""
     if selector is None or not keys:
         return []
-    asked = [*selector.match_labels, *(wanted.key for wanted in selector.match_expressions)]
-    expressed = {wanted.key for wanted in selector.match_expressions}
-    return [(index, key) for index, key in enumerate(keys) if key in expressed and asked.count(key) > 1]
+    last = {key: index for index, key in enumerate(keys)}
+    asked = set(selector.match_labels)
+    found: FieldErrors = []
+    for wanted in selector.match_expressions:
+        if wanted.key in last and wanted.key in asked:
+            detail = "exists in both matchLabelKeys and labelSelector"
+            found.append(invalid(f"{path}[{last[wanted.key]}]", wanted.key, detail))
+        asked.add(wanted.key)
+    return found
 
 
 def _pod_term(path: str, term: core.PodAffinityTerm) -> FieldErrors:
@@ -116,8 +122,7 @@ def _pod_term(path: str, term: core.PodAffinityTerm) -> FieldErrors:
         found += [invalid(f"{path}.namespace", name, fault) for fault in dns_label(name, False)]
     found += _label_keys(path, "matchLabelKeys", term.match_label_keys, term.label_selector)
     found += _label_keys(path, "mismatchLabelKeys", term.mismatch_label_keys, term.label_selector)
-    for index, key in _selected_already(term.match_label_keys, term.label_selector):
-        found.append(invalid(f"{path}[{index}]", key, _SELECTED_ALREADY))
+    found += _selected_already(path, term.match_label_keys, term.label_selector)
     for index, key in enumerate(term.match_label_keys):
         if key in term.mismatch_label_keys:
             detail = "exists in both matchLabelKeys and mismatchLabelKeys"
@@ -219,17 +224,8 @@ def _same_spread(
 
 
 def _spread_keys(path: str, one: core.TopologySpreadConstraint) -> FieldErrors:
-    keys = one.match_label_keys
-    if not keys:
-        return []
-    at = f"{path}.matchLabelKeys"
-    if one.label_selector is None:
-        return [forbidden(at, "must not be specified when labelSelector is not set")]
-    found: FieldErrors = []
-    for index, key in enumerate(keys):
-        found += selectors.label_name(f"{at}[{index}]", key)
-    clashes = _selected_already(keys, one.label_selector)
-    return found + [invalid(f"{at}[{index}]", key, _SELECTED_ALREADY) for index, key in clashes]
+    found = _label_keys(path, "matchLabelKeys", one.match_label_keys, one.label_selector)
+    return found + _selected_already(path, one.match_label_keys, one.label_selector)
 
 
 def gates(path: str, found: Sequence[core.PodSchedulingGate]) -> FieldErrors:

@@ -55,7 +55,7 @@ def in_step(new: Service, old: Service | None) -> Service:
         return new
     if before.cluster_ip and not spec.cluster_ip:
         return _with_ips(new, ()) if ips == before.cluster_ips else new
-    if ips == before.cluster_ips:
+    if not ips or ips == before.cluster_ips:
         return _with_ips(new, (spec.cluster_ip,) if spec.cluster_ip else ())
     return new
 
