@@ -17,6 +17,7 @@ from pilothouse.api.facts import Resource
 from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.resources import SERVED
+from pilothouse.apiserver import features
 from pilothouse.apiserver.actions.roster import actions
 from pilothouse.apiserver.allocation import repair
 from pilothouse.apiserver.apply.tracker import FieldTracker
@@ -27,6 +28,7 @@ from pilothouse.apiserver.authz.bootstrap import reconcile as roles
 from pilothouse.apiserver.authz.forbidden import forbidden
 from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.bootstrap import objects as bootstrap
+from pilothouse.apiserver.bootstrap.authentication_trust import AuthenticationTrust
 from pilothouse.apiserver.bootstrap.kubernetes_service import KubernetesService, split_address
 from pilothouse.apiserver.cached_reader import CachedReader
 from pilothouse.apiserver.cacher.cache import WatchCache
@@ -88,6 +90,8 @@ class Parts:
     metrics: Metrics = field(default_factory=Metrics)
     address: Callable[[], str] = lambda: ""
     """The host and port that clients reach it at."""
+    client_authorities: bytes = b""
+    """The certificates (PEM) of those who sign clients' certificates, for extension API servers to know."""
     audit: tuple[Policy, Sink] | None = None
     """What the audit log holds, and where it goes; none is kept without."""
 
@@ -123,6 +127,7 @@ class ApiServer:
         for path in self.gate.dumps():
             self.documents.exact[path] = lambda context: answers.text(200, self.gate.dumps()[context.info.path])
         self.documents.exact["/metrics"] = lambda context: exposition(parts.metrics)
+        self.documents.exact["/metrics/slis"] = lambda context: exposition(self.documents.results.registry)
         self.observation.caches(
             lambda: {
                 (s.resource.group, s.resource.resource): (len(cache), cache.watchers) for s, cache in kinds.values()
@@ -140,6 +145,7 @@ class ApiServer:
         )
         process.expose(parts.metrics)
         about.expose(parts.metrics)
+        features.expose(parts.metrics)
         self._expiries = [
             Expiry(cache, strategy.ttl_seconds, parts.clock)
             for strategy, cache in kinds.values()
@@ -252,6 +258,8 @@ class ApiServer:
         own = KubernetesService(self.reader, client, self.parts.service_range)
         host, port = split_address(self.parts.address())
         await own.publish(host, port)
+        trust = AuthenticationTrust(self.reader, client, self.parts.client_authorities, self.parts.clock)
+        await trust.publish()
         if new:
             await self._begin_history()
         lifecycle = Lifecycle(self.customs, self.reader, client, Call(user=MASTER, api_version=""), self.parts.clock)
@@ -259,6 +267,7 @@ class ApiServer:
         self._scope.spawn(lifecycle.run(), "custom-resources")
         self._scope.spawn(Upkeep(self.reader, client, self.parts.clock).run(), "flow-schemas")
         self._scope.spawn(own.publish_for_ever(host, port, self.parts.clock), "kubernetes-service")
+        self._scope.spawn(trust.publish_for_ever(), "authentication-trust")
         self._scope.spawn(repair.Repairs(self.reader, client, self.parts.clock).run(), "repair")
 
     async def _begin_history(self) -> None:

@@ -69,6 +69,7 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
             signer=signer,
             kubelets=kubelets,
             address=lambda: f"{spec.advertise_address}:{spec.api_port}",
+            client_authorities=pki.pair(AUTHORITY).certificate,
             audit=audit_of(paths, spec),
         )
     )

@@ -12,6 +12,7 @@ from pilothouse.apiserver.discovery import documents as discovery
 from pilothouse.apiserver.discovery.documents import GROUP_ORDER
 from pilothouse.apiserver.endpoints import answers, negotiation
 from pilothouse.apiserver.endpoints.context import Context
+from pilothouse.apiserver.endpoints.health_results import HealthResults
 from pilothouse.apiserver.endpoints.openapi import Customs, OpenApi
 from pilothouse.apiserver.endpoints.router import Router, missing, not_allowed
 from pilothouse.kit.http.messages import Answer, Response
@@ -50,6 +51,7 @@ class Documents:
         self._address = address
         self._made: dict[str, Any] = {}
         self._openapi = OpenApi(self._builtin, VERSION["gitVersion"])
+        self.results = HealthResults()
         self.checks: dict[str, dict[str, Check]] = {"healthz": {}, "livez": {}, "readyz": {}}
         self.exact: dict[str, Callable[[Context], Answer | Awaitable[Answer]]] = {
             "/version": self._version,
@@ -188,6 +190,7 @@ class Documents:
                 lines.append(f"[+]{check_name} excluded: ok\n")
                 continue
             wrong = await check()
+            self.results.checked(check_name, which, not wrong)
             lines.append(f"[-]{check_name} failed: reason withheld\n" if wrong else f"[+]{check_name} ok\n")
             failed_names += [check_name] if wrong else []
         if unknown := sorted({name for name in excluded if name != "ping" and name not in checks}):
@@ -201,7 +204,7 @@ class Documents:
 
     def _paths(self) -> list[str]:
         found = ["/.well-known/openid-configuration", "/api", "/apis", "/openapi/v2", "/openapi/v3", "/version"]
-        found += ["/metrics", "/openid/v1/jwks", "/openapi/v3/"]
+        found += ["/metrics", "/metrics/slis", "/openid/v1/jwks", "/openapi/v3/"]
         for which, checks in self.checks.items():
             found += [f"/{which}", f"/{which}/ping", *(f"/{which}/{name}" for name in checks)]
         for group, versions in self._groups().items():

@@ -8,6 +8,9 @@ system:discovery
   get /api,/api/*,/apis,/apis/*,/healthz,/livez,/openapi,/openapi/*,/readyz,/version,/version/
 system:monitoring
   get /healthz,/healthz/*,/livez,/livez/*,/metrics,/metrics/slis,/readyz,/readyz/*
+  get core nodes/metrics
+  get /flagz
+  get /statusz
 system:basic-user
   create authorization.k8s.io selfsubjectaccessreviews,selfsubjectrulesreviews
   create authentication.k8s.io selfsubjectreviews
@@ -41,8 +44,7 @@ system:node
   get,list,watch node.k8s.io runtimeclasses
   get resource.k8s.io resourceclaims
   deletecollection resource.k8s.io resourceslices
-  create,delete,get,list,patch,update,watch resource.k8s.io resourceslices
-  get,list,watch core serviceaccounts
+  get core serviceaccounts
 system:node-problem-detector
   get core nodes
   patch core nodes/status
@@ -51,6 +53,7 @@ system:kubelet-api-admin
   get,list,watch core nodes
   proxy core nodes
   * core nodes/log,nodes/metrics,nodes/proxy,nodes/stats
+  * core nodes/configz,nodes/healthz,nodes/pods
 system:node-bootstrapper
   create,get,list,watch certificates.k8s.io certificatesigningrequests
 system:auth-delegator
@@ -106,8 +109,7 @@ system:kube-scheduler
   EVENTS
   create coordination.k8s.io leases
   get,list,update,watch coordination.k8s.io leases kube-scheduler
-  create coordination.k8s.io leasecandidates
-  delete,deletecollection,get,list,patch,update,watch coordination.k8s.io leasecandidates
+  create,delete,deletecollection,get,list,patch,update,watch coordination.k8s.io leasecandidates
   get,list,watch core nodes
   delete,get,list,watch core pods
   create core bindings,pods/binding
@@ -120,14 +122,17 @@ system:kube-scheduler
   create authentication.k8s.io tokenreviews
   create authorization.k8s.io subjectaccessreviews
   get,list,watch storage.k8s.io csinodes
+  get,list,watch storage.k8s.io volumeattachments
   get,list,watch core namespaces
   get,list,watch storage.k8s.io csidrivers
   get,list,watch storage.k8s.io csistoragecapacities
-  get,list,watch storage.k8s.io volumeattachments
   get,list,watch resource.k8s.io deviceclasses
   get,list,patch,update,watch resource.k8s.io resourceclaims
-  patch,update resource.k8s.io resourceclaims/binding,resourceclaims/status
+  get,list,patch,update,watch resource.k8s.io resourceclaims/status
+  update core pods/finalizers
   get,list,watch resource.k8s.io resourceslices
+  create,delete resource.k8s.io resourceclaims
+  patch,update resource.k8s.io resourceclaims/binding
 """
 
 AGGREGATED = """

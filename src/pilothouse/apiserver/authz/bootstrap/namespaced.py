@@ -38,7 +38,11 @@ BINDINGS: tuple[tuple[str, str, str, tuple[tuple[str, str], ...]], ...] = (
         "kube-system",
         "system::leader-locking-kube-controller-manager",
         "system::leader-locking-kube-controller-manager",
-        (("User", "system:kube-controller-manager"), ("ServiceAccount", "kube-controller-manager")),
+        (
+            ("User", "system:kube-controller-manager"),
+            ("ServiceAccount", "kube-controller-manager"),
+            ("ServiceAccount", "leader-election-controller"),
+        ),
     ),
     (
         "kube-system",

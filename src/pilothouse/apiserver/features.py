@@ -1,0 +1,133 @@
+"""The feature gates of v1.36 and how they stand here: what `kubernetes_feature_enabled` tells. Pure.
+
+A gate stands as v1.36 has it by default, and so does the code: no gate can be set. Those in ABSENT are on upstream and
+name what this project does not do yet (docs/differences.md); they are told as off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pilothouse.kit.metrics import Registry
+
+# fmt: off
+STABLE = """
+AnonymousAuthConfigurableEndpoints AnyVolumeDataSource APIServerTracing AuthorizeNodeWithSelectors
+AuthorizeWithSelectors BtreeWatchCache CPUManagerPolicyOptions CRDValidationRatcheting CSIServiceAccountTokenSecrets
+ConsistentListFromCache CronJobsScheduledAnnotation CustomResourceFieldSelectors DRAAdminAccess DRAPrioritizedList
+DeclarativeValidation DisableAllocatorDualWrite DynamicResourceAllocation ElasticIndexedJob ExecProbeTimeout
+ExternalServiceAccountTokenSigner ImageMaximumGCAge ImageVolume InPlacePodVerticalScaling InformerResourceVersion
+JobBackoffLimitPerIndex JobManagedBy JobPodReplacementPolicy JobSuccessPolicy KubeletCgroupDriverFromCRI
+KubeletFineGrainedAuthz KubeletPSI KubeletPodResourcesDynamicResources KubeletPodResourcesGet KubeletTracing
+LogarithmicScaleDown MatchLabelKeysInPodAffinity MemoryManager MultiCIDRServiceAllocator
+MutableCSINodeAllocatableCount MutatingAdmissionPolicy NFTablesProxyMode NodeInclusionPolicyInPodTopologySpread
+NodeLogQuery NodeSwap OrderedNamespaceDeletion PodIndexLabel PodLifecycleSleepAction PodLifecycleSleepActionAllowZero
+PodObservedGenerationTracking PodSchedulingReadiness PreferSameTrafficDistribution ProcMountType
+RecoverVolumeExpansionFailure RecursiveReadOnlyMounts RelaxedDNSSearchValidation RelaxedEnvironmentVariableValidation
+ResilientWatchCacheInitialization RetryGenerateName SELinuxChangePolicy SELinuxMountReadWriteOncePod
+SchedulerQueueingHints SeparateTaintEvictionController ServiceAccountTokenJTI ServiceAccountTokenNodeBinding
+ServiceAccountTokenNodeBindingValidation ServiceAccountTokenPodNodeInfo ServiceTrafficDistribution SidecarContainers
+StatefulSetAutoDeletePVC StatefulSetStartOrdinal StreamingCollectionEncodingToJSON
+StreamingCollectionEncodingToProtobuf StrictCostEnforcementForVAP StrictCostEnforcementForWebhooks
+StructuredAuthenticationConfiguration StructuredAuthorizationConfiguration SupplementalGroupsPolicy
+TopologyAwareHints TopologyManagerPolicyOptions UserNamespacesSupport VolumeAttributesClass WinDSR WinOverlay
+"""
+
+BETA = """
+APIResponseCompression APIServerIdentity AllowParsingUserUIDFromCertAuth AtomicFIFO
+AuthorizePodWebsocketUpgradeCreatePermission CPUManagerPolicyBetaOptions ClearingNominatedNodeNameAfterBinding
+ComponentFlagz ComponentStatusz ConstrainedImpersonation ContainerCheckpoint ContainerRestartRules ContextualLogging
+DRAConsumableCapacity DRADeviceBindingConditions DRADeviceTaints DRAExtendedResource DRAPartitionableDevices
+DRAResourceClaimDeviceStatus DRAResourceClaimGranularStatusAuthorization DeclarativeValidationBeta
+DeploymentReplicaSetTerminatingReplicas DetectCacheInconsistency DisableCPUQuotaWithExclusiveCPUs EnvFiles
+ExtendWebSocketsToKubelet GracefulNodeShutdown GracefulNodeShutdownBasedOnPodPriority HostnameOverride
+InOrderInformers InPlacePodLevelResourcesVerticalScaling KubeletCrashLoopBackOffMax KubeletEnsureSecretPulledImages
+KubeletSeparateDiskGC KubeletServiceAccountTokenForCredentialProviders ListFromCacheSnapshot LoggingBetaOptions
+MatchLabelKeysInPodTopologySpread MatchLabelKeysInPodTopologySpreadSelectorMerge MutablePodResourcesForSuspendedJobs
+MutableSchedulingDirectivesForSuspendedJobs NodeDeclaredFeatures NominatedNodeNameForExpectation OpenAPIEnums
+OpportunisticBatching PodDeletionCost PodLevelResources PodReadyToStartContainersCondition PodTopologyLabelsAdmission
+PortForwardWebsockets PreventStaticPodAPIReferences RelaxedServiceNameValidation ReloadKubeletServerCertificateFile
+RemoteRequestHeaderUID ResourceHealthStatus RestartAllContainersOnContainerExits RotateKubeletServerCertificate
+SchedulerAsyncAPICalls SchedulerAsyncPreemption SchedulerPopFromBackoffQ ServiceAccountNodeAudienceRestriction
+SizeBasedListCostEstimate StaleControllerConsistencyDaemonSet StaleControllerConsistencyJob
+StaleControllerConsistencyReplicaSet StaleControllerConsistencyStatefulSet StorageVersionHash StrictIPCIDRValidation
+StructuredAuthenticationConfigurationEgressSelector StructuredAuthenticationConfigurationJWKSMetrics SystemdWatchdog
+TokenRequestServiceAccountUIDValidation TopologyManagerPolicyBetaOptions TranslateStreamCloseWebsocketRequests
+UnauthenticatedHTTP2DOSMitigation UnknownVersionInteroperabilityProxy UnlockWhileProcessingFIFO
+WatchCacheInitializationPostStartHook WatchList WatchListClient WindowsGracefulNodeShutdown
+"""
+
+BETA_OFF = """
+AllBeta CRDObservedGenerationTracking ClusterTrustBundle ClusterTrustBundleProjection ConcurrentWatchObjectDecode
+CoordinatedLeaderElection DRADeviceTaintRules HPAConfigurableTolerance
+LocalStorageCapacityIsolationFSQuotaMonitoring MaxUnavailableStatefulSet PodCertificateRequest SELinuxMount
+StorageVersionMigrator
+"""
+
+ALPHA_OFF = """
+APIServingWithRoutine AllAlpha AllowUnsafeMalformedObjectDeletion CBORServingAndStorage CPUManagerPolicyAlphaOptions
+CRIListStreaming CSIVolumeHealth CloudControllerManagerWatchBasedRoutesReconciliation CloudControllerManagerWebhook
+ContainerStopSignals ControllerManagerReleaseLeaderElectionLockOnExit CrossNamespaceVolumeDataSource
+CustomCPUCFSQuotaPeriod DRAListTypeAttributes DRANodeAllocatableResources DRAResourcePoolStatus
+DRAWorkloadResourceClaims EventedPLEG GenericWorkload HPAScaleToZero ImageVolumeWithDigest
+InPlacePodVerticalScalingExclusiveCPUs InPlacePodVerticalScalingExclusiveMemory KubeletInUserNamespace
+LoggingAlphaOptions ManifestBasedAdmissionControlConfig MemoryQoS MutablePVNodeAffinity NativeHistograms
+PersistentVolumeClaimUnusedSinceTime PodAndContainerStatsFromCRI PodLevelResourceManagers PodLogsQuerySplitStreams
+PodsAPI QOSReserved ReduceDefaultCrashLoopBackOffDecay RuntimeClassInImageCriApi ShardedListAndWatch
+StorageCapacityScoring StorageVersionAPI TaintTolerationComparisonOperators TopologyAwareWorkloadScheduling
+TopologyManagerPolicyAlphaOptions UserNamespacesHostNetworkSupport VolumeLimitScaling WindowsCPUAndMemoryAffinity
+WorkloadWithJob
+"""
+
+DEPRECATED = "DisableNodeKubeProxyVersion StorageNamespaceIndex"
+
+DEPRECATED_OFF = """
+AllowDNSOnlyNodeCSR AllowInsecureKubeletCertificateSigningRequests ChangeContainerStatusOnKubeletRestart
+DeclarativeValidationTakeover GitRepoVolumeDriver InPlacePodVerticalScalingAllocatedStatus KMSv1
+SeparateCacheWatchRPC WatchFromStorageWithoutResourceVersion WindowsHostNetwork
+"""
+
+ABSENT = """
+APIServerIdentity APIServerTracing AnonymousAuthConfigurableEndpoints ContainerCheckpoint DRAAdminAccess
+DRAConsumableCapacity DRADeviceBindingConditions DRADeviceTaints DRAExtendedResource DRAPartitionableDevices
+DRAPrioritizedList DRAResourceClaimDeviceStatus DRAResourceClaimGranularStatusAuthorization DynamicResourceAllocation
+ExternalServiceAccountTokenSigner GracefulNodeShutdown GracefulNodeShutdownBasedOnPodPriority ImageVolume
+KubeletPodResourcesDynamicResources KubeletPodResourcesGet KubeletServiceAccountTokenForCredentialProviders
+KubeletTracing MemoryManager MutatingAdmissionPolicy RemoteRequestHeaderUID
+StructuredAuthenticationConfiguration StructuredAuthenticationConfigurationEgressSelector
+StructuredAuthenticationConfigurationJWKSMetrics StructuredAuthorizationConfiguration SystemdWatchdog
+UnknownVersionInteroperabilityProxy WinDSR WinOverlay WindowsGracefulNodeShutdown
+"""
+# fmt: on
+
+_TABLE = (
+    ("", True, STABLE),
+    ("BETA", True, BETA),
+    ("BETA", False, BETA_OFF),
+    ("ALPHA", False, ALPHA_OFF),
+    ("DEPRECATED", True, DEPRECATED),
+    ("DEPRECATED", False, DEPRECATED_OFF),
+)
+
+
+class Feature(NamedTuple):
+    """A gate; `stage` is "" once it is stable."""
+
+    name: str
+    stage: str
+    enabled: bool
+
+
+def features() -> Iterator[Feature]:
+    absent = frozenset(ABSENT.split())
+    for stage, enabled, names in _TABLE:
+        for name in names.split():
+            yield Feature(name, stage, enabled and name not in absent)
+
+
+def expose(metrics: Registry) -> None:
+    told = "Whether a feature gate is on (1) or off (0), by its stage; a stable one has none."
+    family = metrics.gauge("kubernetes_feature_enabled", told, ("name", "stage"))
+    for feature in features():
+        family.labels(feature.name, feature.stage).set(feature.enabled)
