@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pilothouse.api.codec.json import from_builtins
-from pilothouse.api.types.core.v1 import PersistentVolume, PersistentVolumeClaim
+from pilothouse.api.types.core.v1 import ContainerRestartRule, PersistentVolume, PersistentVolumeClaim
 from pilothouse.api.types.storage.v1 import CSINode, StorageClass
 from tests.scheduler.build import Catalog, World, node, pod
 
@@ -267,3 +268,43 @@ def test_volumes(case: str) -> None:
     catalog, objects, said = VOLUMES[case]
     message = World(*objects, catalog=Catalog(*catalog)).message(pod("p", **USES))
     assert message == said if said.startswith("->") else message.endswith(": " + said)
+
+
+ALL = [{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [1]}}]
+
+
+def restarting(name: str) -> Any:
+    made = pod(name)
+    (container,) = made.spec.containers or ()
+    rules = from_builtins(ALL, tuple[ContainerRestartRule, ...])
+    return replace(
+        made,
+        spec=replace(made.spec, containers=(replace(container, restart_policy_rules=rules),), restart_policy="Never"),
+    )
+
+
+def test_declared_features() -> None:
+    able = node("a", status={"declaredFeatures": ["RestartAllContainersOnContainerExits"]})
+    world = World(node("b"))
+    assert world.message(restarting("p")) == (
+        "0/1 nodes are available: 1 node declared features check failed - unsatisfied requirements: "
+        "RestartAllContainersOnContainerExits."
+    )
+    assert World(node("b"), able).decide(restarting("p")).node == "a"
+    assert world.decide(pod("q")).node == "b"
+    both = pod("r", hostNetwork=True, hostUsers=False)
+    assert world.message(both).endswith("unsatisfied requirements: UserNamespacesHostNetworkSupport.")
+    assert world.decide(pod("s", hostNetwork=True, hostUsers=True)).node == "b"
+
+
+def test_the_promised_node_is_tried_first() -> None:
+    world = World(node("a"), node("b"), node("c", cpu="100"))
+    for name in ("a", "b"):
+        found = pod("p", cpu="1")
+        world.nominations.put(world.info(found), name)
+        assert world.decide(found).node == name
+    world.nominations.put(world.info(found), "gone")
+    assert world.decide(found).node == "c"
+    world.put(pod("full", cpu="4", on="b"))
+    world.nominations.put(world.info(found), "b")
+    assert world.decide(found).node == "c"

@@ -34,7 +34,11 @@ def test_balanced_allocation() -> None:
         node("a", cpu="4", memory="4Gi"), pod("q", cpu="3", memory="0", on="a"), node("b", cpu="4", memory="4Gi")
     )
     scores = world.scores("NodeResourcesBalancedAllocation", pod("p", cpu="1", memory="1Gi"))
-    assert scores == {"a": 62.0, "b": 100.0}
+    assert scores == {"a": 75.0, "b": 75.0}
+    mending = world.scores("NodeResourcesBalancedAllocation", pod("p", memory="3Gi"))
+    assert mending == {"a": 50.0 + (50 + 100 - 62) // 2, "b": 50.0 + (50 + 62 - 100) // 2}
+    spoiling = world.scores("NodeResourcesBalancedAllocation", pod("p", cpu="4"))
+    assert spoiling == {"a": 50.0 + (50 + 50 - 62) // 2, "b": 50.0}
     assert world.scores("NodeResourcesBalancedAllocation", pod("p")) == {}
 
 
@@ -88,6 +92,14 @@ def test_spread_by_default_over_what_selects_the_pod() -> None:
     scores = world.scores("PodTopologySpread", pod("p", mine))
     assert scores["b"] > scores["a"]
     assert world.decide(pod("p", mine, cpu="1")).node == "b"
+
+
+def test_the_default_constraints_allow_a_skew_of_three_on_hosts_and_five_in_zones() -> None:
+    mine = {"app": "x"}
+    nodes = (node("a", {ZONE: "1"}), node("b", {ZONE: "2"}), node("c"))
+    world = World(*nodes, pod("q", mine, on="a"), selector=of_labels(mine))
+    # Points: a has log(3+2)+3-1 of its host and log(2+2)+5-1 of its zone, b 2+4, c, which has no zone, 2.
+    assert world.scores("PodTopologySpread", pod("p", mine)) == {"a": 22.0, "b": 55.0, "c": 100.0}
 
 
 def test_nodes_without_the_label_get_nothing_from_own_constraints() -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from pilothouse.api.types.core.v1 import PersistentVolume, PersistentVolumeClaim
+from pilothouse.api.types.core.v1 import Node, PersistentVolume, PersistentVolumeClaim
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.testing.clock import VirtualClock
 from tests.scheduler.build import node, pod
@@ -91,3 +91,26 @@ async def test_a_claim_that_is_never_bound_lets_the_node_go(lab: Lab) -> None:
     await lab.settle(2)
     assert not lab.scheduler.watching.assumed
     assert "not found" in await lab.message("p") or "deleted" in await lab.message("p")
+
+
+async def test_others_hear_of_the_node_while_the_volume_is_made(lab: Lab) -> None:
+    await lab.create(storage("late", "WaitForFirstConsumer"), node("a"), claim("data", **LATE), pod("p", **USES))
+    await lab.settle()
+    assert (await lab.pod("p")).status.nominated_node_name == "a"
+    assert await lab.where("p") == ""
+
+
+async def test_the_node_is_no_longer_told_when_the_volume_does_not_come(lab: Lab) -> None:
+    await lab.create(storage("late", "WaitForFirstConsumer"), node("a"), claim("data", **LATE), pod("p", **USES))
+    await lab.settle()
+    held = await lab.client.get(Node, "a")
+    await lab.client.update(replace(held, spec=replace(held.spec, unschedulable=True)))
+    await lab.settle(605)
+    assert (await lab.pod("p")).status.nominated_node_name == ""
+
+
+async def test_a_pod_without_work_before_its_binding_is_bound_at_once(lab: Lab) -> None:
+    await lab.create(node("a"), pod("p"))
+    await lab.settle()
+    found = await lab.pod("p")
+    assert (found.spec.node_name, found.status.nominated_node_name) == ("a", "")

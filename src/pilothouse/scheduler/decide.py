@@ -32,6 +32,13 @@ def decide(framework: Framework, cycle: Cycle, nominated: Nominated, draw: Calla
     refused = framework.pre_filter(cycle)
     if refused is not None:
         return Decision("", _refused(diagnosis, refused))
+    promised = next((node for info, node in nominated if info.uid == cycle.pod.uid), "")
+    record = snapshot.node(promised) if promised else None
+    if record is not None:
+        # Room was made there for this very pod, or somebody who plans with nodes wants it there.
+        there = filter_with_nominated(framework, cycle, snapshot.at(record.row), nominated)
+        if there.feasible[0]:
+            return Decision(record.name, None, 1)
     outcome = filter_with_nominated(framework, cycle, snapshot.view(), nominated)
     rows = np.flatnonzero(outcome.feasible)
     if not len(rows):

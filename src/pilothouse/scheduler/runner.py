@@ -6,6 +6,8 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.kit.clock import Clock
@@ -62,6 +64,8 @@ class Scheduler:
         self._clock = clock
         self._chance = chance
         self._recorder = recorder
+        self._announced: dict[str, str] = {}
+        """Nodes that pods (by uid) were announced for while their binding takes its time."""
         self._work = asyncio.Event()
         self._ready = asyncio.Event()
         self._slot = asyncio.Semaphore(MAX_BINDING)
@@ -159,10 +163,11 @@ class Scheduler:
         self._report(info, UNSCHEDULABLE, diagnosis.message(), promised)
 
     def _failed(self, queued: Queued, refused: Refused) -> None:
-        """Turned down after a node was found."""
+        """Turned down after a node was found, which is no longer promised then."""
         self.counters.unschedulable += 1
+        self.watching.nominations.drop(queued.info.uid)
         self.watching.queue.failed(queued, (refused.plugin,), self._clock.monotonic())
-        self._report(queued.info, UNSCHEDULABLE, refused.reason, None)
+        self._report(queued.info, UNSCHEDULABLE, refused.reason, "")
 
     async def _bind(self, queued: Queued, cycle: Cycle, node: str) -> None:
         try:
@@ -171,6 +176,7 @@ class Scheduler:
             self._slot.release()
         info = queued.info
         if failure is None:
+            self._announced.pop(info.uid, None)
             self.counters.scheduled += 1
             self.watching.queue.done(queued)
             self.watching.nominations.drop(info.uid)
@@ -185,6 +191,10 @@ class Scheduler:
         self._work.set()
 
     async def _ask_api(self, cycle: Cycle, node: str) -> Refused | Exception | None:
+        if self.framework.binding_takes_time(cycle, node) and cycle.pod.pod.status.nominated_node_name != node:
+            # Whoever plans with nodes (an autoscaler) must know that this one will be used.
+            self._announced[cycle.pod.uid] = node
+            await self._patch(cycle.pod, {"status": {"nominatedNodeName": node}})
         try:
             return await self.framework.permit(cycle, node) or await self.framework.bind(cycle, node)
         except CLIENT_ERRORS as error:
@@ -199,16 +209,21 @@ class Scheduler:
     def _bind_error(self, queued: Queued, error: Exception) -> None:
         info = queued.info
         if isinstance(error, StatusError) and error.code == NOT_FOUND:
+            self._announced.pop(info.uid, None)
             self.watching.queue.drop(info.uid)
             return
         self.counters.errors += 1
         log.warning("binding %s/%s: %s", info.namespace, info.name, error)
         self.watching.queue.failed(queued, (), self._clock.monotonic())
-        self._report(info, SCHEDULER_ERROR, str(error), None)
+        self.watching.nominations.drop(info.uid)
+        self._report(info, SCHEDULER_ERROR, str(error), "")
 
     def _report(self, info: PodInfo, reason: str, message: str, promised: str | None) -> None:
         self._recorder.event(info.pod, WARNING, "FailedScheduling", event_message(message))
-        patch = status_patch(info.pod, reason, message, promised, self._clock.now())
+        pod, announced = info.pod, self._announced.pop(info.uid, None)
+        if announced is not None:
+            pod = replace(pod, status=replace(pod.status, nominated_node_name=announced))
+        patch = status_patch(pod, reason, message, promised, self._clock.now())
         if patch is not None:
             self._scope.spawn(self._patch(info, patch), "status")
 

@@ -132,6 +132,8 @@ def _node_changes(old: Node | None, new: Node) -> Iterator[Change]:
         return
     if old.status.allocatable != new.status.allocatable:
         yield Change.NODE_ALLOCATABLE
+    if old.status.declared_features != new.status.declared_features:
+        yield Change.NODE_FEATURES
     if old.metadata.labels != new.metadata.labels:
         yield Change.NODE_LABELS
     if old.spec.taints != new.spec.taints or old.spec.unschedulable != new.spec.unschedulable:

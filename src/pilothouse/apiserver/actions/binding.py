@@ -46,7 +46,7 @@ def bound(pod: Pod, binding: Binding, now: float) -> Pod:
     return replace(
         pod,
         spec=replace(pod.spec, node_name=binding.target.name),
-        status=replace(pod.status, conditions=(*others, condition)),
+        status=replace(pod.status, conditions=(*others, condition), nominated_node_name=""),
     )
 
 

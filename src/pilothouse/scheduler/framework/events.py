@@ -16,6 +16,7 @@ class Change(enum.Enum):
     NODE_ALLOCATABLE = "NodeAllocatableChange"
     NODE_LABELS = "NodeLabelChange"
     NODE_TAINTS = "NodeTaintChange"
+    NODE_FEATURES = "NodeDeclaredFeatureChange"
     POD_PLACED = "AssignedPodAdd"
     POD_CHANGED = "AssignedPodUpdate"
     POD_GONE = "AssignedPodDelete"

@@ -84,6 +84,10 @@ class PermitPlugin(Plugin, Protocol):
 
 @runtime_checkable
 class PreBindPlugin(Plugin, Protocol):
+    def takes_time(self, cycle: Cycle, node: str) -> bool:
+        """Whether `pre_bind` has anything to do: others are told of the node before it begins."""
+        ...
+
     async def pre_bind(self, cycle: Cycle, node: str) -> Refused | None:
         """What must be done before the binding. May raise StatusError."""
         ...

@@ -116,6 +116,10 @@ class Framework:
                 return refused
         return None
 
+    def binding_takes_time(self, cycle: Cycle, node: str) -> bool:
+        """Whether something delays the binding: a PreBind plugin with work to do, or one that may wait."""
+        return bool(self._permits) or any(plugin.takes_time(cycle, node) for plugin in self._pre_binds)
+
     async def bind(self, cycle: Cycle, node: str) -> Refused | None:
         """PreBind, then Bind by the first that binds. Raises what they raise."""
         for plugin in self._pre_binds:

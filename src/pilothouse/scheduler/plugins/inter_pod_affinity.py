@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from pilothouse.api.types.core.v1 import Pod
 from pilothouse.scheduler.framework import MAX_SCORE, Change, ClusterEvent, Cycle, Hint, Rejection
 from pilothouse.scheduler.snapshot import BoolColumn, FloatColumn, IntColumn, PodInfo, View
 from pilothouse.scheduler.snapshot.snapshot import PodMatcher, Snapshot
 from pilothouse.scheduler.snapshot.terms import term_key
-from pilothouse.semantics.pod_affinity import Term
+from pilothouse.semantics.pod_affinity import Term, required_anti_affinity
 
 EXISTING_ANTI = "node(s) didn't satisfy existing pods anti-affinity rules"
 AFFINITY = "node(s) didn't match pod affinity rules"
@@ -43,19 +44,70 @@ def _in_domains(view: View, key: str, sums: IntColumn) -> IntColumn:
     return np.where(codes >= 0, sums[codes], 0)
 
 
-def _concerns(pod: PodInfo, event: ClusterEvent) -> bool:
-    """Any pod that comes, goes or changes may satisfy an affinity or end an anti-affinity."""
-    return True
+def _may_match(term: Term, pod: Pod) -> bool:
+    """Whether a term speaks of a pod, as far as can be told without the labels of its namespace."""
+    near = pod.metadata.namespace in term.namespaces or not term.namespace_selector.nothing
+    return near and term.labels_match(pod.metadata.labels)
+
+
+def _shunned_by(info: PodInfo, other: Pod) -> bool:
+    """Whether another pod wants this one away."""
+    return any(_may_match(term, info.pod) for term in required_anti_affinity(other))
+
+
+def _near_all(info: PodInfo, other: Pod) -> bool:
+    terms = info.profile.required_affinity
+    return bool(terms) and all(_may_match(term, other) for term in terms)
+
+
+def _company_came(pod: PodInfo, event: ClusterEvent) -> bool:
+    return event.new is None or _near_all(pod, event.new)
+
+
+def _company_changed(pod: PodInfo, event: ClusterEvent) -> bool:
+    """A pod became one that the affinity asks for, or is no longer one that the anti-affinity shuns; or it no longer
+    minds this one."""
+    if event.old is None or event.new is None:
+        return True
+    if _near_all(pod, event.new) and not _near_all(pod, event.old):
+        return True
+    if any(_may_match(t, event.old) and not _may_match(t, event.new) for t in pod.profile.required_anti_affinity):
+        return True
+    return _shunned_by(pod, event.old)
+
+
+def _company_left(pod: PodInfo, event: ClusterEvent) -> bool:
+    if event.old is None:
+        return True
+    return any(_may_match(t, event.old) for t in pod.profile.required_anti_affinity) or _shunned_by(pod, event.old)
+
+
+def _node_came(pod: PodInfo, event: ClusterEvent) -> bool:
+    """Any node helps who shuns others or is shunned; who needs company needs a node in some domain."""
+    terms = pod.profile.required_affinity
+    if pod.profile.required_anti_affinity or not terms or event.new is None:
+        return True
+    return any(term.topology_key in event.new.metadata.labels for term in terms)
+
+
+def _node_moved(pod: PodInfo, event: ClusterEvent) -> bool:
+    """A node came into, went from one to another, or left a domain that the pod's terms speak of."""
+    near, away = pod.profile.required_affinity, pod.profile.required_anti_affinity
+    if event.old is None or event.new is None or not (near or away):
+        return True
+    old, new = event.old.metadata.labels, event.new.metadata.labels
+    joined = any(new.get(t.topology_key) not in (None, old.get(t.topology_key)) for t in near)
+    return joined or any(old.get(t.topology_key) not in (None, new.get(t.topology_key)) for t in away)
 
 
 class InterPodAffinity:
     name = "InterPodAffinity"
     events: Mapping[Change, Hint | None] = {
-        Change.POD_PLACED: _concerns,
-        Change.POD_CHANGED: _concerns,
-        Change.POD_GONE: _concerns,
-        Change.NODE_ADDED: None,
-        Change.NODE_LABELS: None,
+        Change.POD_PLACED: _company_came,
+        Change.POD_CHANGED: _company_changed,
+        Change.POD_GONE: _company_left,
+        Change.NODE_ADDED: _node_came,
+        Change.NODE_LABELS: _node_moved,
         Change.NAMESPACE_LABELS: None,
         Change.SELF_CHANGED: None,
     }

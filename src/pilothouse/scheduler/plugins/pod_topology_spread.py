@@ -18,7 +18,7 @@ from pilothouse.semantics.node_affinity import required_matches
 REASON = "node(s) didn't match pod topology spread constraints"
 MISSING_LABEL = REASON + " (missing required label)"
 HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
-DEFAULTS = ((ZONE, 3), (HOSTNAME, 5))
+DEFAULTS = ((HOSTNAME, 3), (ZONE, 5))
 
 DefaultSelector = Callable[[Pod], LabelSelector | None]
 """What a pod's Services and owners select it by, for pods without constraints of their own; None: nothing does."""

@@ -19,6 +19,7 @@ from pilothouse.scheduler.plugins.dynamic_resources import DynamicResources
 from pilothouse.scheduler.plugins.image_locality import ImageLocality
 from pilothouse.scheduler.plugins.inter_pod_affinity import InterPodAffinity
 from pilothouse.scheduler.plugins.node_affinity import NodeAffinity
+from pilothouse.scheduler.plugins.node_declared_features import NodeDeclaredFeatures
 from pilothouse.scheduler.plugins.node_name import NodeName
 from pilothouse.scheduler.plugins.node_ports import NodePorts
 from pilothouse.scheduler.plugins.node_resources_fit import NodeResourcesFit
@@ -69,6 +70,7 @@ def default_plugins(at: Surroundings) -> list[tuple[Plugin, int]]:
         (BalancedAllocation(), 1),
         (ImageLocality(), 1),
         (DefaultBinder(at.client), 0),
+        (NodeDeclaredFeatures(), 0),
     ]
 
 

@@ -164,6 +164,10 @@ class VolumeBinding:
         for _, volume in plan.volumes if plan else ():
             self._taken.pop(volume.metadata.name, None)
 
+    def takes_time(self, cycle: Cycle, node: str) -> bool:
+        plan = self._plans.get(cycle.pod.uid)
+        return plan is not None and bool(plan.volumes or plan.made)
+
     async def pre_bind(self, cycle: Cycle, node: str) -> Refused | None:
         """Put the volumes aside for the claims, name the node to provisioners, and wait until all are bound."""
         plan = self._plans.get(cycle.pod.uid)

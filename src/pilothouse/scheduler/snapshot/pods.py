@@ -9,6 +9,7 @@ from typing import Any
 
 from pilothouse.api.codec.json import encode
 from pilothouse.api.types.core.v1 import Container, Pod, PodSpec
+from pilothouse.semantics.declared_features import required_features
 from pilothouse.semantics.host_ports import host_ports
 from pilothouse.semantics.ownership import controller_of
 from pilothouse.semantics.pod_affinity import (
@@ -44,6 +45,7 @@ class Profile:
         self.preferred_affinity = preferred_affinity(pod)
         self.preferred_anti_affinity = preferred_anti_affinity(pod)
         self.claims = tuple(claim_names(pod.spec))
+        self.features = required_features(pod.spec)
         self.images = tuple(_image(c) for c in (*pod.spec.init_containers, *(pod.spec.containers or ())))
         self.memo: dict[str, Any] = {}
 
@@ -154,6 +156,7 @@ def _template(pod: Pod) -> bytes:
             spec.tolerations,
             spec.topology_spread_constraints,
             spec.host_network,
+            required_features(spec),
             claim_names(spec) if spec.volumes else (),
             [(s.name, s.resources, s.allocated_resources) for s in resized],
             [(c.type, c.reason) for c in pod.status.conditions if c.type == "PodResizePending"],
