@@ -18,6 +18,8 @@ conformance: ## the official conformance tests that need no container, where ../
 check:      ## format, lint, types, import contracts, budgets, generated code
 	$(PYTHON) -m ruff format --check -q . && $(PYTHON) -m ruff check -q . && $(PYTHON) -m mypy && \
 	.venv/bin/lint-imports && $(PYTHON) tools/budget.py && $(PYTHON) -m tools.gen --check
+fields:     ## is every field of the served types read by somebody, or listed as without effect? half a minute
+	$(PYTHON) -m tools.served_fields
 format:     ## let the formatter have its way
 	$(PYTHON) -m ruff format . && $(PYTHON) -m ruff check --fix .
 gen:        ## write the generated code from spec/
@@ -25,4 +27,4 @@ gen:        ## write the generated code from spec/
 bench:      ## measure, with the reference's figures beside
 	$(PYTHON) -m bench
 
-.PHONY: help demo test clients unit torture conformance check format gen bench
+.PHONY: help demo test clients unit torture conformance check fields format gen bench

@@ -23,6 +23,7 @@ check "types"                 mypy
 check "import contracts"      lint-imports --no-cache
 check "budgets"               python tools/budget.py
 check "generated code"        python -m tools.gen --check
+check "fields have effect"    python -m tools.served_fields
 
 reports=$(mktemp -d)
 trap 'rm -rf "$reports"' EXIT

@@ -28,6 +28,7 @@ from pilothouse.apiserver.admission.plugins.resource_quota import ResourceQuotaP
 from pilothouse.apiserver.admission.plugins.runtime_class import RuntimeClassPlugin
 from pilothouse.apiserver.admission.plugins.service_account import ServiceAccountPlugin
 from pilothouse.apiserver.admission.plugins.taint_nodes import TaintNodesByCondition
+from pilothouse.apiserver.admission.plugins.unserved_fields import UnservedFields
 from pilothouse.apiserver.admission.surroundings import Surroundings
 
 Factory = Callable[[Surroundings], MutatingPlugin | ValidatingPlugin]
@@ -53,6 +54,7 @@ PLUGINS: Sequence[Factory] = (
     PodTopologyLabels,
     lambda s: EscalationCheck(s.authorizer, s.rbac),
     ResourceQuotaPlugin,
+    UnservedFields,
 )
 
 

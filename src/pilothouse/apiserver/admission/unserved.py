@@ -1,0 +1,119 @@
+"""Which members of an object are accepted here and have no effect, or not all of it (`unserved.json`). Pure.
+
+Upstream has no such list: there a field without effect is dropped, refused, or told of by who cannot carry it out.
+Until that is so for a field here, whoever writes it is warned. `tools/served_fields.py` holds the list against the
+code.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import json
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from pilothouse.api.types.core.v1 import PodSpec
+from pilothouse.kit.memo import Memo
+
+_TYPES = "pilothouse.api.types."
+_LEFT_OUT = frozenset(("metadata", "status"))
+
+
+class Branch(NamedTuple):
+    """A member that is listed (`reason`), or has listed ones below."""
+
+    attribute: str
+    name: str
+    default: Any
+    reason: str
+    below: tuple[Branch, ...]
+
+
+@functools.cache
+def reasons() -> Mapping[str, str]:
+    """`group.version.Type` or `group.version.Type.field` to why it has no effect, or not all of it."""
+    text = importlib.resources.files("pilothouse.apiserver.admission").joinpath("unserved.json").read_bytes()
+    sections = json.loads(text)
+    return {**sections["without_effect"], **sections["in_part"]}
+
+
+def warnings(obj: Any) -> Iterator[str]:
+    """A warning for each listed member that `obj`, a generated Struct, sets."""
+    yield from _warnings(obj, branches(type(obj)), "")
+
+
+def _warnings(value: Any, listed: tuple[Branch, ...], path: str) -> Iterator[str]:
+    for branch in listed:
+        member = getattr(value, branch.attribute)
+        if member is None or member == branch.default:
+            continue
+        where = path + branch.name
+        if branch.reason:
+            yield f"{where}: accepted, but without effect on this cluster: {branch.reason}"
+        elif isinstance(member, tuple):
+            for index, element in enumerate(member):
+                yield from _warnings(element, branch.below, f"{where}[{index}].")
+        elif isinstance(member, Mapping):
+            for key, element in member.items():
+                yield from _warnings(element, branch.below, f"{where}[{key}].")
+        elif isinstance(member, PodSpec):
+            yield from (f"{where}.{text}" for text in _of_pod_spec(member))
+        else:
+            yield from _warnings(member, branch.below, f"{where}.")
+
+
+def _of_spec(spec: PodSpec) -> tuple[str, ...]:
+    return tuple(_warnings(spec, branches(PodSpec), ""))
+
+
+_of_pod_spec: Memo[PodSpec, tuple[str, ...]] = Memo(_of_spec)
+
+
+def _all_branches(kind: Any) -> tuple[Branch, ...]:
+    """The members of a Struct that are listed, or lead to listed ones."""
+    return _branches(kind, ())
+
+
+# As a plain function: mypy holds that a type cannot be hashed.
+branches: Callable[[Any], tuple[Branch, ...]] = functools.cache(_all_branches)
+
+
+def _branches(kind: type[Any], above: tuple[type[Any], ...]) -> tuple[Branch, ...]:
+    if kind in above:
+        return ()
+    hints = typing.get_type_hints(kind)
+    found: list[Branch] = []
+    for field in msgspec.structs.fields(kind):
+        if field.name in _LEFT_OUT:
+            continue
+        reason = next((reasons()[name] for name in _names(kind, field) if name in reasons()), "")
+        inner = _struct(hints[field.name])
+        if inner is not None and not reason:
+            reason = reasons().get(_type_name(inner), "")
+        below = _branches(inner, (*above, kind)) if inner is not None and not reason else ()
+        if reason or below:
+            default = None if field.default is msgspec.NODEFAULT else field.default
+            found.append(Branch(field.name, field.encode_name, default, reason, below))
+    return tuple(found)
+
+
+def _names(kind: type[Any], field: Any) -> Iterator[str]:
+    """What the field may be listed as: under its type, or a base of it."""
+    for base in kind.__mro__:
+        if base.__module__.startswith(_TYPES):
+            yield f"{_type_name(base)}.{field.encode_name}"
+
+
+def _type_name(kind: type[Any]) -> str:
+    return f"{kind.__module__.removeprefix(_TYPES)}.{kind.__name__}"
+
+
+def _struct(hint: Any) -> type[Any] | None:
+    """The Struct in `X | None`, `tuple[X, ...]` or `Mapping[str, X]`."""
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return hint
+    return next((s for argument in typing.get_args(hint) if (s := _struct(argument)) is not None), None)

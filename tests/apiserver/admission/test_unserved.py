@@ -1,0 +1,101 @@
+"""Warnings about what is accepted without effect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from pilothouse.api.types.apps.v1 import Deployment, DeploymentSpec
+from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.api.types.core.v1 import (
+    Container,
+    Node,
+    Pod,
+    PodSpec,
+    PodTemplateSpec,
+    VolumeDevice,
+)
+from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.api.types.networking.v1 import NetworkPolicy, NetworkPolicySpec
+from pilothouse.apiserver.admission import unserved
+from pilothouse.apiserver.admission.plugins.unserved_fields import UnservedFields
+from pilothouse.testing.admission import attributes, surroundings
+from pilothouse.testing.reader import FakeReader
+
+META = ObjectMeta(name="p", namespace="ns")
+PLAIN = Container(name="c", image="i")
+DEVICES = replace(PLAIN, volume_devices=(VolumeDevice(name="d", device_path="/dev/x"),))
+NODE = Node(metadata=ObjectMeta(name="node-1"))
+
+
+def pod(container: Container, **spec: Any) -> Pod:
+    return Pod(metadata=META, spec=PodSpec(containers=(container,), **spec))
+
+
+def of_template(template: Pod) -> Deployment:
+    assert template.spec is not None
+    return Deployment(metadata=META, spec=DeploymentSpec(template=PodTemplateSpec(spec=template.spec)))
+
+
+REASON = unserved.reasons()["core.v1.Container.volumeDevices"]
+EFFECT = "accepted, but without effect on this cluster"
+
+
+@pytest.mark.parametrize(
+    ("obj", "expected"),
+    [
+        (pod(PLAIN), []),
+        (pod(DEVICES), [f"spec.containers[0].volumeDevices: {EFFECT}: {REASON}"]),
+        (of_template(pod(DEVICES)), [f"spec.template.spec.containers[0].volumeDevices: {EFFECT}: {REASON}"]),
+    ],
+)
+def test_members_are_named_by_their_path(obj: Any, expected: list[str]) -> None:
+    assert list(unserved.warnings(obj)) == expected
+
+
+def test_every_entry_is_reached_from_a_kind() -> None:
+    """An entry with a slip in its name would warn nobody."""
+    from pilothouse.api import scheme
+
+    reasons: set[str] = set()
+
+    def walk(listed: tuple[unserved.Branch, ...]) -> None:
+        for branch in listed:
+            reasons.add(branch.reason)
+            walk(branch.below)
+
+    for resource in scheme.SERVED:
+        walk(unserved.branches(scheme.type_of(resource.group, resource.version, resource.kind)))
+    assert set(unserved.reasons().values()) <= reasons
+
+
+@pytest.mark.parametrize(
+    ("user", "nodes", "old", "count"),
+    [
+        ("alice", (NODE,), None, 1),
+        ("alice", (), None, 0),
+        ("system:serviceaccount:kube-system:job-controller", (NODE,), None, 0),
+        ("alice", (NODE,), pod(DEVICES), 0),
+        ("alice", (NODE,), pod(PLAIN), 1),
+    ],
+)
+async def test_who_is_warned(user: str, nodes: tuple[Node, ...], old: Pod | None, count: int) -> None:
+    plugin = UnservedFields(surroundings(FakeReader(*nodes)))
+    write = attributes("CREATE" if old is None else "UPDATE", pod(DEVICES), old)
+    write.user = UserInfo(username=user)
+    await plugin.validate(write)
+    assert len(write.warnings) == count
+
+
+def test_only_kinds_with_such_members_are_looked_at() -> None:
+    plugin = UnservedFields(surroundings(FakeReader()))
+    assert plugin.handles("CREATE", "apps", "deployments", "")
+    assert not plugin.handles("CREATE", "", "configmaps", "")
+    assert not plugin.handles("UPDATE", "", "pods", "status")
+
+
+def test_a_kind_without_effect_is_told_once() -> None:
+    policy = NetworkPolicy(metadata=META, spec=NetworkPolicySpec(policy_types=("Ingress", "Egress")))
+    assert [text.partition(":")[0] for text in unserved.warnings(policy)] == ["spec"]
