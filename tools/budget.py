@@ -20,7 +20,7 @@ FORBIDDEN_CALLS = {"asyncio.sleep", "asyncio.create_task", "asyncio.ensure_futur
 PATH_CALLS = {"shutil.rmtree", "os.walk", "os.fwalk", "os.chmod", "os.chown", "os.path.ismount", "os.path.realpath"}
 PATH_METHODS = {"resolve", "rglob", "chmod"}
 DOOR_KEEPERS = {"src/pilothouse/testing/clock.py"}
-BROAD_ALLOWED = {"src/pilothouse/kit/tasks.py", "src/pilothouse/__main__.py"}
+BROAD_ALLOWED = {"src/pilothouse/kit/guard.py", "src/pilothouse/kit/tasks.py", "src/pilothouse/__main__.py"}
 
 
 def generated(path: pathlib.Path) -> bool:
@@ -94,7 +94,7 @@ def breaches_in(path: pathlib.Path, tree: ast.Module, lines: int) -> Iterator[st
         elif isinstance(node, ast.ExceptHandler) and where not in BROAD_ALLOWED:
             caught = ast.unparse(node.type) if node.type else "everything"
             if caught in ("everything", "Exception", "BaseException"):
-                yield f"{where}:{node.lineno}: except {caught} (translate typed errors, or let kit.tasks hear of it)"
+                yield f"{where}:{node.lineno}: except {caught} (translate typed errors, or let kit.guard or kit.tasks hear of it)"
 
 
 def percentile(values: list[int], share: float) -> int:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
-from pilothouse.api.errors import StatusError, bad_request
+from pilothouse.api.errors import StatusError, bad_request, internal
 from pilothouse.apiserver.authn.impersonation import Impersonation, wanted
 from pilothouse.apiserver.authz.access import of_request
 from pilothouse.apiserver.authz.forbidden import forbidden_besides
@@ -20,12 +20,15 @@ from pilothouse.apiserver.filters.compression import compressed
 from pilothouse.apiserver.filters.observation import long_running
 from pilothouse.apiserver.filters.priority.gate import TooMany
 from pilothouse.apiserver.filters.request_info import RequestInfo
-from pilothouse.kit.http.messages import Answer, Request, Response
+from pilothouse.kit import guard
+from pilothouse.kit.http.messages import Answer, BodyTooLarge, ConnectionClosed, Request, Response
 
 if TYPE_CHECKING:
     from pilothouse.apiserver.server import ApiServer
 
 log = logging.getLogger(__name__)
+FAILED = "the request made the API server fail; its log says how"
+_PASSING = (StatusError, RecursionError, BodyTooLarge, ConnectionClosed)
 
 
 class Pipeline:
@@ -43,7 +46,8 @@ class Pipeline:
         begun = observation.begun(info)
         answer: Answer | None = None
         try:
-            answer = await self._answer(request, info, parameters)
+            made = await guard.result("request", info.path, self._answer(request, info, parameters), _PASSING)
+            answer = made if not isinstance(made, Exception) else _failed(request, parameters)
         finally:
             answer = observation.ended(request, info, parameters, begun, answer)
         assert answer is not None
@@ -86,7 +90,7 @@ class Pipeline:
         answer: Answer | None = None
         try:
             self._server.authorize(access, trail)
-            answer = await self._handled(context)
+            answer = await self._sound(context)
             if trail is not None:
                 answer = trail.answered(answer)
             if isinstance(answer, Response) and not long_running(context.info):
@@ -118,6 +122,16 @@ class Pipeline:
         if not verdict.allowed:
             raise forbidden_besides(access, verdict.reason)
 
+    async def _sound(self, context: Context) -> Answer:
+        """The answer; whatever a handler raises that is no StatusError, and nobody foresaw, is one. Raises StatusError,
+        RecursionError, and what the HTTP server answers itself."""
+        request = context.request
+        what = f"{request.method} {context.info.path}"
+        answer = await guard.result("request", what, self._handled(context), _PASSING)
+        if isinstance(answer, Exception):
+            raise internal(FAILED)
+        return answer
+
     def _expected(self, info: RequestInfo, parameters: query.Query) -> int:
         """How many objects the request will answer, roughly."""
         if info.verb != "list":
@@ -146,6 +160,10 @@ def _wanted(request: Request, parameters: query.Query) -> negotiation.Media:
         kind = negotiation.JSON
     pretty = negotiation.wants_pretty(parameters.get("pretty"), request.header(b"user-agent"))
     return negotiation.Media(kind, pretty=pretty)
+
+
+def _failed(request: Request, parameters: query.Query) -> Answer:
+    return answers.failure(internal(FAILED), _wanted(request, parameters), [])
 
 
 def _unknown_group() -> Answer:

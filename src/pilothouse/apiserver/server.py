@@ -9,7 +9,7 @@ await server.close()
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +66,7 @@ from pilothouse.apiserver.questions import action_of
 from pilothouse.apiserver.resources.roster import strategies
 from pilothouse.apiserver.streaming.mount import mount
 from pilothouse.apiserver.streaming.nodes import Kubelets, NoKubelets
-from pilothouse.kit import jwt, process
+from pilothouse.kit import guard, jwt, process
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.metrics import Registry as Metrics
 from pilothouse.kit.random import Chance
@@ -181,7 +181,7 @@ class ApiServer:
     def serve(self, registry: Registry) -> None:
         """Mount a registry in each of its versions."""
         for api_version, form in registry.forms.items():
-            endpoint = ResourceEndpoint(registry, api_version, self.patcher)
+            endpoint = ResourceEndpoint(registry, api_version, self.patcher, self.authorize)
             r = endpoint.resource
             self.endpoints[form.type] = self.by_resource[(r.group, r.version, r.resource)] = endpoint
             self.router.add(routes.of_endpoint(endpoint))
@@ -244,31 +244,41 @@ class ApiServer:
         async with asyncio.TaskGroup() as group:
             for cache in self._caches:
                 group.create_task(cache.start())
-        self._scope.spawn(self._caches.forget_for_ever(), "forget")
+        self._keep("forget", self._caches.forget_for_ever)
         for expiry in self._expiries:
-            self._scope.spawn(expiry.run(), "expiry")
+            self._keep("expiry", expiry.run)
         new = await self.parts.store.revision() <= _UNWRITTEN
         client = self.client(MASTER)
-        await bootstrap.namespaces(client)
-        await bootstrap.priorities(client)
-        await bootstrap.ensure(client, [*flows.priority_levels(), *flows.flow_schemas()])
-        await roles.reconcile(client, self.reader)
-        await bootstrap.service_range(client, self.parts.service_range)
-        await repair.repair(self.reader, client, self.parts.clock.now())
         own = KubernetesService(self.reader, client, self.parts.service_range)
         host, port = split_address(self.parts.address())
-        await own.publish(host, port)
         trust = AuthenticationTrust(self.reader, client, self.parts.client_authorities, self.parts.clock)
-        await trust.publish()
+        for name, step in (
+            ("namespaces", bootstrap.namespaces(client)),
+            ("priority classes", bootstrap.priorities(client)),
+            ("flow schemas", bootstrap.ensure(client, [*flows.priority_levels(), *flows.flow_schemas()])),
+            ("roles", roles.reconcile(client, self.reader)),
+            ("service range", bootstrap.service_range(client, self.parts.service_range)),
+            ("addresses of services", repair.repair(self.reader, client, self.parts.clock.now())),
+            ("kubernetes service", own.publish(host, port)),
+            ("authentication trust", trust.publish()),
+        ):
+            # What an object in the store prevents must not keep the API server from coming up, by which it is mended.
+            failure = await guard.result("start", name, step)
+            if new and failure is not None:
+                raise failure
         if new:
             await self._begin_history()
         lifecycle = Lifecycle(self.customs, self.reader, client, Call(user=MASTER, api_version=""), self.parts.clock)
         self.reader.observe(CustomResourceDefinition, lifecycle.definition_changed)
-        self._scope.spawn(lifecycle.run(), "custom-resources")
-        self._scope.spawn(Upkeep(self.reader, client, self.parts.clock).run(), "flow-schemas")
-        self._scope.spawn(own.publish_for_ever(host, port, self.parts.clock), "kubernetes-service")
-        self._scope.spawn(trust.publish_for_ever(), "authentication-trust")
-        self._scope.spawn(repair.Repairs(self.reader, client, self.parts.clock).run(), "repair")
+        self._keep("custom-resources", lifecycle.run)
+        self._keep("flow-schemas", Upkeep(self.reader, client, self.parts.clock).run)
+        self._keep("kubernetes-service", lambda: own.publish_for_ever(host, port, self.parts.clock))
+        self._keep("authentication-trust", trust.publish_for_ever)
+        self._keep("repair", repair.Repairs(self.reader, client, self.parts.clock).run)
+
+    def _keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Work in the background that goes on after a failure."""
+        self._scope.spawn(guard.lasting(name, run, self.parts.clock), name)
 
     async def _begin_history(self) -> None:
         """Let the history of a new cluster begin here. Nobody saw how its first objects came to be, so the revisions

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import pathlib
 
+from pilothouse.kit import guard
 from pilothouse.kit.metrics import Registry
 
 _PROC = pathlib.Path("/proc/self")
 
 
 def expose(registry: Registry) -> None:
-    """Add them to `registry`; only the time of the CPU where there is no /proc."""
+    """Add them to `registry`; only failures and the time of the CPU where there is no /proc."""
+    guard.expose(registry)
 
     def seconds() -> dict[tuple[str, ...], float]:
         times = os.times()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, Generic, TypeVar
 
 from pilothouse.api.object import Object
+from pilothouse.kit import guard
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
@@ -79,8 +80,11 @@ class Informer(Generic[K]):
         if name in self._indexes:
             return
         index = self._indexes[name] = _Index(function)
-        for obj in self._iterate(""):
-            index.put((obj.metadata.namespace, obj.metadata.name), None, obj)
+        guard.each(
+            "informer index",
+            self._iterate(""),
+            lambda obj: index.put((obj.metadata.namespace, obj.metadata.name), None, obj),
+        )
 
     def by_index(self, name: str, value: str) -> Sequence[K]:
         return list(self._indexes[name].held.get(value, {}).values())
@@ -92,8 +96,7 @@ class Informer(Generic[K]):
     def add_handler(self, handler: Handler[K]) -> None:
         """Call `handler` for every object there is (as new), then at every change. It must be quick and not raise."""
         self._handlers.append(handler)
-        for obj in self.list():
-            handler(None, obj)
+        guard.each("informer handler", self.list(), lambda obj: handler(None, obj))
 
     def replace(self, items: Sequence[K], resource_version: str) -> None:
         """Take in a full list; handlers hear of the differences only."""
@@ -160,10 +163,9 @@ class Informer(Generic[K]):
         one = new if new is not None else old
         assert one is not None
         key = (one.metadata.namespace, one.metadata.name)
-        for index in self._indexes.values():
-            index.put(key, indexed or old, new)
-        for handler in self._handlers:
-            handler(old, new)
+        about = (self.kind.__name__, *key)
+        guard.each("informer index", self._indexes.values(), lambda i: i.put(key, indexed or old, new), about=about)
+        guard.each("informer handler", self._handlers, lambda handler: handler(old, new), about=about)
 
     def _advance(self, resource_version: str) -> None:
         if resource_version:

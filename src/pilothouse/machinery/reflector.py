@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from pilothouse.api.errors import StatusError
 from pilothouse.api.facts import Resource
 from pilothouse.api.object import Object
+from pilothouse.kit import guard
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
 from pilothouse.machinery.backoff import Backoff
@@ -29,7 +30,7 @@ GONE = 410
 
 
 class Sink(Protocol[K]):
-    """Where a reflector puts what it sees. Called on the loop; must not raise."""
+    """Where a reflector puts what it sees. Called on the loop; what `apply` raises is that change's loss alone."""
 
     def replace(self, items: Sequence[K], resource_version: str) -> None:
         """`items` are all there is at `resource_version`."""
@@ -112,6 +113,9 @@ class Reflector(Generic[K]):
 
     async def run(self) -> None:
         """Mirror until cancelled."""
+        await guard.lasting("informer", self._mirror, self._clock)
+
+    async def _mirror(self) -> None:
         while True:
             try:
                 if not self._version:
@@ -166,7 +170,7 @@ class Reflector(Generic[K]):
             async for event in events:
                 seen += 1
                 self._version = event.object.metadata.resource_version or self._version
-                self._sink.apply(event)
+                guard.call("informer", self._kind.__name__, self._sink.apply, event)
         if seen:
             self._backoff.reset()
         elif self._clock.monotonic() - begun < 1.0:

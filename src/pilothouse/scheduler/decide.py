@@ -79,9 +79,11 @@ def filter_with_nominated(framework: Framework, cycle: Cycle, view: View, nomina
         return framework.filter(cycle, view)
     for info, node in promised:
         snapshot.put_pod(info, node)
-    outcome = framework.filter(cycle, view)
-    for info, _ in promised:
-        snapshot.drop_pod(info.uid)
+    try:
+        outcome = framework.filter(cycle, view)
+    finally:
+        for info, _ in promised:
+            snapshot.drop_pod(info.uid)
     if outcome.feasible.any():
         plain = framework.filter(cycle, view)
         outcome.feasible &= plain.feasible

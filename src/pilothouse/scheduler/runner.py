@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.core.v1 import Pod
+from pilothouse.kit import guard
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
@@ -112,7 +113,10 @@ class Scheduler:
         while (queued := queue.pop(self._clock.monotonic())) is not None:
             await self._slot.acquire()
             self._slot.release()
-            await self._try(queued)
+            info = queued.info
+            failure = await guard.result("scheduling", f"{info.namespace}/{info.name}", self._try(queued))
+            if failure is not None:
+                self._bind_error(queued, failure)
             if self._clock.monotonic() - begun > TURN_SECONDS:
                 await self._clock.sleep(0)
                 begun = self._clock.monotonic()
@@ -171,7 +175,7 @@ class Scheduler:
 
     async def _bind(self, queued: Queued, cycle: Cycle, node: str) -> None:
         try:
-            failure: Refused | Exception | None = await self._ask_api(cycle, node)
+            failure = await guard.result("scheduler plugin", queued.info.name, self._ask_api(cycle, node))
         finally:
             self._slot.release()
         info = queued.info
@@ -191,6 +195,7 @@ class Scheduler:
         self._work.set()
 
     async def _ask_api(self, cycle: Cycle, node: str) -> Refused | Exception | None:
+        """None once the pod is bound; an expected failure is answered as a refusal is."""
         if self.framework.binding_takes_time(cycle, node) and cycle.pod.pod.status.nominated_node_name != node:
             # Whoever plans with nodes (an autoscaler) must know that this one will be used.
             self._announced[cycle.pod.uid] = node

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
+from pilothouse.kit import guard
 from pilothouse.store.ledger import Entry
 
 Pending = tuple[Entry, "asyncio.Future[int]"]
@@ -73,7 +74,8 @@ class CommitQueue:
             self._refuse(failure)
             return
         batch, self._committing = self._committing, []
-        self._done([entry for entry, _ in batch])
+        # What is on disk is acknowledged, whatever those say who are told of it first.
+        guard.call("store commit", batch[0][0].event.key, self._done, [entry for entry, _ in batch])
         for entry, future in batch:
             if not future.done():
                 future.set_result(entry.event.mod_revision)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from pilothouse.seams.store import Event, Sink, StoreError
+from pilothouse.kit import guard
+from pilothouse.seams.store import Event, Sink, StoreError, StoreUnavailable
 
 # Directories remembered; a cluster has some resources times some namespaces.
 _MEMO_LIMIT = 10_000
@@ -107,9 +108,19 @@ class Feeds:
             for feed in self._partial:
                 if event.key.startswith(feed.prefix):
                     shares.setdefault(feed, []).append(event)
-        for feed, share in shares.items():
-            if feed in self._feeds:
-                feed.take(share)
+        guard.each("store watch", shares.items(), self._give, self._give_up)
+
+    def _give(self, share: tuple[Feed, list[Event]]) -> None:
+        feed, events = share
+        if feed in self._feeds:
+            feed.take(events)
+
+    def _give_up(self, share: tuple[Feed, list[Event]], failure: Exception) -> None:
+        """A sink that raised has lost events: it must begin anew, and nobody else hears of it."""
+        feed = share[0]
+        if feed in self._feeds:
+            self.remove(feed)
+            guard.call("store watch", feed.prefix, feed.end, StoreUnavailable(f"the watch failed: {failure!r}"))
 
     def _learn(self, directory: str) -> tuple[Feed, ...]:
         if len(self._by_directory) >= _MEMO_LIMIT:
@@ -122,5 +133,4 @@ class Feeds:
         """The engine closes: every watch ends."""
         ended, self._feeds = self._feeds, {}
         self._changed()
-        for feed in ended:
-            feed.end(error)
+        guard.each("store watch", ended, lambda feed: feed.end(error))

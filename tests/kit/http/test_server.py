@@ -10,7 +10,17 @@ import pytest
 
 from pilothouse.kit import tls
 from pilothouse.kit.http.limits import Limits
-from pilothouse.kit.http.messages import Answer, BodyTooLarge, Feed, RawStream, Request, Response, Sink, Upgrade
+from pilothouse.kit.http.messages import (
+    Answer,
+    BodyTooLarge,
+    Feed,
+    Handler,
+    RawStream,
+    Request,
+    Response,
+    Sink,
+    Upgrade,
+)
 from pilothouse.testing.clock import VirtualClock
 from pilothouse.testing.http import AUTHORITY, NOW, serving
 
@@ -333,15 +343,24 @@ async def test_an_upgrade_declined_goes_on_as_http() -> None:
             assert (await peer.exchange(GET % b""))[2] == b""
 
 
-async def test_a_handler_that_fails_closes_its_connection(caplog: pytest.LogCaptureFixture) -> None:
-    async def handler(request: Request) -> Answer:
-        raise RuntimeError("boom")
+async def later(request: Request) -> Answer:
+    raise RuntimeError("boom")
 
+
+def at_once(request: Request) -> Answer:
+    raise RuntimeError("boom")
+
+
+@pytest.mark.parametrize("handler", [later, at_once])
+async def test_a_handler_that_fails_answers_500_and_its_connection_goes_on(
+    handler: Handler, caplog: pytest.LogCaptureFixture
+) -> None:
     async with serving(handler) as served:
         peer = await served.connect()
-        await peer.send(GET % b"")
-        assert await peer.rest() == b""
-        assert served.server.failures == 1
+        for count in (1, 2):
+            status, _, body = await peer.exchange(GET % b"")
+            assert (status, body) == (500, b"500 Internal Server Error")
+            assert served.server.failures == count
         assert "boom" in caplog.text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from pilothouse.api.errors import StatusError
@@ -11,6 +11,7 @@ from pilothouse.api.types.core.v1 import Namespace
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.api.types.networking.v1 import ServiceCIDR, ServiceCIDRSpec
 from pilothouse.api.types.scheduling.v1 import PriorityClass
+from pilothouse.kit.tasks import attempt
 from pilothouse.machinery.client import Client
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -36,10 +37,17 @@ PRIORITIES = (
 
 async def ensure(client: Client, wanted: Sequence[Any]) -> None:
     """Create what is not there yet, all at once: the store then needs few commits. Failures come as an
-    ExceptionGroup of StatusErrors."""
+    ExceptionGroup of StatusErrors, after all others were created."""
+    await together([_ensure(client, obj) for obj in wanted])
+
+
+async def together(writes: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Carry out all of them, whatever some raise; then raise that as an ExceptionGroup."""
     async with asyncio.TaskGroup() as group:
-        for obj in wanted:
-            group.create_task(_ensure(client, obj))
+        tasks = [group.create_task(attempt(write)) for write in writes]
+    failures = [failure for task in tasks if (failure := task.result()) is not None]
+    if failures:
+        raise ExceptionGroup("objects that every cluster has were not written", failures)
 
 
 async def _ensure(client: Client, obj: Any) -> None:

@@ -9,10 +9,20 @@ from typing import Any
 from pilothouse.apiserver.cacher.fanout import Stream
 from pilothouse.apiserver.cacher.plan import Plan, plan
 from pilothouse.apiserver.cacher.replica import Replica, Source
-from pilothouse.apiserver.generic.storage import Change, ChangeStream, Interest, KindBytes, Observer, Page, Stored
+from pilothouse.apiserver.cacher.unreadable import SetAside
+from pilothouse.apiserver.generic.storage import (
+    Change,
+    ChangeStream,
+    Interest,
+    KindBytes,
+    Observer,
+    Page,
+    Stored,
+)
+from pilothouse.kit import guard
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.tasks import TaskScope
-from pilothouse.seams.store import Compacted, FutureRevision, Store, StoreUnavailable
+from pilothouse.seams.store import Compacted, FutureRevision, KeyValue, Store, StoreUnavailable
 
 # Seconds that a read waits for a revision that is not there yet, and between two looks.
 FUTURE_PATIENCE = 3.0
@@ -29,6 +39,7 @@ class WatchCache:
         self._source = source
         self._clock = clock
         self._replica = Replica(store, source, clock, scope)
+        self.unreadable = SetAside(store, self._replica, source.prefix, lambda: self._reach(-1))
 
     @property
     def revision(self) -> int:
@@ -69,7 +80,10 @@ class WatchCache:
 
     async def get(self, key: str, revision: int = -1) -> Stored | None:
         await self._reach(revision)
-        return self._replica.contents.items.get(key)
+        found = self._replica.contents.items.get(key)
+        if found is None and (there := self.unreadable.get(key)) is not None:
+            raise there.error()
+        return found
 
     async def list(
         self, interest: Interest, *, revision: int = -1, exact: bool = False, start: str = "", limit: int = 0
@@ -166,8 +180,8 @@ async def page_of_history(store: Store, form: KindBytes, wanted: Plan, start: st
     while True:
         found = await store.range(prefix, start=position, limit=_PART, revision=revision)
         for kv in found.items:
-            item = form.of_value(kv.key, kv.value, kv.mod_revision)
-            if not wanted.wants(item):
+            item = _of_history(form, kv)
+            if item is None or not wanted.wants(item):
                 continue
             if 0 < limit == len(items):
                 return Page(items, revision, items[-1].key + "\0")
@@ -175,3 +189,16 @@ async def page_of_history(store: Store, form: KindBytes, wanted: Plan, start: st
         if not found.more:
             return Page(items, revision)
         position = found.items[-1].key + "\0"
+
+
+def _of_history(form: KindBytes, kv: KeyValue) -> Stored | None:
+    """None for what cannot be read."""
+    read: list[Stored] = []
+
+    def take() -> None:
+        item = form.of_value(kv.key, kv.value, kv.mod_revision)
+        assert item.columns is not None
+        read.append(item)
+
+    guard.call("watch cache", kv.key, take)
+    return read[0] if read else None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pilothouse.apiserver.cacher.plan import ALL, Axis, Plan, value_on
 from pilothouse.apiserver.cacher.ring import Record, Ring
 from pilothouse.apiserver.generic.storage import Change
+from pilothouse.kit import guard
 from pilothouse.seams.store import Compacted, StoreError
 
 # Labels that watchers are indexed by; each costs a look at every change. Watchers by yet other labels see all.
@@ -131,8 +132,11 @@ class Fanout:
             for value in values:
                 if value is not None and (bucket := buckets.get(value)):
                     concerned += bucket
-        for stream in concerned:
-            stream.offer(record)
+        guard.each("watcher", concerned, lambda stream: stream.offer(record), self._lose)
+
+    def _lose(self, stream: Stream, failure: Exception) -> None:
+        """A watcher that could not take a change must come back."""
+        stream.end(Compacted(self.ring.floor))
 
     def end(self, error: StoreError) -> None:
         """End every watch."""

@@ -10,13 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pilothouse.api.errors import StatusError
 from pilothouse.apiserver.cacher.fanout import Fanout
 from pilothouse.apiserver.cacher.ring import Ring
 from pilothouse.apiserver.cacher.snapshot import Contents
-from pilothouse.apiserver.generic.storage import KindBytes, Observer, Stored
+from pilothouse.apiserver.generic.storage import KindBytes, Observer, Stored, Unreadable
+from pilothouse.kit import guard
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.tasks import TaskScope
-from pilothouse.seams.store import Compacted, Event, Store, StoreError, StoreUnavailable, Watch
+from pilothouse.seams.store import Compacted, Event, KeyValue, Store, StoreError, StoreUnavailable, Watch
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +77,7 @@ class Replica:
 
     def observe(self, observer: Observer, present: Sequence[Stored]) -> None:
         """Tell `observer` of what is `present`, and of every change."""
-        for item in present:
-            observer(None, item)
+        guard.each("cache observer", present, lambda item: observer(None, item))
         self._observers.append(observer)
 
     async def watch(self) -> Watch:
@@ -122,13 +123,23 @@ class Replica:
             self._watch = None
 
     def events(self, batch: Sequence[Event]) -> None:
-        for event in batch:
-            item = None if event.value is None else self._item(event)
-            old = self.contents.set(event.key, item)
-            self._seen = event.mod_revision
-            if old is not None or item is not None:
-                self.fanout.dispatch(self.ring.add(old, item, event.mod_revision))
-                self._tell(old, item)
+        guard.each("watch cache", batch, self._take, self._set_aside)
+
+    def _take(self, event: Event) -> None:
+        """Raises whatever reading the object raises: then nobody has heard of it yet."""
+        item = None if event.value is None else self._item(event)
+        self._changed(self.contents.set(event.key, item), item, event.mod_revision)
+
+    def _changed(self, old: Stored | None, item: Stored | None, revision: int) -> None:
+        self._seen = revision
+        if old is not None or item is not None:
+            self.fanout.dispatch(self.ring.add(old, item, revision))
+            self._tell(old, item)
+
+    def _set_aside(self, event: Event, failure: Exception) -> None:
+        """Go on without an object that cannot be read: to readers and watchers it is gone."""
+        old = self.contents.set_aside(Unreadable(event.key, event.mod_revision, reason(failure)))
+        self._changed(old, None, event.mod_revision)
 
     def ended(self, error: StoreError) -> None:
         self._watch = None
@@ -141,14 +152,21 @@ class Replica:
         assert event.value is not None
         obj = next((o for value, o in self._hints.get(event.key, ()) if value == event.value), None)
         if obj is None:
-            return self._form.of_value(event.key, event.value, event.mod_revision)
+            return self._read(event.key, event.value, event.mod_revision)
         stamped = self._form.stamped(obj, event.mod_revision)
         self._recent.append(stamped)
         return self._form.of_value(event.key, event.value, event.mod_revision, stamped)
 
+    def _read(self, key: str, value: bytes, revision: int) -> Stored:
+        """An item that is known to decode: what selectors ask for is read out at once. Raises anything."""
+        item = self._form.of_value(key, value, revision)
+        assert item.columns is not None
+        return item
+
     def _tell(self, old: Stored | None, new: Stored | None) -> None:
-        for observer in self._observers:
-            observer(old, new)
+        item = new or old
+        if self._observers and item is not None:
+            guard.each("cache observer", self._observers, lambda observer: observer(old, new), about=item.key)
 
     def _begin(self) -> asyncio.Task[None]:
         if self._filling is None or self._filling.done():
@@ -174,16 +192,20 @@ class Replica:
     async def _load(self, base: int) -> Contents:
         """The objects at revision `base`. Raises Compacted."""
         loaded = Contents(self._source.prefix)
+
+        def take(kv: KeyValue) -> None:
+            loaded.set(kv.key, self._read(kv.key, kv.value, kv.mod_revision))
+
+        def set_aside(kv: KeyValue, failure: Exception) -> None:
+            loaded.set_aside(Unreadable(kv.key, kv.mod_revision, reason(failure)))
+
         position, more = "", True
         while more:
             found = await self._store.range(self._source.prefix, start=position, limit=_PAGE, revision=base)
-            for index, kv in enumerate(found.items, start=1):
-                item = self._form.of_value(kv.key, kv.value, kv.mod_revision)
-                # What selectors ask for is read out now, in small parts, not when the first list asks for all of it.
-                assert item.columns is not None
-                loaded.set(item.key, item)
-                if index % _PART == 0:
-                    await self._clock.sleep(0)
+            for first in range(0, len(found.items), _PART):
+                part = found.items[first : first + _PART]
+                guard.each("watch cache", part, take, set_aside)
+                await self._clock.sleep(0)
             more = found.more
             position = found.items[-1].key + "\0" if more else ""
         return loaded
@@ -201,3 +223,9 @@ class Replica:
                 self._tell(old, item)
         for gone in before.values():
             self._tell(gone, None)
+
+
+def reason(failure: Exception) -> str:
+    """Why an object cannot be read, in one line of bounded length."""
+    said = failure.status.message if isinstance(failure, StatusError) else f"{type(failure).__name__}: {failure}"
+    return said.partition("\n")[0][:500]

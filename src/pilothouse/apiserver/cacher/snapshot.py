@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pilothouse.apiserver.cacher.index import Index
 from pilothouse.apiserver.cacher.plan import Plan
 from pilothouse.apiserver.cacher.ring import Ring
-from pilothouse.apiserver.generic.storage import Page, Stored
+from pilothouse.apiserver.generic.storage import Page, Stored, Unreadable
 from pilothouse.kit.sortedkeys import SortedKeys
 
 # With fewer objects, looking at all of them costs nothing.
@@ -21,11 +21,15 @@ class Contents:
     def __init__(self, prefix: str) -> None:
         self.items: dict[str, Stored] = {}
         self.keys = SortedKeys()
+        self.unreadable: dict[str, Unreadable] = {}
+        """What the store has besides, but nobody can read."""
         self._index = Index(prefix)
 
     def set(self, key: str, item: Stored | None) -> Stored | None:
         """Put or (None) remove; what was there before."""
         old = self.items.get(key)
+        if self.unreadable:
+            self.unreadable.pop(key, None)
         if item is not None:
             self.items[key] = item
             if old is None:
@@ -34,6 +38,12 @@ class Contents:
             del self.items[key]
             self.keys.remove(key)
         self._index.move(key, old, item)
+        return old
+
+    def set_aside(self, found: Unreadable) -> Stored | None:
+        """Keep the key of what cannot be read; what was there before, if that could."""
+        old = self.set(found.key, None)
+        self.unreadable[found.key] = found
         return old
 
     def page(self, plan: Plan, start: str, limit: int, revision: int) -> Page:

@@ -16,6 +16,7 @@ from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import Interest
 from pilothouse.apiserver.reader import Reader
+from pilothouse.kit import guard
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery.client import Client, MergePatch
 
@@ -59,13 +60,8 @@ class Lifecycle:
             while self._waiting:
                 name = next(iter(self._waiting))
                 del self._waiting[name]
-                try:
-                    if not await self.settle(name):
-                        again[name] = None
-                except StatusError as error:
-                    if error.code not in (404, 409):
-                        log.warning("cannot settle %s: %s", name, error)
-                        again[name] = None
+                if await guard.result("custom resource", name, self._settled(name)) is not True:
+                    again[name] = None
             if again:
                 await self._look_again(again)
 
@@ -78,6 +74,15 @@ class Lifecycle:
         self._waiting |= names
         self._changed.set()
 
+    async def _settled(self, name: str) -> bool:
+        try:
+            return await self.settle(name)
+        except StatusError as error:
+            if error.code in (404, 409):
+                return True
+            log.warning("cannot settle %s: %s", name, error)
+            return False
+
     async def settle(self, name: str) -> bool:
         """One round with one definition; False if there is more to do later. Raises StatusError."""
         crd = self._reader.get(Crd, name)
@@ -86,7 +91,7 @@ class Lifecycle:
         if crd.metadata.deletion_timestamp is not None:
             return FINALIZER not in crd.metadata.finalizers or await self._empty(crd)
         group = [other for other in self._reader.list(Crd) if other.spec.group == crd.spec.group]
-        status = decided(crd, group, self._clock.now())
+        status = decided(crd, group, self._clock.now(), self._roster.problem(crd))
         if status != crd.status:
             await self._client.update(replace(crd, status=status), subresource="status")
         return True

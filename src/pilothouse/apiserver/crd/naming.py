@@ -21,9 +21,9 @@ _CONFORMANT = "KubernetesAPIApprovalPolicyConformant"
 Crd = CustomResourceDefinition
 
 
-def decided(crd: Crd, others: Iterable[Crd], now: float) -> CustomResourceDefinitionStatus:
+def decided(crd: Crd, others: Iterable[Crd], now: float, problem: str = "") -> CustomResourceDefinitionStatus:
     """The status of a definition beside `others` of its group: names that are free are accepted, and once all are,
-    the definition is established for good."""
+    the definition is established for good; unless a `problem` keeps it from being served."""
     accepted, conflicts = _names(crd, others)
     held = tuple(crd.status.conditions or ())
     if conflicts:
@@ -33,7 +33,10 @@ def decided(crd: Crd, others: Iterable[Crd], now: float) -> CustomResourceDefini
         names = Condition(type="NamesAccepted", status="True", reason="NoConflicts", message="no conflicts found")
     found = with_condition(held, names, now)
     established = next((c for c in held if c.type == "Established"), None)
-    if established is None or established.status != "True":
+    if problem:
+        established = Condition(type="Established", status="False", reason="NotServable", message=problem)
+        found = with_condition(found, established, now)
+    elif established is None or established.status != "True":
         if conflicts:
             reason, message = "NotAccepted", "not all names are accepted"
             established = Condition(type="Established", status="False", reason=reason, message=message)

@@ -23,6 +23,7 @@ from pilothouse.apiserver.generic.storage import Cache
 from pilothouse.apiserver.generic.strategy import Strategy
 from pilothouse.apiserver.openapi.custom import Custom
 from pilothouse.apiserver.resources.apiextensions.validation import validate
+from pilothouse.kit import guard
 from pilothouse.semantics import conditions
 
 log = logging.getLogger(__name__)
@@ -70,12 +71,16 @@ class CustomRoster:
         self._tracker = tracker
         self._mount = mount
         self.served: dict[str, Served] = {}
+        self._unservable: dict[str, tuple[CustomResourceDefinition, str]] = {}
+        """Definitions that could not be compiled, as they were, and why."""
 
     def definition_changed(self, old: CustomResourceDefinition | None, new: CustomResourceDefinition | None) -> None:
         """An observer of the definitions."""
         crd = new if new is not None else old
         assert crd is not None
         held = self.served.get(crd.metadata.name)
+        if new is None:
+            self._unservable.pop(crd.metadata.name, None)
         if new is None or not conditions.is_true(new.status.conditions or (), "Established"):
             if held is not None:
                 self._drop(held)
@@ -84,10 +89,22 @@ class CustomRoster:
             return
         if held is not None:
             self._drop(held)
-        if wrong := validate(new):
-            log.warning("%s is not served: %s: %s", new.metadata.name, wrong[0].path, wrong[0].message)
-            return
-        self._serve(new)
+        if not self.problem(new):
+            self._serve(new)
+
+    def problem(self, crd: CustomResourceDefinition) -> str:
+        """Why a definition cannot be served, whatever its names are; empty if it can. What is stored may have been
+        written by a server that knew other rules."""
+        known = self._unservable.get(crd.metadata.name)
+        if known is not None and known[0].metadata.uid == crd.metadata.uid and known[0].spec == crd.spec:
+            return known[1]
+        self._unservable.pop(crd.metadata.name, None)
+        found = guard.answer("custom resource", crd.metadata.name, lambda: _compiled(crd))
+        why = f"{type(found).__name__}: {found}" if isinstance(found, Exception) else found
+        if why:
+            log.warning("%s is not served: %s", crd.metadata.name, why[:500])
+            self._unservable[crd.metadata.name] = crd, why[:500]
+        return why
 
     def published(self) -> dict[tuple[str, str], list[Custom]]:
         """What OpenAPI tells of: the served versions by group and version."""
@@ -145,6 +162,15 @@ class CustomRoster:
         own = CustomBytes(version, versions, selectable(version))
         show, store = converter(crd, stored, version), converter(crd, version, stored)
         return VersionView(cache, own, form, show, store), own
+
+
+def _compiled(crd: CustomResourceDefinition) -> str:
+    """What is wrong with a definition, found by doing all that serving it does. Raises anything."""
+    if wrong := validate(crd):
+        return f"{wrong[0].path}: {wrong[0].message}"
+    for declared in crd.spec.versions or ():
+        strategy_of(crd, version := Version(crd, declared), {version.api_version: version})
+    return ""
 
 
 def _is_served(crd: CustomResourceDefinition, name: str) -> bool:

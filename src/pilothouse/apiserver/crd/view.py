@@ -30,6 +30,7 @@ class VersionView:
 
     def __init__(self, inner: Cache, form: KindBytes, stored: KindBytes, show: Convert, store: Convert) -> None:
         self._inner = inner
+        self.unreadable = inner.unreadable
         self._form, self._stored = form, stored
         self._show, self._store = show, store
         self._shown: collections.OrderedDict[tuple[str, int], Stored] = collections.OrderedDict()

@@ -174,4 +174,7 @@ def delete_options(query: Query) -> DeleteOptions:
         orphan_dependents=q.boolean(query, "orphanDependents"),
         propagation_policy=query["propagationPolicy"][0] if "propagationPolicy" in query else None,
         dry_run=tuple(query.get("dryRun", ())),
+        ignore_store_read_error_with_cluster_breaking_potential=q.boolean(
+            query, "ignoreStoreReadErrorWithClusterBreakingPotential"
+        ),
     )

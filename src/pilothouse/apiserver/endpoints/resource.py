@@ -11,10 +11,11 @@ from pilothouse.api.types.meta.v1 import (
     CreateOptions,
     DeleteOptions,
     ListOptions,
+    Status,
     UpdateOptions,
 )
 from pilothouse.apiserver.cacher import tokens
-from pilothouse.apiserver.endpoints import answers, bodies, watching
+from pilothouse.apiserver.endpoints import answers, bodies, unreadable, watching
 from pilothouse.apiserver.endpoints import options as opt
 from pilothouse.apiserver.endpoints import query as q
 from pilothouse.apiserver.endpoints.context import Context
@@ -33,7 +34,8 @@ from pilothouse.seams.store import Compacted, FutureRevision, StoreUnavailable
 class ResourceEndpoint:
     """GET, POST, PUT, PATCH and DELETE of a kind, in the version `api_version`."""
 
-    def __init__(self, registry: Registry, api_version: str, patcher: Patcher) -> None:
+    def __init__(self, registry: Registry, api_version: str, patcher: Patcher, authorize: unreadable.Authorize) -> None:
+        self._authorize = authorize
         self.registry = registry
         self.api_version = api_version
         self.patcher = patcher
@@ -76,6 +78,7 @@ class ResourceEndpoint:
         opt.check_list(options)
         interest = self.interest(context, options)
         page = await self.page(interest, options)
+        unreadable.warn(context, self.registry)
         metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
         if page.next_key:
             metadata["continue"] = self.token(interest, page)
@@ -201,6 +204,8 @@ class ResourceEndpoint:
     async def delete(self, context: Context) -> Response:
         context.negotiate(objects=self.media_types)
         options = await bodies.delete_options(context) or opt.delete_options(context.query)
+        if await unreadable.discard(context, self.registry, self.resource, options, self._authorize):
+            return answers.structure(context, Status(status="Success"))
         answer, _gone = await self.registry.delete(options, context.call(self.api_version, options))
         warning = self.registry.strategy.deletion.orphaning_warns
         if warning and options.propagation_policy is None and options.orphan_dependents is None:

@@ -13,9 +13,9 @@ from pilothouse.apiserver.admission.interface import Attributes
 from pilothouse.apiserver.generic import writing
 from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.generic.desk import Desk, settling, told, unavailable
-from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.apiserver.generic.storage import MalformedValue, Stored
 from pilothouse.kit.aside import aside
-from pilothouse.seams.store import KeyExists, StoreUnavailable
+from pilothouse.seams.store import KeyExists, KeyValue, StoreUnavailable
 
 NAME_ATTEMPTS = 8
 
@@ -83,10 +83,16 @@ class Creator:
         try:
             return await desk.cache.create(key, value, obj)
         except KeyExists as found:
-            current = kind.of_value(key, found.current.value, found.current.mod_revision)
-            raise self._exists(current.obj) from None
+            raise self._taken(key, obj.metadata.name, found.current) from None
         except StoreUnavailable as error:
             raise unavailable(error) from None
+
+    def _taken(self, key: str, name: str, current: KeyValue) -> StatusError:
+        try:
+            there = self._desk.stored_bytes.of_value(key, current.value, current.mod_revision).obj
+        except (MalformedValue, StatusError, RecursionError):  # what is there cannot be read, but it is there
+            return errors.already_exists(self._desk.resource.group, self._desk.resource.resource, name)
+        return self._exists(there)
 
     def _exists(self, current: Any) -> StatusError:
         r = self._desk.resource

@@ -149,6 +149,25 @@ def check_options(options: DeleteOptions) -> None:
         raise as_status("meta.k8s.io", "DeleteOptions", "", found)
 
 
+def check_discard(options: DeleteOptions) -> None:
+    """Raises StatusError (422) for options that mean nothing to an object that cannot be read."""
+    path = "ignoreStoreReadErrorWithClusterBreakingPotential"
+    others = {
+        "dryRun": options.dry_run,
+        "propagationPolicy": options.propagation_policy,
+        "orphanDependents": options.orphan_dependents,
+        "gracePeriodSeconds": options.grace_period_seconds,
+        "preconditions": options.preconditions,
+    }
+    found: FieldErrors = [
+        invalid(path, True, f"cannot be set together with .{name}")
+        for name, value in others.items()
+        if value not in (None, ())
+    ]
+    if found:
+        raise as_status("meta.k8s.io", "DeleteOptions", "", found)
+
+
 def check_preconditions(strategy: Strategy[Any], meta: ObjectMeta, options: DeleteOptions) -> None:
     """Raises StatusError (409) if the object is not the one that is meant."""
     wanted = options.preconditions

@@ -31,6 +31,21 @@ class MalformedValue(ValueError):
     """Stored bytes that do not begin with their kind, apiVersion and metadata: this server did not write them."""
 
 
+class Unreadable(NamedTuple):
+    """What the store has under a key and nobody can read: neither listed nor watched, only named and deleted."""
+
+    key: str
+    revision: int
+    why: str
+
+    def error(self) -> errors.StatusError:
+        """What whoever asks for it hears (as upstream's registry/generic says of corrupt objects)."""
+        return errors.internal(
+            f"StorageError: corrupt object, Code: 7, Key: {self.key}, ResourceVersion: 0, AdditionalErrorMsg: "
+            f"object not decodable revision={self.revision}: {self.why}"
+        )
+
+
 class KindBytes:
     """How objects of one kind are written and read: the constant head of their JSON, the splicing of resourceVersions,
     the typed decoding, and the fields that can be selected (beside metadata.name and metadata.namespace)."""
@@ -154,7 +169,7 @@ class Stored(Struct, gc=False, eq=False):
         """Raises a 500 for bytes that are not ours: who asked for that object must hear it, and nobody else."""
         try:
             return codec.decode(self.wire, self.form.type)
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
             raise errors.internal(f"unable to decode {self.key} in the store: {error}") from None
 
     def at(self, revision: int) -> Stored:
@@ -251,9 +266,29 @@ Observer = Callable[[Stored | None, Stored | None], None]
 """Told of the item before (None: it is new) and after (None: it is gone), on the loop: quick, and raises nothing."""
 
 
+class UnreadableObjects(Protocol):
+    """Those of one kind."""
+
+    def get(self, key: str) -> Unreadable | None: ...
+
+    def list(self, namespace: str = "") -> Sequence[Unreadable]:
+        """Those of a namespace (empty: all), in key order."""
+        ...
+
+    async def discard(self, key: str) -> bool:
+        """Delete what is at `key`, whatever it is; False if it can be read, or is not there. Raises StoreUnavailable,
+        RevisionMismatch."""
+        ...
+
+
 class Cache(Protocol):
     """The objects of one kind as the store has them, a moment later. Every revision asked for is waited for, for
     a few seconds; then `FutureRevision` is raised."""
+
+    @property
+    def unreadable(self) -> UnreadableObjects:
+        """What the store has besides."""
+        ...
 
     @property
     def revision(self) -> int:
@@ -265,7 +300,7 @@ class Cache(Protocol):
         ...
 
     def peek(self, key: str) -> Stored | None:
-        """What the cache has now, perhaps a moment old."""
+        """What the cache has now, perhaps a moment old; None also for what cannot be read."""
         ...
 
     def items(self, namespace: str = "") -> Sequence[Stored]:
@@ -273,7 +308,8 @@ class Cache(Protocol):
         ...
 
     async def get(self, key: str, revision: int = -1) -> Stored | None:
-        """-1: the most recent; 0: what the cache has; else at least as new as `revision`."""
+        """-1: the most recent; 0: what the cache has; else at least as new as `revision`. Raises StatusError (500) for
+        what cannot be read."""
         ...
 
     async def list(

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
+from pilothouse.kit import guard
 from pilothouse.kit.http.answers import BLOCK, Plan, bodiless, upgrade_head
 from pilothouse.kit.http.heads import BadRequest, plain_refusal
 from pilothouse.kit.http.inlet import Inlet
@@ -38,6 +39,7 @@ class Acceptor(Protocol):
     draining: bool
     answered: int
     refused: int
+    failures: int
     now: float
     date: bytes
 
@@ -159,21 +161,23 @@ class Connection(asyncio.Protocol):
         self._active = request
         sound = False
         try:
-            answer = self._server.handler(request)
+            answer = guard.answer("http handler", request.method, lambda: self._server.handler(request))
+            if isinstance(answer, Exception):
+                answer = _internal_error(self._server)
             if isinstance(answer, Response) and self._answer_now(request, answer):
                 self._feed_sent = _told(answer, self._feed)
             else:
                 self._task = self._server.scope.spawn(self._run(request, answer), request.method)
             sound = True
         finally:
-            if not sound:  # the handler failed: the loop tells of it, and the peer gets no answer
+            if not sound:  # the answer cannot be sent: the loop tells of it, and the peer gets none
                 self.outlet.transport.abort()
 
     async def _run(self, request: IncomingRequest, answer: Answer | Awaitable[Answer]) -> None:
         sound = False
         try:
             if not isinstance(answer, Response | Upgrade):
-                answer = await _heed(answer, self._inlet)
+                answer = await _heed(answer, self._inlet, self._server)
             if isinstance(answer, Upgrade):
                 await self._take_over(request, answer)
             elif not self._answer_now(request, answer):
@@ -276,15 +280,22 @@ def _told(response: Response, feed: Feed | None) -> Callable[[], None] | None:
     return None
 
 
-async def _heed(answer: Awaitable[Answer], inlet: Inlet) -> Answer:
+async def _heed(answer: Awaitable[Answer], inlet: Inlet, server: Acceptor) -> Answer:
+    """The answer of a handler; a failure of it is an answer too. Raises ConnectionClosed."""
     try:
-        return await answer
+        made = await guard.result("http handler", "a request", answer, (BodyTooLarge, ConnectionClosed))
+        return _internal_error(server) if isinstance(made, Exception) else made
     except BodyTooLarge:
         return Response(413, b"413 Request Entity Too Large", PLAIN_TEXT, close=True)
     except ConnectionClosed:
         if inlet.refused is None:
             raise
         return Response(400, b"400 Bad Request", PLAIN_TEXT, close=True)
+
+
+def _internal_error(server: Acceptor) -> Response:
+    server.failures += 1
+    return Response(500, b"500 Internal Server Error", PLAIN_TEXT)
 
 
 def _plan(server: Acceptor, request: IncomingRequest, response: Response) -> Plan:

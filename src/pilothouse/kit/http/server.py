@@ -6,7 +6,8 @@
     await server.close(grace=5.0)
 
 Pipelined requests are answered in order. A request that cannot be read is answered as Go's net/http does, and the
-connection closes. A handler that fails closes its connection and is told to the log.
+connection closes. A handler that fails is told to the log, and its request answered 500; an answer that fails half way
+closes its connection.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Server:
         self.refused = 0
         """Connections closed for what is no request, or for being too many."""
         self.failures = 0
-        """Handlers that ended with an exception."""
+        """Handlers, and bodies of answers, that ended with an exception."""
         self.scope = TaskScope(name, on_failure=self._failed)
         self._clock = clock
         self._listeners: list[asyncio.Server] = []

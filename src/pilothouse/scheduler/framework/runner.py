@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pilothouse.kit import guard
 from pilothouse.scheduler.framework.cycle import Cycle
 from pilothouse.scheduler.framework.outcome import Diagnosis, Outcome, Refused
 from pilothouse.scheduler.framework.plugin import (
@@ -106,8 +107,7 @@ class Framework:
         return None
 
     def unreserve(self, cycle: Cycle, node: str) -> None:
-        for plugin in reversed(self._reserves):
-            plugin.unreserve(cycle, node)
+        guard.each("scheduler plugin", reversed(self._reserves), lambda plugin: plugin.unreserve(cycle, node))
 
     async def permit(self, cycle: Cycle, node: str) -> Refused | None:
         for plugin in self._permits:

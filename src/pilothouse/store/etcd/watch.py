@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
+from pilothouse.kit import guard
 from pilothouse.seams.store import Compacted, Event, Sink, StoreError, StoreUnavailable
 from pilothouse.store.etcd.channel import WatchStream
 from pilothouse.store.etcd.messages import WatchCreate, WatchedEvent, WatchProgress, WatchRequest, WatchResponse
@@ -113,10 +114,16 @@ class EtcdWatch:
             self._revision = max(self._revision, response.events[-1].kv.mod_revision)
             events = [self._event(event) for event in response.events]
             if wanted := [event for event in events if event.mod_revision > self._after]:
-                self._sink.events(wanted)
+                self._deliver(wanted)
         elif response.watch_id == -1 and self._keys_now is None:
             self._revision = max(self._revision, response.header.revision)
         self._moved.set()
+
+    def _deliver(self, events: Sequence[Event]) -> None:
+        """Raises StoreUnavailable if the sink raised: it has lost events, and must begin anew."""
+        failure = guard.call("store watch", events[0].key, self._sink.events, events)
+        if failure is not None:
+            raise StoreUnavailable(f"the watch failed: {failure!r}")
 
     def _event(self, event: WatchedEvent) -> Event:
         kv = event.kv
@@ -136,7 +143,7 @@ class EtcdWatch:
     def _end(self, error: StoreError) -> None:
         if self._error is None and not self._closed:
             self._error = error
-            self._sink.ended(error)
+            guard.call("store watch", error, self._sink.ended, error)
         self._moved.set()
 
     def _raise_error(self) -> None:

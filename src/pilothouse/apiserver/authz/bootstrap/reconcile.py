@@ -6,7 +6,6 @@ is "false" is left alone.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -14,6 +13,7 @@ from msgspec.structs import replace
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.rbac.v1 import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding
 from pilothouse.apiserver.authz.bootstrap import objects
+from pilothouse.apiserver.bootstrap.objects import together
 from pilothouse.apiserver.reader import Reader
 from pilothouse.machinery.client import Client
 from pilothouse.semantics.rbac import aggregate, missing
@@ -52,7 +52,7 @@ def wanted_binding(stored: B, wanted: B) -> B | None:
 
 async def reconcile(client: Client, reader: Reader) -> None:
     """Write what is missing, all at once: the store then needs few commits. Failures come as an ExceptionGroup of
-    StatusErrors."""
+    StatusErrors, after all others were written."""
     writes = []
     for cluster_role in _aggregated(objects.cluster_roles()):
         found = reader.get(ClusterRole, cluster_role.metadata.name)
@@ -67,9 +67,7 @@ async def reconcile(client: Client, reader: Reader) -> None:
     for binding in objects.role_bindings():
         kept = reader.get(RoleBinding, binding.metadata.name, binding.metadata.namespace)
         writes.append(_write(client, binding, kept, wanted_binding(kept, binding) if kept else None))
-    async with asyncio.TaskGroup() as group:
-        for write in writes:
-            group.create_task(write)
+    await together(writes)
 
 
 def _aggregated(roles: list[ClusterRole]) -> list[ClusterRole]:

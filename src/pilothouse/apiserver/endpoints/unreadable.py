@@ -1,0 +1,54 @@
+"""Objects in the store that cannot be read: lists leave them out and say so, and DELETE can take them away.
+
+Upstream fails a list that meets one, and deletes it under the gate AllowUnsafeMalformedObjectDeletion. Here one object
+must not stop those who list the others; the option of that gate is obeyed for objects that cannot be read, and means
+nothing to others, as where the gate is off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pilothouse.api.facts import Resource
+from pilothouse.api.types.meta.v1 import DeleteOptions
+from pilothouse.apiserver.authz.interface import Access
+from pilothouse.apiserver.endpoints.context import Context
+from pilothouse.apiserver.generic.deleting import check_discard
+from pilothouse.apiserver.generic.desk import unavailable
+from pilothouse.apiserver.generic.registry import Registry
+from pilothouse.seams.store import RevisionMismatch, StoreUnavailable
+
+Authorize = Callable[[Access], None]
+"""Raises StatusError (403)."""
+VERB = "unsafe-delete-ignore-read-errors"
+# They are named to who lists, up to so many.
+_NAMED = 5
+
+
+def warn(context: Context, registry: Registry) -> None:
+    """Tell who lists of what is left out."""
+    left_out = registry.cache.unreadable.list(context.info.scope)
+    if left_out:
+        names = ", ".join(found.key.removeprefix(registry.prefix) for found in left_out[:_NAMED])
+        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+        context.warn(f"objects in the store that cannot be read are left out: {names}{more}")
+
+
+async def discard(
+    context: Context, registry: Registry, resource: Resource, options: DeleteOptions, authorize: Authorize
+) -> bool:
+    """Delete the object that a DELETE with the option is about, with no regard to hooks, finalizers and preconditions,
+    if it cannot be read; False if it can, or is not there. Raises StatusError (403, 422)."""
+    info = context.info
+    key = registry.desk.key(info.scope, info.name)
+    if not options.ignore_store_read_error_with_cluster_breaking_potential or not registry.cache.unreadable.get(key):
+        return False
+    check_discard(options)
+    r = resource
+    authorize(Access(context.user, VERB, r.group, r.version, r.resource, "", info.scope, info.name))
+    try:
+        return await registry.cache.unreadable.discard(key)
+    except RevisionMismatch:
+        return False
+    except StoreUnavailable as error:
+        raise unavailable(error) from None
