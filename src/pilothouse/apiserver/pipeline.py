@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
+from pilothouse.api.codec.depth import TOLD
 from pilothouse.api.errors import StatusError, bad_request, internal
 from pilothouse.apiserver.authn.impersonation import Impersonation, wanted
 from pilothouse.apiserver.authz.access import of_request
@@ -82,7 +83,7 @@ class Pipeline:
         except RecursionError:
             # Nested so deeply that even to say where is too much.
             log.info("refused %s %r: nested too deeply", request.method, request.target)
-            return answers.failure(bad_request("exceeded max depth"), _wanted(request, parameters), warnings)
+            return answers.failure(bad_request(TOLD), _wanted(request, parameters), warnings)
 
     async def _in_turn(self, context: Context, access: Access, trail: Trail | None) -> Answer:
         """Wait for the request's turn, authorize and handle it. Raises StatusError, TooMany."""

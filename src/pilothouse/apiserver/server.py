@@ -66,7 +66,7 @@ from pilothouse.apiserver.questions import action_of
 from pilothouse.apiserver.resources.roster import strategies
 from pilothouse.apiserver.streaming.mount import mount
 from pilothouse.apiserver.streaming.nodes import Kubelets, NoKubelets
-from pilothouse.kit import guard, jwt, process
+from pilothouse.kit import guard, jwt, process, stack
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.metrics import Registry as Metrics
 from pilothouse.kit.random import Chance
@@ -104,6 +104,7 @@ class ApiServer:
     """Answers requests of the Kubernetes API."""
 
     def __init__(self, parts: Parts) -> None:
+        stack.deepen()
         self.parts = parts
         self.router = Router()
         self.endpoints: dict[type[Any], ResourceEndpoint] = {}

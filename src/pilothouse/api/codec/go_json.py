@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn, cast
 
-MAX_DEPTH = 10_000
+from pilothouse.api.codec.depth import TOLD, too_deep
 
 
 class JSONSyntaxError(ValueError):
@@ -75,6 +75,8 @@ def check_syntax(data: bytes) -> None:
 
 
 def _decoded(decoder: json.JSONDecoder, data: bytes) -> Any:
+    if too_deep(data):
+        raise JSONSyntaxError(TOLD)
     text = data.decode("utf-8", "pilothouse.each_byte")
     try:
         return decoder.decode(text)
@@ -86,7 +88,7 @@ def _decoded(decoder: json.JSONDecoder, data: bytes) -> Any:
             raise JSONSyntaxError(_invalid(text, at + 1, "in numeric literal")) from None
         raise JSONSyntaxError(_invalid(text, at, "looking for beginning of value")) from None
     except RecursionError:
-        raise JSONSyntaxError("exceeded max depth") from None
+        raise JSONSyntaxError(TOLD) from None
 
 
 def plain(node: Any) -> Any:

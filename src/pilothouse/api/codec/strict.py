@@ -16,6 +16,7 @@ import msgspec
 from pilothouse.api import errors, scheme
 from pilothouse.api.codec import go_json, protobuf, walk, yaml
 from pilothouse.api.codec import json as trusted
+from pilothouse.api.codec.depth import TOLD, too_deep
 from pilothouse.api.codec.go_json import JSONSyntaxError
 from pilothouse.api.codec.json import decode_hook
 from pilothouse.api.codec.parts import SharingStrictDecoder, shared_part
@@ -109,7 +110,7 @@ def decode_request(data: bytes, kind: type[T], *, media_type: str = JSON, field_
 
 def plain_object(data: bytes) -> dict[str, Any] | None:
     """The JSON object in `data` if it reads the same in YAML: no escapes, no floats, no duplicates."""
-    if data[:1] != b"{" or b"\\" in data:
+    if data[:1] != b"{" or b"\\" in data or too_deep(data):
         return None
     try:
         tree = _tree_decoder.decode(data)
@@ -120,7 +121,7 @@ def plain_object(data: bytes) -> dict[str, Any] | None:
 
 def decode_plain(data: bytes) -> tuple[Any, tuple[str, ...]]:
     """(JSON tree, duplicate members as problems) of a body without a type. Raises JSONSyntaxError."""
-    if not (b"\\" in data and b"\\u" in data):
+    if not (b"\\" in data and b"\\u" in data) and not too_deep(data):
         try:
             tree = msgspec.json.decode(data)
             if _has_all(tree, data):
@@ -143,6 +144,8 @@ identity: Callable[[Any], tuple[str, str]] = functools.cache(_identity)
 
 
 def _fast(data: bytes, kind: type[T]) -> Decoded[T] | None:
+    if too_deep(data):
+        return None
     if b"\\" in data and b"\\u" in data:  # one byte is found ten times as fast as two
         return None
     try:
@@ -189,7 +192,7 @@ _sharing_decoder: Callable[[Any], SharingStrictDecoder] = functools.cache(_new_s
 def parsed(data: bytes) -> Any:
     """The tree of a body for the exact way: by msgspec where no member was lost, else with duplicates kept. Raises
     JSONSyntaxError."""
-    if not (b"\\" in data and b"\\u" in data):
+    if not (b"\\" in data and b"\\u" in data) and not too_deep(data):
         try:
             tree = _literal_decoder.decode(data)
             if _has_all(tree, data):
@@ -255,6 +258,8 @@ def _of_protobuf(data: bytes, kind: type[T]) -> Decoded[T]:
             raise mismatch(said_version, api_version)
         wire = trusted.encode(protobuf.decode_message(envelope.raw, kind))
         # Read back at once what will be stored: an object that nobody can read again must not get in.
+        if too_deep(wire):
+            raise protobuf.ProtobufError(TOLD)
         obj = trusted.decode(wire, kind)
     except (protobuf.ProtobufError, DecodeError, msgspec.ValidationError) as error:
         raise cannot(said_kind, said_version, name, str(error)) from None

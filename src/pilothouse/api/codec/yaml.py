@@ -24,6 +24,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
+from pilothouse.api.codec.depth import DEEPEST
 from pilothouse.api.codec.go_json import Number
 
 _MOST_ALIASED = 400_000
@@ -46,6 +47,7 @@ class _Open:
     made: Any
     line: int
     size: int = 1
+    depth: int = 1
     anchor: str | None = None
     keyed: bool = False
     key: str = ""
@@ -87,7 +89,7 @@ class _Builder:
     def __init__(self) -> None:
         self.root: Any = None
         self.open: list[_Open] = []
-        self.anchors: dict[str, tuple[Any, int]] = {}
+        self.anchors: dict[str, tuple[Any, int, int]] = {}
         self.aliased = 0
         self.duplicates: list[str] = []
 
@@ -108,7 +110,7 @@ class _Builder:
                 done.made.update({k: v for k, v in merged.items() if k not in done.made})
             if self.expects_key():
                 raise YAMLError("yaml: invalid map key: map[interface {}]interface {}{}")
-            self.put(done.made, done.line, done.size, done.anchor)
+            self.put(done.made, done.line, done.size, done.anchor, depth=done.depth)
 
     def expects_key(self) -> bool:
         return bool(self.open) and isinstance(self.open[-1].made, dict) and not self.open[-1].keyed
@@ -116,20 +118,23 @@ class _Builder:
     def alias(self, event: AliasEvent, line: int) -> None:
         if event.anchor not in self.anchors:
             raise YAMLError(f"yaml: unknown anchor '{event.anchor}' referenced")
-        value, size = self.anchors[event.anchor]
+        value, size, depth = self.anchors[event.anchor]
         self.aliased += size
         if self.aliased > _MOST_ALIASED:
             raise YAMLError("yaml: document contains excessive aliasing")
-        self.put(value, line, size, None, f'"{value}"')
+        self.put(value, line, size, None, f'"{value}"' if self.expects_key() else "", depth)
 
-    def put(self, value: Any, line: int, size: int, anchor: str | None, shown: str = "") -> None:
+    def put(self, value: Any, line: int, size: int, anchor: str | None, shown: str = "", depth: int = 0) -> None:
         if anchor is not None:
-            self.anchors[anchor] = (value, size)
+            self.anchors[anchor] = (value, size, depth)
         if not self.open:
             self.root = value
             return
         holder = self.open[-1]
         holder.size += size
+        holder.depth = max(holder.depth, depth + 1)
+        if holder.depth + len(self.open) - 1 > DEEPEST:
+            raise YAMLError(f"yaml: exceeded max depth of {DEEPEST}")
         if isinstance(holder.made, list):
             holder.made.append(value)
         elif not holder.keyed:

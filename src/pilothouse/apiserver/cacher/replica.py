@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pilothouse.api.codec.depth import DEEPEST, too_deep
 from pilothouse.api.errors import StatusError
 from pilothouse.apiserver.cacher.fanout import Fanout
 from pilothouse.apiserver.cacher.ring import Ring
 from pilothouse.apiserver.cacher.snapshot import Contents
-from pilothouse.apiserver.generic.storage import KindBytes, Observer, Stored, Unreadable
+from pilothouse.apiserver.generic.storage import KindBytes, MalformedValue, Observer, Stored, Unreadable
 from pilothouse.kit import guard
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.tasks import TaskScope
@@ -159,6 +160,8 @@ class Replica:
 
     def _read(self, key: str, value: bytes, revision: int) -> Stored:
         """An item that is known to decode: what selectors ask for is read out at once. Raises anything."""
+        if too_deep(value):  # it could be read, but neither walked by everybody nor written again
+            raise MalformedValue(f"the value of {key} is nested deeper than {DEEPEST} levels")
         item = self._form.of_value(key, value, revision)
         assert item.columns is not None
         return item

@@ -33,7 +33,9 @@ _JSON_TYPES: dict[type, tuple[str, str]] = {
 
 def compiled(raw: Raw) -> Check | None:
     """The check of a schema; None if it lets everything pass."""
-    table = {kind: _steps(raw, kind) for kind in _JSON_TYPES}
+    # Once for all types: a schema within schemas would be compiled for each type of each schema around it.
+    junction = junctors(raw, compiled)
+    table = {kind: _steps(raw, kind, junction) for kind in _JSON_TYPES}
     if not any(table.values()):
         return None
 
@@ -54,12 +56,12 @@ def types_of(raw: Raw) -> tuple[str, ...]:
     return (raw["type"],) if raw.get("type") else ()
 
 
-def _steps(raw: Raw, kind: type) -> tuple[Check, ...]:
+def _steps(raw: Raw, kind: type, junction: Check | None) -> tuple[Check, ...]:
     """What is checked of values of one JSON type, in order."""
     if kind is type(None):
         steps: list[Check | None] = [_null_step(raw), _enum_step(raw)]
     else:
-        steps = [_type_step(raw, kind), junctors(raw, compiled)]
+        steps = [_type_step(raw, kind), junction]
         if kind is str:
             steps += [_string_step(raw), _format_step(raw)]
         if kind in (int, float):

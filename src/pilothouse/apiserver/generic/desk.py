@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from pilothouse.api import errors
-from pilothouse.api.codec.depth import too_deep
+from pilothouse.api.codec.depth import TOLD, too_deep
 from pilothouse.api.errors import StatusError
 from pilothouse.apiserver.admission.interface import Admission, Attributes, Operation
 from pilothouse.apiserver.generic.call import Call, Tracker
@@ -113,8 +113,8 @@ class Desk:
 
     def value(self, obj: Any) -> tuple[bytes, Any]:
         """The bytes to store, and the object as they hold it. Raises StatusError: 500 if they are more than a store
-        takes (managedFields, which may be large, are given up first), 400 if they are nested so deeply that not
-        everybody could read them."""
+        takes, 400 if they are nested so deeply that not everybody could read them. managedFields, which may be large
+        and deep, are given up first."""
         value = self.stored_bytes.value(obj)
         if b":[]" in value:
             obj = without_empty(obj)
@@ -125,7 +125,10 @@ class Desk:
             if len(value) > VALUE_LIMIT:
                 raise errors.make(500, "", "etcdserver: request is too large")
         if too_deep(value):
-            raise errors.bad_request("exceeded max depth")
+            obj = with_meta(obj, managed_fields=())
+            value = self.stored_bytes.value(obj)
+            if too_deep(value):
+                raise errors.bad_request(TOLD)
         return value, obj
 
     async def swap(self, existing: Stored, new: Any, call: Call) -> Stored:

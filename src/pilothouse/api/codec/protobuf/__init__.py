@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
+from pilothouse.api.codec.depth import TOLD
 from pilothouse.api.codec.protobuf.messages import message_of
 from pilothouse.api.codec.protobuf.scalars import delimited, parts, text_of
 from pilothouse.api.codec.protobuf.wire import BYTES, ProtobufError, tag
@@ -38,7 +39,10 @@ def encode_message(obj: Any) -> bytes:
 
 def decode_message(data: bytes, kind: type[T]) -> T:
     """The typed object of a message. Raises ProtobufError."""
-    found: T = message_of(kind).decode(data)
+    try:
+        found: T = message_of(kind).decode(data)
+    except RecursionError:
+        raise ProtobufError(TOLD) from None
     return found
 
 
