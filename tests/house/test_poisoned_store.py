@@ -236,7 +236,13 @@ def established(name: str, schema: dict[str, Any]) -> bytes:
     condition = {"type": "Established", "status": "True"}
     tree = {
         "metadata": {"name": f"{name}s.poison.example", "uid": name},
-        "spec": {"group": "poison.example", "scope": "Namespaced", "names": names, "versions": [version]},
+        "spec": {
+            "conversion": {"strategy": "None"},
+            "group": "poison.example",
+            "scope": "Namespaced",
+            "names": names,
+            "versions": [version],
+        },
         "status": {"acceptedNames": names, "conditions": [condition], "storedVersions": ["v1"]},
     }
     return codec.encode(from_builtins(tree, CustomResourceDefinition))
