@@ -82,7 +82,7 @@ class Pipeline:
             return answers.failure(error, media, warnings)
         except RecursionError:
             # Nested so deeply that even to say where is too much.
-            log.info("refused %s %r: nested too deeply", request.method, request.target)
+            log.info("refused %s %r: nested too deeply", request.method, request.target[:300])
             return answers.failure(bad_request(TOLD), _wanted(request, parameters), warnings)
 
     async def _in_turn(self, context: Context, access: Access, trail: Trail | None) -> Answer:

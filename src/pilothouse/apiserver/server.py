@@ -182,7 +182,7 @@ class ApiServer:
     def serve(self, registry: Registry) -> None:
         """Mount a registry in each of its versions."""
         for api_version, form in registry.forms.items():
-            endpoint = ResourceEndpoint(registry, api_version, self.patcher, self.authorize)
+            endpoint = ResourceEndpoint(registry, api_version, self.patcher)
             r = endpoint.resource
             self.endpoints[form.type] = self.by_resource[(r.group, r.version, r.resource)] = endpoint
             self.router.add(routes.of_endpoint(endpoint))

@@ -34,8 +34,7 @@ from pilothouse.seams.store import Compacted, FutureRevision, StoreUnavailable
 class ResourceEndpoint:
     """GET, POST, PUT, PATCH and DELETE of a kind, in the version `api_version`."""
 
-    def __init__(self, registry: Registry, api_version: str, patcher: Patcher, authorize: unreadable.Authorize) -> None:
-        self._authorize = authorize
+    def __init__(self, registry: Registry, api_version: str, patcher: Patcher) -> None:
         self.registry = registry
         self.api_version = api_version
         self.patcher = patcher
@@ -204,7 +203,7 @@ class ResourceEndpoint:
     async def delete(self, context: Context) -> Response:
         context.negotiate(objects=self.media_types)
         options = await bodies.delete_options(context) or opt.delete_options(context.query)
-        if await unreadable.discard(context, self.registry, self.resource, options, self._authorize):
+        if await unreadable.discard(context, self.registry, self.resource, options):
             return answers.structure(context, Status(status="Success"))
         answer, _gone = await self.registry.delete(options, context.call(self.api_version, options))
         warning = self.registry.strategy.deletion.orphaning_warns

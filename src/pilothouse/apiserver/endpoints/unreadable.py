@@ -7,8 +7,6 @@ nothing to others, as where the gate is off.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pilothouse.api.facts import Resource
 from pilothouse.api.types.meta.v1 import DeleteOptions
 from pilothouse.apiserver.authz.interface import Access
@@ -18,8 +16,6 @@ from pilothouse.apiserver.generic.desk import unavailable
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.seams.store import RevisionMismatch, StoreUnavailable
 
-Authorize = Callable[[Access], None]
-"""Raises StatusError (403)."""
 VERB = "unsafe-delete-ignore-read-errors"
 # They are named to who lists, up to so many.
 _NAMED = 5
@@ -34,9 +30,7 @@ def warn(context: Context, registry: Registry) -> None:
         context.warn(f"objects in the store that cannot be read are left out: {names}{more}")
 
 
-async def discard(
-    context: Context, registry: Registry, resource: Resource, options: DeleteOptions, authorize: Authorize
-) -> bool:
+async def discard(context: Context, registry: Registry, resource: Resource, options: DeleteOptions) -> bool:
     """Delete the object that a DELETE with the option is about, with no regard to hooks, finalizers and preconditions,
     if it cannot be read; False if it can, or is not there. Raises StatusError (403, 422)."""
     info = context.info
@@ -45,7 +39,7 @@ async def discard(
         return False
     check_discard(options)
     r = resource
-    authorize(Access(context.user, VERB, r.group, r.version, r.resource, "", info.scope, info.name))
+    context.authorize(Access(context.user, VERB, r.group, r.version, r.resource, "", info.scope, info.name))
     try:
         return await registry.cache.unreadable.discard(key)
     except RevisionMismatch:
