@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from pilothouse.api.types.core.v1 import (
     Container,
     ContainerPort,
@@ -9,22 +11,25 @@ from pilothouse.api.types.core.v1 import (
     EndpointPort,
     Endpoints,
     EndpointSubset,
+    Namespace,
     Pod,
     PodCondition,
     PodSpec,
     PodStatus,
+    Secret,
     Service,
     ServicePort,
     ServiceSpec,
 )
 from pilothouse.api.types.discovery.v1 import EndpointSlice
 from pilothouse.api.types.meta.v1 import ObjectMeta
-from pilothouse.controllers.endpoints import packing, slices
+from pilothouse.controllers.endpoints import packing, slices, triggers
 from pilothouse.controllers.pod_control import with_spec
 from pilothouse.testing.clock import VirtualClock
 from tests.controllers.world import world
 
 LABELS = {"app": "web"}
+replace = msgspec.structs.replace
 NAMES = ("endpointslice-controller", "endpoints-controller", "endpointslice-mirroring-controller")
 
 
@@ -124,3 +129,88 @@ def test_packing_writes_little() -> None:
     assert [s.metadata.name for s in more.update] == ["s1"]
     assert not more.create
     assert not more.delete
+
+
+TRIGGER = triggers.ANNOTATION
+
+
+def ready_since(stamp: str, number: int = 1, ready: str = "True") -> Pod:
+    condition = PodCondition(type="Ready", status=ready, last_transition_time=stamp)
+    made = pod(number)
+    return replace(made, status=replace(made.status, conditions=(condition,)))
+
+
+def test_when_a_change_came_about() -> None:
+    owner = service()
+    owner = replace(owner, metadata=replace(owner.metadata, creation_timestamp="2026-01-01T00:00:05Z"))
+    tracker = triggers.Triggers()
+    early, late, later = (f"2026-01-01T00:00:{n}Z" for n in ("03", "10", "20"))
+    assert tracker.since(owner, [ready_since(early)]) == "2026-01-01T00:00:05Z", "new here: when it was made"
+    assert tracker.since(owner, [ready_since(early)]) == ""
+    assert tracker.since(owner, [ready_since(later), ready_since(late, 2)]) == late, "the earliest of what changed"
+    assert tracker.since(owner, [ready_since(later)]) == ""
+    tracker.forget(("ns", "web"))
+    assert tracker.since(owner, []) == "2026-01-01T00:00:05Z"
+
+
+async def test_slices_and_endpoints_say_since_when(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await w.client.create(service())
+        await w.rest()
+        made = (await w.client.get(Service, "web", "ns")).metadata.creation_timestamp
+        (found,) = await w.all(EndpointSlice)
+        (old,) = await w.all(Endpoints)
+        assert found.metadata.annotations == old.metadata.annotations == {TRIGGER: made}
+        await w.put(ready_since("2026-01-01T00:00:07Z"))
+        await w.rest()
+        (found,) = await w.all(EndpointSlice)
+        (old,) = await w.all(Endpoints)
+        assert found.metadata.annotations == old.metadata.annotations == {TRIGGER: "2026-01-01T00:00:07Z"}
+
+
+async def test_readiness_goes_to_and_fro(clock: VirtualClock) -> None:
+    """As with readiness gates that switch a Service from blue to green."""
+    async with world(clock, NAMES) as w:
+        await w.client.create(service())
+        await w.put(pod(1))
+        await w.put(pod(2, ready=False))
+        for blue in (True, False, True):
+            for number, ready in ((1, blue), (2, not blue)):
+                held = await w.client.get(Pod, f"p{number}", "ns")
+                await w.status(held, conditions=(PodCondition(type="Ready", status="True" if ready else "False"),))
+            await w.rest()
+            (found,) = await w.all(EndpointSlice)
+            serving = [e.addresses for e in found.endpoints or () if e.conditions.ready]
+            assert serving == [("10.0.0.1",) if blue else ("10.0.0.2",)]
+
+
+async def test_they_give_up_on_a_namespace_that_ends(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await w.client.create(Secret(metadata=ObjectMeta(name="held", namespace="ns", finalizers=("x/y",))))
+        await w.client.create(service())
+        await w.rest()
+        await w.client.delete(Namespace, "ns")
+        for held in await w.all(EndpointSlice):
+            await w.client.delete(EndpointSlice, held.metadata.name, "ns")
+        await w.client.delete(Endpoints, "web", "ns")
+        await w.rest()
+        failed = {name: w.controllers[name].failed for name in NAMES}
+        await clock.advance(60)
+        assert {name: w.controllers[name].failed for name in NAMES} == failed
+        assert not [e for e in await w.events() if e[0].startswith("Failed")]
+
+
+async def test_mirrored_slices_have_the_annotations(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await w.client.create(with_spec(service(), selector={}))
+        subset = EndpointSubset(addresses=(EndpointAddress(ip="1.2.3.4"),), ports=(EndpointPort(port=80),))
+        told = {"a": "b", TRIGGER: "x", "kubectl.kubernetes.io/last-applied-configuration": "{}"}
+        meta = ObjectMeta(name="web", namespace="ns", annotations=told)
+        held = await w.client.create(Endpoints(metadata=meta, subsets=(subset,)))
+        await w.rest()
+        (found,) = await w.all(EndpointSlice)
+        assert found.metadata.annotations == {"a": "b"}
+        await w.client.update(replace(held, metadata=replace(held.metadata, annotations={"c": "d"})))
+        await w.rest()
+        (found,) = await w.all(EndpointSlice)
+        assert found.metadata.annotations == {"c": "d"}

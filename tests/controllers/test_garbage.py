@@ -4,18 +4,25 @@ an owner goes and nothing without one stays."""
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilothouse.api.types.core.v1 import ConfigMap
+from pilothouse.api.scheme import resource_of
+from pilothouse.api.types.core.v1 import ConfigMap, Namespace
 from pilothouse.api.types.meta.v1 import ObjectMeta, OwnerReference
+from pilothouse.api.types.rbac.v1 import ClusterRole
+from pilothouse.controllers.garbage.graph import Graph
 from pilothouse.controllers.pod_control import with_meta
 from pilothouse.testing import clock as virtual
 from pilothouse.testing.clock import VirtualClock
 from tests.controllers.world import World, world
 
 NAMES = ("garbage-collector-controller",)
+replace = msgspec.structs.replace
 
 
 def owned_by(*owners: ConfigMap, block: bool = False) -> tuple[OwnerReference, ...]:
@@ -113,6 +120,103 @@ async def test_unknown_kind_keeps_the_object(clock: VirtualClock) -> None:
         )
         await clock.advance(60)
         assert await names(w) == {"kept"}
+
+
+def reference(owner: ConfigMap, **changes: Any) -> OwnerReference:
+    (made,) = owned_by(owner)
+    return replace(made, **changes)
+
+
+async def events_of(w: World, reason: str) -> list[str]:
+    return [message for told, message in await w.events() if told == reason]
+
+
+async def test_cluster_scoped_objects_with_namespaced_owners_are_never_collected(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        there = await make(w, "there")
+        absent = reference(there, name="absent", uid="no-such")
+        for name, owner in (("lost", absent), ("owned", reference(there))):
+            await w.client.create(ClusterRole(metadata=ObjectMeta(name=name, owner_references=(owner,))))
+        await clock.advance(60)
+        await delete(w, "there")
+        await clock.advance(60)
+        assert {r.metadata.name for r in await w.all(ClusterRole, "")} >= {"lost", "owned"}
+        (told,) = await events_of(w, "OwnerRefInvalidNamespace")
+        uid = there.metadata.uid
+        assert told == f'ownerRef [v1/ConfigMap, namespace: , name: there, uid: {uid}] does not exist in namespace ""'
+
+
+async def test_owner_in_another_namespace_counts_as_absent(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await w.client.create(Namespace(metadata=ObjectMeta(name="else")))
+        owner = await make(w, "owner")
+        # A namesake in the dependent's own namespace is another object.
+        await w.client.create(ConfigMap(metadata=ObjectMeta(name="owner", namespace="else")))
+        meta = ObjectMeta(name="child", namespace="else", owner_references=owned_by(owner))
+        await w.client.create(ConfigMap(metadata=meta))
+        await w.rest()
+        assert {c.metadata.name for c in await w.all(ConfigMap, "else")} == {"owner"}
+        assert await names(w) == {"owner"}
+        assert len(await events_of(w, "OwnerRefInvalidNamespace")) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "collected"),
+    [
+        ({}, False),
+        ({"name": "other"}, True),
+        ({"kind": "Secret"}, True),
+        ({"uid": "another"}, True),
+        ({"api_version": "v2"}, False),
+        ({"api_version": "apps/v1", "kind": "Deployment"}, True),
+    ],
+)
+async def test_an_owner_is_meant_by_all_its_coordinates(
+    clock: VirtualClock, changes: dict[str, str], collected: bool
+) -> None:
+    async with world(clock, NAMES) as w:
+        owner = await make(w, "owner")
+        meta = ObjectMeta(name="child", namespace="ns", owner_references=(reference(owner, **changes),))
+        await w.client.create(ConfigMap(metadata=meta))
+        await w.rest()
+        assert await names(w) == ({"owner"} if collected else {"owner", "child"})
+
+
+async def test_wrong_reference_beside_a_right_one_is_taken_away(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        owner = await make(w, "owner")
+        both = (reference(owner), reference(owner, name="other"))
+        await w.client.create(ConfigMap(metadata=ObjectMeta(name="child", namespace="ns", owner_references=both)))
+        await w.rest()
+        child = await w.client.get(ConfigMap, "child", "ns")
+        assert [r.name for r in child.metadata.owner_references] == ["owner"]
+        await delete(w, "owner")
+        assert await names(w) == set()
+
+
+async def test_a_version_that_is_not_served_keeps_the_object(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        owner = await make(w, "owner")
+        meta = ObjectMeta(name="child", namespace="ns", owner_references=(reference(owner, api_version="v2"),))
+        await w.client.create(ConfigMap(metadata=meta))
+        await delete(w, "owner")
+        await clock.advance(60)
+        assert await names(w) == {"child"}
+
+
+def test_an_owner_that_shows_up_late_is_compared_with_what_its_dependents_mean() -> None:
+    config_maps, roles = resource_of(ConfigMap), resource_of(ClusterRole)
+    graph = Graph()
+    owner = ConfigMap(metadata=ObjectMeta(name="owner", namespace="ns", uid="o"))
+    for uid, namespace, name in (("right", "ns", "owner"), ("renamed", "ns", "other"), ("far", "else", "owner")):
+        graph.observe(
+            config_maps,
+            ObjectMeta(name=uid, namespace=namespace, uid=uid, owner_references=(reference(owner, name=name),)),
+        )
+    graph.observe(roles, ObjectMeta(name="wide", uid="wide", owner_references=(reference(owner),)))
+    found = graph.observe(config_maps, owner.metadata)
+    assert found.touched == {"renamed", "far", "wide"}
+    assert [(n.uid, r.name) for n, r in found.misplaced] == [("far", "owner"), ("wide", "owner")]
 
 
 @settings(max_examples=25, deadline=None)

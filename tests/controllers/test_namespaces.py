@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
+from pilothouse.api.facts import Resource
 from pilothouse.api.types.core.v1 import ConfigMap, Container, Namespace, Pod, PodSpec, Secret, ServiceAccount
-from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.api.types.meta.v1 import ObjectMeta, PartialObjectMetadata
 from pilothouse.controllers.environment import Settings
+from pilothouse.controllers.namespace import Remains, pods_grace
 from pilothouse.testing.clock import VirtualClock
 from tests.controllers.world import world
 
@@ -61,6 +64,46 @@ async def test_deleted_namespace_is_emptied_pods_first(clock: VirtualClock) -> N
             "Some content in the namespace has finalizers remaining: x/y in 1 resource instances"
         )
         await w.client.update(replace(secret, metadata=replace(secret.metadata, finalizers=())))
-        await clock.advance(3)
+        await clock.advance(8)
         assert not [n for n in await w.all(Namespace, "") if n.metadata.name == "ns"]
         assert await w.all(Secret, "else")
+
+
+@pytest.mark.parametrize(
+    ("graces", "since", "expected"), [((30, 5), 1, 30), ((30,), 31, 0), ((), 0, 0), ((0,), 0, 0), ((None,), 0, 0)]
+)
+def test_how_long_the_pods_of_a_namespace_may_take(
+    graces: tuple[int | None, ...], since: float, expected: float
+) -> None:
+    found = [Pod(spec=PodSpec(termination_grace_period_seconds=grace)) for grace in graces]
+    assert pods_grace(found, since) == expected
+
+
+SECRETS = Resource("", "v1", "secrets", "Secret", "secret", True, ("delete", "list"))
+
+
+@pytest.mark.parametrize(
+    ("finalizers", "grace", "wait", "errors"),
+    [
+        ((), 0.0, 0.0, ["unexpected items still remain in namespace: ns for gvr: /v1, Resource=secrets"]),
+        (("a/b",), 0.0, 15.0, []),
+        (("a/b",), 40.0, 40.0, []),
+        ((), 40.0, 40.0, []),
+    ],
+)
+def test_how_long_what_is_left_is_waited_for(
+    finalizers: tuple[str, ...], grace: float, wait: float, errors: list[str]
+) -> None:
+    remains = Remains()
+    remains.add(SECRETS, [PartialObjectMetadata(metadata=ObjectMeta(finalizers=finalizers))], grace, "ns")
+    assert (remains.wait, remains.errors, remains.failed) == (wait, errors, bool(errors))
+
+
+async def test_a_namespace_that_waits_for_a_finalizer_is_looked_at_every_eight_seconds(clock: VirtualClock) -> None:
+    async with world(clock, ("namespace-controller",)) as w:
+        await w.client.create(Secret(metadata=ObjectMeta(name="s", namespace="ns", finalizers=("x/y",))))
+        await w.client.delete(Namespace, "ns")
+        await w.rest()
+        rounds = w.controllers["namespace-controller"].reconciled
+        await clock.advance(80)
+        assert 9 <= w.controllers["namespace-controller"].reconciled - rounds <= 11

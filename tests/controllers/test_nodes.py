@@ -21,7 +21,8 @@ from pilothouse.api.types.core.v1 import (
 )
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.controllers import node_ttl
-from pilothouse.controllers.nodes import health, zones
+from pilothouse.controllers.environment import Settings
+from pilothouse.controllers.nodes import health, ranges, zones
 from pilothouse.controllers.pod_control import with_spec
 from pilothouse.semantics.conditions import find
 from pilothouse.testing.clock import VirtualClock
@@ -319,3 +320,30 @@ async def test_every_node_hears_of_a_new_time_to_live(clock: VirtualClock) -> No
         await w.rest()
         told = {n.metadata.annotations[node_ttl.ANNOTATION] for n in await w.all(Node, "")}
         assert told == {"0"}
+
+
+def test_ranges_of_pod_addresses() -> None:
+    found = ranges.Ranges("10.0.0.0/22")
+    found.see("own", (), ("10.0.0.0/24",))
+    assert [found.take(name) for name in "abcd"] == ["10.0.3.0/24", "10.0.2.0/24", "10.0.1.0/24", None]
+    found.see("b", ("10.0.2.0/24",), ())
+    assert found.take("e") == "10.0.2.0/24"
+    found.see("f", (), ("10.0.2.0/23", "no network", "fd00::/64", "192.168.0.0/16"))
+    found.see("a", ("10.0.3.0/24",), ())
+    assert found.take("g") is None, "another node has it too"
+    found.see("f", ("10.0.2.0/23",), ())
+    assert found.take("g") == "10.0.3.0/24"
+
+
+async def test_nodes_made_by_hand_get_a_range_each(clock: VirtualClock) -> None:
+    async with world(clock, ("node-ipam-controller",), Settings(cluster_network="10.0.0.0/22")) as w:
+        own = with_spec(node("own"), pod_cidr="10.0.0.0/24", pod_cidrs=("10.0.0.0/24",))
+        for made in (own, node("a"), node("b"), node("c"), node("d")):
+            await w.client.create(made)
+            await w.rest()
+        found = {n.metadata.name: n.spec.pod_cidr for n in await w.all(Node, "")}
+        assert found == {"own": "10.0.0.0/24", "a": "10.0.3.0/24", "b": "10.0.2.0/24", "c": "10.0.1.0/24", "d": ""}
+        assert ("CIDRNotAvailable", "Node d status is now: CIDRNotAvailable") in await w.events()
+        await w.client.delete(Node, "a")
+        await clock.advance(60)
+        assert (await w.client.get(Node, "d")).spec.pod_cidrs == ("10.0.3.0/24",)

@@ -14,7 +14,6 @@ from pilothouse.api.types.core.v1 import (
     EphemeralVolumeSource,
     HostPathVolumeSource,
     Node,
-    ObjectReference,
     PersistentVolume,
     PersistentVolumeClaim,
     PersistentVolumeClaimSpec,
@@ -32,11 +31,11 @@ from pilothouse.api.types.core.v1 import (
 from pilothouse.api.types.meta.v1 import LabelSelector, ObjectMeta
 from pilothouse.api.types.networking.v1 import IPAddress, IPAddressSpec, ParentReference, ServiceCIDR, ServiceCIDRSpec
 from pilothouse.api.types.rbac.v1 import AggregationRule, ClusterRole, PolicyRule
-from pilothouse.api.types.storage.v1 import VolumeAttributesClass
+from pilothouse.api.types.storage.v1 import StorageClass, VolumeAttributesClass
 from pilothouse.controllers import bootstrap_tokens
 from pilothouse.controllers.certificates import control, signers
 from pilothouse.controllers.environment import Settings
-from pilothouse.controllers.volumes import matching
+from pilothouse.controllers.pod_control import with_meta, with_spec
 from pilothouse.kit import jwt, tls
 from pilothouse.testing.clock import EPOCH, VirtualClock
 from tests.controllers.world import world
@@ -143,18 +142,6 @@ def claim(size: str) -> PersistentVolumeClaim:
     )
 
 
-def test_smallest_volume_that_fits_or_the_one_meant() -> None:
-    meant = ObjectReference(namespace="ns", name="data")
-    volumes = [volume("big", "10Gi"), volume("small", "1Gi"), volume("mid", "5Gi")]
-    found = matching.find(claim("2Gi"), volumes)
-    assert found is not None
-    assert found.metadata.name == "mid"
-    found = matching.find(claim("2Gi"), [*volumes, volume("mine", "20Gi", claim_ref=meant)])
-    assert found is not None
-    assert found.metadata.name == "mine"
-    assert matching.find(claim("50Gi"), volumes) is None
-
-
 async def test_claim_is_bound_protected_and_released(clock: VirtualClock) -> None:
     names = (
         "persistentvolume-binder-controller",
@@ -188,6 +175,39 @@ async def test_claim_is_bound_protected_and_released(clock: VirtualClock) -> Non
         await w.client.delete(PersistentVolume, "v")
         await w.rest()
         assert not await w.all(PersistentVolume, "")
+
+
+async def test_a_claim_without_a_class_gets_the_default_when_there_is_one(clock: VirtualClock) -> None:
+    async with world(clock, ("persistentvolume-binder-controller",)) as w:
+        waiting = claim("1Gi")
+        named = with_meta(with_spec(claim("1Gi"), storage_class_name=""), name="none")
+        await w.client.create(waiting)
+        await w.client.create(named)
+        await w.rest()
+        default = {"storageclass.kubernetes.io/is-default-class": "true"}
+        await w.client.create(
+            StorageClass(
+                metadata=ObjectMeta(name="fast", annotations=default),
+                provisioner="example.com/p",
+                volume_binding_mode="WaitForFirstConsumer",
+                reclaim_policy="Delete",
+            )
+        )
+        await w.rest()
+        found = {c.metadata.name: c.spec.storage_class_name for c in await w.all(PersistentVolumeClaim)}
+        assert found == {"data": "fast", "none": ""}
+        text = "waiting for first consumer to be created before binding"
+        assert ("WaitForFirstConsumer", text) in await w.events()
+
+
+async def test_a_claim_that_names_a_volume_which_does_not_suit_it(clock: VirtualClock) -> None:
+    async with world(clock, ("persistentvolume-binder-controller",)) as w:
+        await w.client.create(replace(volume("v", "1Gi"), status=PersistentVolumeStatus()))
+        await w.client.create(with_spec(claim("2Gi"), volume_name="v"))
+        await w.rest()
+        text = 'Cannot bind to requested volume "v": requested PV is too small'
+        assert ("VolumeMismatch", text) in await w.events()
+        assert (await w.all(PersistentVolumeClaim))[0].status.phase == "Pending"
 
 
 async def test_service_range_stays_while_its_addresses_are_used(clock: VirtualClock) -> None:

@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from pilothouse.kubeproxy.backends.kernel import NftKernel
 from pilothouse.kubeproxy.model import Place
+from pilothouse.kubeproxy.model.services import PROXY_NAME_LABEL
 from pilothouse.kubeproxy.state import ProxyState
 from tests.kubeproxy.build import endpoint, port, service, slice_of
 
@@ -60,6 +62,9 @@ CLIENT = textwrap.dedent("""
 
 def sh(command: str) -> None:
     subprocess.run(command, shell=True, check=True)
+
+
+VIP, TAKEN, DNS = "10.96.0.10", "10.96.0.77", "10.96.0.53"
 
 
 class Lab:
@@ -130,7 +135,10 @@ class Node:
 
     def __init__(self, lab: Lab) -> None:
         self.kernel = NftKernel(lab.prefix("node"))
-        self.state = ProxyState(Place("n1", pod_cidrs=("10.77.0.0/24",)), "proxy")
+        place = Place(
+            "n1", pod_cidrs=("10.77.0.0/24",), own_addresses=frozenset({DNS}), service_cidrs=("10.96.0.0/16",)
+        )
+        self.state = ProxyState(place, "proxy")
 
     async def start(self) -> None:
         await self.kernel.prepare()
@@ -157,7 +165,6 @@ async def node(lab: Lab) -> Node:
 
 
 ALL = (endpoint("10.77.0.11"), endpoint("10.77.0.12"), endpoint("10.77.0.13"))
-VIP = "10.96.0.10"
 
 
 async def test_spreads_evenly_and_hairpins(lab: Lab, node: Node) -> None:
@@ -180,6 +187,20 @@ async def test_other_ports_of_a_cluster_ip_are_refused(lab: Lab, node: Node) -> 
     await node.sync()
     assert lab.ask("p1", VIP, 81) == {"refused": 1}
     assert lab.ask("node", VIP, 81) == {"refused": 1}
+
+
+async def test_what_is_for_a_service_never_leaves_the_cluster(lab: Lab, node: Node) -> None:
+    """An address that no Service has, or one that another proxy is to serve: nobody outside may answer in its place."""
+    sh(f"ip -n {lab.ns('out')} addr replace {TAKEN}/32 dev lo && ip -n {lab.ns('node')} addr replace {DNS}/32 dev lo")
+    node.state.put_slice(slice_of(*ALL))
+    for labels, answer in (({}, {"p"}), ({PROXY_NAME_LABEL: "other"}, {"timeout"})):
+        one = service("web", TAKEN, port(80))
+        node.state.put_service(replace(one, metadata=replace(one.metadata, labels=labels)))
+        await node.sync()
+        for who in ("p1", "node"):
+            assert {found if found == "timeout" else found[0] for found in lab.ask(who, TAKEN, 80)} <= answer
+    assert lab.ask("p1", "10.96.7.7", 80) == {"timeout": 1}
+    assert lab.ask("node", DNS, 80) == {"refused": 1}, "what the node answers itself is left alone"
 
 
 async def test_no_endpoints_refuse_at_once(lab: Lab, node: Node) -> None:

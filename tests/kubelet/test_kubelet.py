@@ -11,8 +11,10 @@ from pilothouse.api.errors import StatusError
 from pilothouse.api.types.coordination.v1 import Lease
 from pilothouse.api.types.core.v1 import ConfigMap, Node, Pod
 from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.kubelet.podworker.events import PodEvicted
 from pilothouse.kubelet.simulated import NoPlace
 from pilothouse.kubelet.volumes.model import Files, Shape
+from pilothouse.machinery.client.interface import StrategicMergePatch
 from pilothouse.seams.runtime import ContainerConfig, SandboxConfig
 from pilothouse.semantics.pods import is_ready
 from pilothouse.testing.clock import VirtualClock
@@ -187,6 +189,92 @@ async def test_a_status_that_somebody_else_changed_is_put_right(clock: VirtualCl
         await one.client.update(msgspec.structs.replace(found, status=status), subresource="status")
         assert not is_ready(await one.pod())
         await one.until(is_ready)
+
+
+async def test_readiness_gates_decide_over_readiness_both_ways(clock: VirtualClock) -> None:
+    async with world(clock) as one:
+        gates = [{"conditionType": "example.com/gate"}]
+        await one.client.create(simulated_pod(readinessGates=gates))
+        await one.until(lambda p: p.status.phase == "Running")
+
+        async def gate(status: str) -> None:
+            patch = {"status": {"conditions": [{"type": "example.com/gate", "status": status}]}}
+            await one.client.patch(Pod, "web", "default", StrategicMergePatch(patch), subresource="status")
+
+        for _ in range(2):
+            assert not is_ready(await one.pod())
+            await gate("True")
+            await one.until(is_ready)
+            await gate("False")
+            found = await one.until(lambda p: not is_ready(p))
+            assert {c.type: c.status for c in found.status.conditions}["example.com/gate"] == "False", "it stays theirs"
+            reason = next(c.reason for c in found.status.conditions if c.type == "Ready")
+            assert reason == "ReadinessGatesNotReady"
+
+
+async def test_an_eviction_for_the_nodes_sake_is_a_disruption(clock: VirtualClock) -> None:
+    async with world(clock) as one:
+        for name, disruption in (("poor", True), ("greedy", False)):
+            await one.client.create(simulated_pod(name))
+            await one.until(is_ready, name)
+            worker = one.kubelet.pods.by_name("default", name)
+            assert worker is not None
+            worker.post(PodEvicted("Evicted", "The node was low on resource: memory.", 0, disruption))
+            found = await one.until(lambda p: p.status.phase == "Failed", name)
+            told = [(c.status, c.reason, c.message) for c in found.status.conditions if c.type == "DisruptionTarget"]
+            wanted = ("True", "TerminationByKubelet", "The node was low on resource: memory.")
+            assert told == ([wanted] if disruption else [])
+
+
+async def test_a_hook_that_hangs_does_not_outlive_its_pods_grace(clock: VirtualClock) -> None:
+    """Neither one after the start, nor one before the end, nor both."""
+    async with world(clock) as one:
+        for name, hooks in (
+            ("start", {"postStart": {"sleep": {"seconds": 9000}}}),
+            ("stop", {"preStop": {"sleep": {"seconds": 9000}}}),
+            ("both", {"postStart": {"sleep": {"seconds": 9000}}, "preStop": {"sleep": {"seconds": 9000}}}),
+        ):
+            container = {"name": "c", "image": "app:1", "lifecycle": hooks}
+            await one.client.create(simulated_pod(name, containers=[container], terminationGracePeriodSeconds=20))
+            await clock.sleep(5)
+            begun = clock.now()
+            await one.client.delete(Pod, name, "default")
+            with pytest.raises(StatusError):
+                await one.until(lambda p: False, name)
+            assert clock.now() - begun < 24
+        assert await one.runtime.containers() == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "message"),
+    [
+        ({"os": {"name": "windows"}}, "PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"),
+        (
+            {"nodeSelector": {"kubernetes.io/os": "windows"}},
+            "PodOSSelectorNodeLabelDoesNotMatch",
+            "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
+        ),
+        (
+            {"securityContext": {"sysctls": [{"name": "kernel/shmmax", "value": "1"}]}},
+            "SysctlForbidden",
+            'forbidden sysctl: "kernel.shmmax" not allowlisted',
+        ),
+        (
+            {"securityContext": {"sysctls": [{"name": "net/ipv4/tcp_syncookies", "value": "1"}]}, "hostNetwork": True},
+            "SysctlForbidden",
+            'forbidden sysctl: "net.ipv4.tcp_syncookies" not allowed with host net enabled',
+        ),
+        ({"os": {"name": "linux"}}, "", ""),
+        ({"securityContext": {"sysctls": [{"name": "kernel/shm_rmid_forced", "value": "1"}]}}, "", ""),
+    ],
+)
+async def test_what_the_node_cannot_run(
+    clock: VirtualClock, spec: dict[str, object], reason: str, message: str
+) -> None:
+    async with world(clock) as one:
+        await one.client.create(simulated_pod(**spec))
+        found = await one.until(lambda p: p.status.phase in ("Failed", "Running"))
+        assert (found.status.reason, found.status.message) == (reason, message)
 
 
 async def test_an_unforeseen_failure_concerns_its_pod_alone(

@@ -19,6 +19,7 @@ from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.meta.v1 import DeleteOptions, ListOptions, PartialObjectMetadata, Preconditions
 from pilothouse.apiserver.authz.access import fields_of_text
 from pilothouse.apiserver.authz.interface import Access
+from pilothouse.apiserver.discovery.documents import grouped
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
 from pilothouse.apiserver.endpoints.revisions import gone, too_large
 from pilothouse.apiserver.generic.call import Call
@@ -284,7 +285,8 @@ class LocalMetadataClient:
         return found
 
     async def resources(self) -> Sequence[Resource]:
-        return self._client.server.router.resources()
+        groups = grouped(self._client.server.router.resources())
+        return [r for versions in groups.values() for resources in versions.values() for r in resources]
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> PartialObjectMetadata:
         endpoint = self._endpoint(resource)

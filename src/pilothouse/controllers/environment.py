@@ -36,6 +36,8 @@ class Settings:
     terminated_pod_threshold: int = 12500
     pod_gc_period: float = 20.0
     service_range: str = "10.96.0.0/16"
+    cluster_network: str = ""
+    """Of all pods, IPv4 in CIDR form; nodes without a range get one of it. Empty gives none."""
     signing_pair: tuple[bytes, bytes] | None = None
     """Certificate and key (PEM) that the CSR signer signs with; None signs nothing."""
     token_signer: jwt.Signer | None = None
@@ -60,7 +62,21 @@ class Environment:
         return Recorder(component, self.client_for(identity), self.clock, self.scope)
 
     def controller(
-        self, name: str, identity: str, reconcile: Callable[[T, Client], Awaitable[None]], *, workers: int = 5
+        self,
+        name: str,
+        identity: str,
+        reconcile: Callable[[T, Client], Awaitable[None]],
+        *,
+        workers: int = 5,
+        longest_backoff: float = 1000.0,
     ) -> Controller[T]:
-        """The shell for a controller."""
-        return Controller(name, reconcile, self.client_for(identity), self.informers, self.clock, workers=workers)
+        """The shell for a controller; `longest_backoff` in seconds."""
+        return Controller(
+            name,
+            reconcile,
+            self.client_for(identity),
+            self.informers,
+            self.clock,
+            workers=workers,
+            longest_backoff=longest_backoff,
+        )

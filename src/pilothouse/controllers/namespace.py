@@ -19,42 +19,62 @@ from pilothouse.api.types.meta.v1 import PartialObjectMetadata
 from pilothouse.controllers.environment import Environment
 from pilothouse.machinery.client import Client
 from pilothouse.machinery.controller import Controller
+from pilothouse.machinery.discovery import preferred
 from pilothouse.semantics import conditions
+from pilothouse.semantics.pods import is_terminal
 
 IDENTITY = "namespace-controller"
 FINALIZER = "kubernetes"
 METHOD_NOT_SUPPORTED, NOT_FOUND = 405, 404
-UNKNOWN_GRACE = 15.0
+FINALIZER_SECONDS = 15.0
+"""What is given to whoever removes a finalizer."""
+
+
+class DeletionError(Exception):
+    """Content of a namespace could not be deleted, or stays without a reason; the text says what."""
 
 
 @dataclass(slots=True)
 class Remains:
-    """What a round found: counts by resource, finalizers in use, failures, and how long pods may take to end."""
+    """What a round found: counts by resource, finalizers in use, failures."""
 
     counts: dict[str, int] = field(default_factory=dict)
     finalizers: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     discovery_errors: list[str] = field(default_factory=list)
-    grace: float = 0.0
+    wait: float = 0.0
+    """Seconds that what is left may take to go."""
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.errors or self.discovery_errors)
 
     @property
     def empty(self) -> bool:
         return not self.counts and not self.errors and not self.discovery_errors
 
-    def add(self, resource: Resource, items: Sequence[PartialObjectMetadata]) -> None:
-        if not items:
-            return
+    def add(self, resource: Resource, items: Sequence[PartialObjectMetadata], grace: float, namespace: str) -> None:
+        """Note what is left of a resource after its deletion; `grace`: how long it may take by itself."""
         told = f"{resource.resource}.{resource.group}"
         self.counts[told] = len(items)
         for item in items:
             for finalizer in item.metadata.finalizers:
                 self.finalizers[finalizer] = self.finalizers.get(finalizer, 0) + 1
+        if grace:
+            self.wait = max(self.wait, grace)
+        elif any(item.metadata.finalizers for item in items):
+            self.wait = max(self.wait, FINALIZER_SECONDS)
+        else:
+            where = f"{resource.group}/{resource.version}, Resource={resource.resource}"
+            self.errors.append(f"unexpected items still remain in namespace: {namespace} for gvr: {where}")
 
 
 def content(resources: Sequence[Resource]) -> tuple[list[Resource], list[Resource]]:
     """What a namespace can hold and one can delete: pods, and the rest in the order of discovery."""
     found = [
-        r for r in resources if r.namespaced and "delete" in r.verbs and "list" in r.verbs and "/" not in r.resource
+        r
+        for r in preferred(resources).values()
+        if r.namespaced and "delete" in r.verbs and "list" in r.verbs and "/" not in r.resource
     ]
     pods = [r for r in found if r.resource == "pods" and not r.group]
     return pods, [r for r in found if r not in pods]
@@ -134,24 +154,21 @@ def decide_status(namespace: Namespace, remains: Remains | None, now: float) -> 
     return msgspec.structs.replace(namespace, status=status)
 
 
-def pods_grace(pods: Sequence[Pod], now: float) -> float:
-    """The longest time that a pod which is being deleted may still take."""
-    longest = 0.0
-    for pod in pods:
-        meta = pod.metadata
-        if meta.deletion_timestamp is None:
-            longest = max(longest, UNKNOWN_GRACE)
-        elif pod.status.phase not in ("Succeeded", "Failed"):
-            longest = max(longest, parse_time(meta.deletion_timestamp) - now, 1.0)
-    return longest
+def pods_grace(pods: Sequence[Pod], since: float) -> float:
+    """The longest time that a running pod may take to end; nought if the namespace has been going (`since`: seconds)
+    for longer than that."""
+    running = (p for p in pods if not is_terminal(p))
+    longest = max((p.spec.termination_grace_period_seconds or 0 for p in running), default=0)
+    return float(longest) if longest > since else 0.0
 
 
 class _Emptier:
     """One round over the content of one namespace."""
 
-    def __init__(self, client: Client, namespace: str) -> None:
+    def __init__(self, client: Client, namespace: str, pods_grace: float) -> None:
         self._client = client
         self._namespace = namespace
+        self._pods_grace = pods_grace
         self.remains = Remains()
 
     async def run(self) -> Remains:
@@ -170,7 +187,9 @@ class _Emptier:
             if items:
                 await self._delete(resource, items)
                 items = await self._list(resource)
-            self.remains.add(resource, items)
+            if items:
+                grace = self._pods_grace if (resource.group, resource.resource) == ("", "pods") else 0.0
+                self.remains.add(resource, items, grace, self._namespace)
         except StatusError as error:
             if error.code not in (NOT_FOUND, METHOD_NOT_SUPPORTED):
                 self.remains.errors.append(f"{qualified(resource.group, resource.resource)}: {error}")
@@ -212,13 +231,17 @@ def build(env: Environment) -> Controller[str]:
 
     async def reconcile(name: str, client: Client) -> None:
         namespace = namespaces.get(name)
-        if namespace is None or namespace.metadata.deletion_timestamp is None or not namespace.spec.finalizers:
+        if namespace is None or not namespace.spec.finalizers:
+            return
+        deleted = namespace.metadata.deletion_timestamp
+        if deleted is None:
             return
         if namespace.status.phase != "Terminating":
             namespace = await client.update(decide_status(namespace, None, env.clock.now()), subresource="status")
         if FINALIZER not in namespace.spec.finalizers:
             return
-        remains = await _Emptier(client, name).run()
+        grace = pods_grace(pods.list(name), env.clock.now() - parse_time(deleted))
+        remains = await _Emptier(client, name, grace).run()
         told = decide_status(namespace, remains, env.clock.now())
         if told.status != namespace.status:
             namespace = await client.update(told, subresource="status")
@@ -227,11 +250,12 @@ def build(env: Environment) -> Controller[str]:
             spec = msgspec.structs.replace(namespace.spec, finalizers=kept)
             await client.update(msgspec.structs.replace(namespace, spec=spec), subresource="finalize")
             return
-        # Pods that end tell us so; everything else that waits for a finalizer is looked at again soon.
-        grace = pods_grace(pods.list(name), env.clock.now())
-        controller.queue.add_after(name, grace / 2 + 1)
+        if remains.failed:
+            raise DeletionError("; ".join((*remains.discovery_errors, *remains.errors)))
+        # Pods that end tell us so besides.
+        controller.queue.add_after(name, remains.wait // 2 + 1)
 
-    controller = env.controller(IDENTITY, IDENTITY, reconcile, workers=10)
+    controller = env.controller(IDENTITY, IDENTITY, reconcile, workers=10, longest_backoff=60.0)
     namespaces = controller.on(Namespace, _namespace_changed)
 
     def pod_changed(old: Pod | None, new: Pod | None) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from pilothouse.controllers import (
     root_ca,
     service_accounts,
     service_cidrs,
+    stale_disruption,
 )
 from pilothouse.controllers.certificates import control as certificates
 from pilothouse.controllers.cronjob import shell as cronjob
@@ -29,7 +30,7 @@ from pilothouse.controllers.environment import Environment
 from pilothouse.controllers.job import orphans as job_orphans
 from pilothouse.controllers.job import shell as job
 from pilothouse.controllers.job import ttl as job_ttl
-from pilothouse.controllers.nodes import eviction, lifecycle
+from pilothouse.controllers.nodes import eviction, lifecycle, ranges
 from pilothouse.controllers.statefulset import shell as statefulset
 from pilothouse.controllers.volumes import binder, class_protection, ephemeral, protection
 from pilothouse.machinery.controller import Controller
@@ -66,6 +67,7 @@ ROSTER: tuple[Entry, ...] = (
     Entry("cronjob-controller", cronjob.build),
     Entry("ttl-after-finished-controller", job_ttl.build),
     Entry("disruption-controller", disruption.build),
+    Entry("stale-pod-disruption-controller", stale_disruption.build),
     Entry("resourcequota-controller", quota.build),
     Entry("clusterrole-aggregation-controller", cluster_roles.build),
     Entry("certificatesigningrequest-approving-controller", certificates.build_approving),
@@ -81,6 +83,7 @@ ROSTER: tuple[Entry, ...] = (
     Entry("token-cleaner-controller", bootstrap_tokens.build_cleaner),
     Entry("bootstrap-signer-controller", bootstrap_tokens.build_signer),
     Entry("garbage-collector-controller", garbage.build),
+    Entry("node-ipam-controller", ranges.build),
     Entry("node-lifecycle-controller", lifecycle.build),
     Entry("taint-eviction-controller", eviction.build),
     Entry("pod-garbage-collector-controller", pod_gc.build),

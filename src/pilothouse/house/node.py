@@ -84,7 +84,12 @@ async def start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, scope: T
     proxy = Identity(spec, pki, PROXY, scope)
     dns = Identity(spec, pki, DNS, scope)
     own = Identity(spec, pki, node_client(member.name), scope)
-    place = Place(member.name, pod_cidrs=(spec.pod_cidr,), own_addresses=frozenset({spec.dns_address}))
+    place = Place(
+        member.name,
+        pod_cidrs=(spec.pod_cidr,),
+        own_addresses=frozenset({spec.dns_address}),
+        service_cidrs=(spec.service_cidr,),
+    )
     service_proxy = ServiceProxy(proxy.informers, NftKernel(), clock, place)
     cluster_dns = ClusterDNS(dns.informers, clock, chance, [spec.dns_address], domain=spec.cluster_domain)
     scope.spawn(service_proxy.run(), "proxy")

@@ -12,6 +12,7 @@ from pilothouse.semantics.host_ports import NO_FREE_PORTS, host_ports
 from pilothouse.semantics.node_affinity import required_matches
 from pilothouse.semantics.requests import pod_requests
 
+OS_LABEL = "kubernetes.io/os"
 SAFE_SYSCTLS = frozenset(
     {
         "kernel.shm_rmid_forced",
@@ -38,12 +39,39 @@ class Refusal:
 
 def refusal(pod: Pod, others: Iterable[Pod], node: Node, allocatable: Mapping[str, Quantity]) -> Refusal | None:
     """Why the node cannot run `pod` beside `others`; None if it can."""
+    others = list(others)
+    return _bad_sysctl(pod) or _other_system(pod) or _no_room(pod, others, allocatable) or _no_match(pod, others, node)
+
+
+def _other_system(pod: Pod) -> Refusal | None:
+    wanted = pod.spec.node_selector.get(OS_LABEL, "linux")
+    if wanted != "linux":
+        text = "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label"
+        return Refusal("PodOSSelectorNodeLabelDoesNotMatch", text)
+    if pod.spec.os is not None and pod.spec.os.name != "linux":
+        return Refusal("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
+    return None
+
+
+def _bad_sysctl(pod: Pod) -> Refusal | None:
+    """Only those that a pod has for itself alone: each belongs to a namespace, which must not be the node's."""
     context = pod.spec.security_context
     for sysctl in context.sysctls if context is not None else ():
-        if sysctl.name not in SAFE_SYSCTLS:
-            return Refusal("SysctlForbidden", f'forbidden sysctl: "{sysctl.name}" not allowlisted')
-    others = list(others)
-    return _no_room(pod, others, allocatable) or _no_match(pod, others, node)
+        name = normal_sysctl(sysctl.name)
+        if name not in SAFE_SYSCTLS:
+            return Refusal("SysctlForbidden", f'forbidden sysctl: "{name}" not allowlisted')
+        if name.startswith("net.") and pod.spec.host_network:
+            return Refusal("SysctlForbidden", f'forbidden sysctl: "{name}" not allowed with host net enabled')
+        if name.startswith("kernel.shm") and pod.spec.host_ipc:
+            return Refusal("SysctlForbidden", f'forbidden sysctl: "{name}" not allowed with host ipc enabled')
+    return None
+
+
+def normal_sysctl(name: str) -> str:
+    """A sysctl's name with dots between its parts: it may be written with slashes, and then dots belong to a part
+    (net/ipv4/conf/eth0.1/forwarding)."""
+    first = next((c for c in name if c in "./"), ".")
+    return name if first == "." else name.translate({ord("/"): ".", ord("."): "/"})
 
 
 def _no_match(pod: Pod, others: Iterable[Pod], node: Node) -> Refusal | None:

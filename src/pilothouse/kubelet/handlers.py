@@ -49,7 +49,13 @@ class Actions(Protocol):
     async def execute(self, container_id: str, action: ExecAction, seconds: float | None) -> Outcome: ...
 
     async def http_get(
-        self, action: HTTPGetAction, container: AnyContainer, ip: str, seconds: float | None
+        self,
+        action: HTTPGetAction,
+        container: AnyContainer,
+        ip: str,
+        seconds: float | None,
+        *,
+        any_status: bool = False,
     ) -> Outcome: ...
 
     async def tcp(
@@ -76,7 +82,15 @@ class Handlers:
         text = (result.stdout + result.stderr).decode(errors="replace")[:10240]
         return Outcome(result.exit_code == 0, text)
 
-    async def http_get(self, action: HTTPGetAction, container: AnyContainer, ip: str, seconds: float | None) -> Outcome:
+    async def http_get(
+        self,
+        action: HTTPGetAction,
+        container: AnyContainer,
+        ip: str,
+        seconds: float | None,
+        *,
+        any_status: bool = False,
+    ) -> Outcome:
         try:
             port = port_number(container, action.port)
         except BadPort as error:
@@ -93,7 +107,7 @@ class Handlers:
             return Outcome(False, f'Get "{url}": {text}')
         except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             return Outcome(False, f'Get "{url}": {_network_text(error, host, port)}')
-        good = 200 <= status < 400
+        good = any_status or 200 <= status < 400
         return Outcome(good, "" if good else f"HTTP probe failed with statuscode: {status}")
 
     async def _follow(self, url: str, headers: dict[str, str]) -> int:

@@ -16,10 +16,11 @@ class Hooks:
         self._clock = clock
 
     async def run(self, hook: LifecycleHandler, container: AnyContainer, container_id: str, ip: str) -> Outcome:
+        """Any answer to an HTTP request is good, whatever its status (upstream: lifecycle handlers)."""
         if hook.exec is not None:
             return await self._handlers.execute(container_id, hook.exec, None)
         if hook.http_get is not None:
-            return await self._handlers.http_get(hook.http_get, container, ip, None)
+            return await self._handlers.http_get(hook.http_get, container, ip, None, any_status=True)
         if hook.sleep is not None:
             await self._clock.sleep(float(hook.sleep.seconds))
         return Outcome(True)

@@ -89,7 +89,7 @@ class Housekeeper:
             self._evicted_at = now
             uid = chosen.metadata.uid
             text = eviction.explanation(chosen, shortage, usage.get(uid, eviction.Usage()))
-            self._end(active[uid], text, 0)
+            self._end(active[uid], text, disruption=True)
 
     async def _evict_spendthrifts(self) -> None:
         """Pods that have written more than they may."""
@@ -104,11 +104,11 @@ class Housekeeper:
             volumes = await self._pods.shop.place.written(pod)
             disk = sum(volumes.values()) + usage.get(worker.uid, eviction.Usage()).disk
             if text := eviction.over_limit(pod, volumes, disk):
-                self._end(worker, text, 0)
+                self._end(worker, text)
 
-    def _end(self, worker: PodWorker, message: str, grace: int | None) -> None:
+    def _end(self, worker: PodWorker, message: str, *, disruption: bool = False) -> None:
         self._pods.shop.recorder.pod(worker.pod, "Warning", "Evicted", message)
-        worker.post(PodEvicted("Evicted", message, grace))
+        worker.post(PodEvicted("Evicted", message, 0, disruption))
 
     async def _remove_images(self, *, everything: bool = False) -> bool:
         """Remove images until there is room again; whether any went."""

@@ -67,7 +67,15 @@ class SimulatedHandlers(Handlers):
     """Probes and hooks of simulated containers: commands run in the simulated runtime, as in a real one; whatever would
     go over the network is well, since there is none."""
 
-    async def http_get(self, action: HTTPGetAction, container: AnyContainer, ip: str, seconds: float | None) -> Outcome:
+    async def http_get(
+        self,
+        action: HTTPGetAction,
+        container: AnyContainer,
+        ip: str,
+        seconds: float | None,
+        *,
+        any_status: bool = False,
+    ) -> Outcome:
         return Outcome(True)
 
     async def tcp(self, action: TCPSocketAction, container: AnyContainer, ip: str, seconds: float | None) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from pilothouse.api.types.core.v1 import Service
 from pilothouse.api.types.discovery.v1 import EndpointSlice
@@ -58,8 +59,7 @@ class ProxyState:
     def move(self, zone: str) -> None:
         """The node's zone changed: hints may now choose other endpoints."""
         if zone != self.place.zone:
-            place = self.place
-            self.place = Place(place.node, zone, place.family, place.pod_cidrs, place.own_addresses)
+            self.place = replace(self.place, zone=zone)
             self._dirty.update(self._services)
 
     @property

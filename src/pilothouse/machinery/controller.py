@@ -43,9 +43,10 @@ class Controller(Generic[T]):
         clock: Clock,
         *,
         workers: int = 5,
+        longest_backoff: float = 1000.0,
     ) -> None:
         self.name = name
-        self.queue: WorkQueue[T] = WorkQueue(clock)
+        self.queue: WorkQueue[T] = WorkQueue(clock, ceiling=longest_backoff)
         self._reconcile = reconcile
         self._client = client
         self._informers = informers

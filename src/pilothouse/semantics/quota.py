@@ -13,6 +13,7 @@ from pilothouse.api.time import parse_time
 from pilothouse.api.types.core.v1 import PersistentVolumeClaim, Pod, ResourceQuota, Service
 from pilothouse.semantics.pods import is_terminal
 from pilothouse.semantics.requests import BEST_EFFORT, compute_qos, pod_limits, pod_requests
+from pilothouse.semantics.volumes import class_of
 
 Usage = dict[str, Decimal]
 ONE = Decimal(1)
@@ -20,7 +21,6 @@ _PLAIN_COUNTS = frozenset(("configmaps", "secrets", "replicationcontrollers", "r
 _NATIVE = frozenset(("cpu", "memory", "ephemeral-storage"))
 _LIMITED = frozenset(("cpu", "memory", "ephemeral-storage"))
 _STORAGE_CLASS = ".storageclass.storage.k8s.io/"
-_OLD_CLASS = "volume.beta.kubernetes.io/storage-class"
 
 
 def usage(resource: Resource, obj: Any, now: float) -> Usage:
@@ -76,7 +76,7 @@ def service_usage(service: Service) -> Usage:
 def claim_usage(claim: PersistentVolumeClaim) -> Usage:
     """A claim's share: itself and its storage, in all and in its class."""
     found: Usage = {"persistentvolumeclaims": ONE}
-    name = claim.metadata.annotations.get(_OLD_CLASS) or claim.spec.storage_class_name or ""
+    name = class_of(claim)
     if name:
         found[f"{name}{_STORAGE_CLASS}persistentvolumeclaims"] = ONE
     size = claim.spec.resources.requests.get("storage")

@@ -142,10 +142,7 @@ class FakeMetadataClient:
         self.cluster = cluster
 
     async def resources(self) -> Sequence[Resource]:
-        found: dict[tuple[str, str], Resource] = {}
-        for resource in SERVED:
-            found.setdefault((resource.group, resource.resource), resource)
-        return list(found.values())
+        return SERVED
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> PartialObjectMetadata:
         return partial(self.cluster.find(resource, namespace, name))

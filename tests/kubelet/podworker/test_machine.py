@@ -164,15 +164,27 @@ def test_a_sidecar_runs_on_and_lets_the_next_start_once_it_has_started() -> None
     assert started(said) == [("side", 1)], "whatever the pod's policy"
 
 
-def test_sidecars_end_after_the_others_in_reverse_order() -> None:
+def turns(said: list[says.Instruction]) -> list[str]:
+    return [i.container_id for i in of_type(says.TakeTurn, said)]
+
+
+def test_sidecars_hear_of_the_end_with_the_others_and_then_take_turns_in_reverse_order() -> None:
     sides = [container(name, restartPolicy="Always") for name in ("s1", "s2")]
     driver = Driver(pod(initContainers=sides))
     driver.running("s1", "s2", "c")
-    assert killed(driver.post(deleted(driver.machine.state.pod))) == [("c-0", 30)]
+    said = driver.post(deleted(driver.machine.state.pod))
+    assert {(k.container_id, k.grace_seconds, k.in_turn) for k in of_type(says.KillContainer, said)} == {
+        ("c-0", 30, False),
+        ("s1-0", 30, True),
+        ("s2-0", 30, True),
+    }
+    assert turns(said) == []
     driver.now += 10
-    assert killed(driver.post(events.ContainerStopped("c-0", ended()))) == [("s2-0", 20)]
-    driver.now += 25
-    assert killed(driver.post(events.ContainerStopped("s2-0", ended("s2")))) == [("s1-0", 2)]
+    said = driver.post(events.ContainerStopped("c-0", ended()))
+    assert (killed(said), turns(said)) == ([], ["s2-0"])
+    assert driver.after(1) == []
+    assert turns(driver.post(events.ContainerStopped("s2-0", ended("s2")))) == ["s1-0"]
+    assert driver.post(events.ContainerStopped("s1-0", ended("s1"))) == [says.StopSandbox("s0")]
 
 
 def test_a_finished_job_ends_its_sidecars_and_succeeds() -> None:
@@ -205,7 +217,37 @@ def test_a_second_deletion_with_less_grace_overtakes_the_first() -> None:
     driver.running()
     driver.post(deleted(driver.machine.state.pod, 30))
     assert killed(driver.post(deleted(driver.machine.state.pod, 30))) == []
-    assert killed(driver.post(deleted(driver.machine.state.pod, 1))) == [("c-0", 1)]
+    driver.now += 10
+    assert driver.post(deleted(driver.machine.state.pod, 40)) == [], "never more than was granted"
+    assert driver.post(deleted(driver.machine.state.pod, 25)) == [], "counted from now, that is no sooner"
+    assert driver.post(deleted(driver.machine.state.pod, 1)) == [says.ShortenGrace("c-0", 1)]
+    assert driver.after(30) == []
+
+
+def test_a_kill_that_a_probe_asked_for_is_not_begun_again_by_the_pods_end() -> None:
+    driver = Driver(pod(container(livenessProbe=PROBE), terminationGracePeriodSeconds=60))
+    driver.running()
+    said = driver.post(events.ProbeChanged("c-0", events.Probe.LIVENESS, False, "dead"))
+    assert killed(said) == [("c-0", 60)]
+    assert driver.post(deleted(driver.machine.state.pod, 5)) == [says.ShortenGrace("c-0", 5)]
+
+
+@pytest.mark.parametrize("rule", [{"restartPolicy": "Always"}, {"restartPolicyRules": "42"}])
+def test_a_containers_own_policy_goes_before_its_pods(rule: dict[str, object]) -> None:
+    """It is started again after every exit, and its pod runs while it waits for that."""
+    if "restartPolicyRules" in rule:
+        codes = {"operator": "In", "values": [42]}
+        rule = {"restartPolicy": "Never", "restartPolicyRules": [{"action": "Restart", "exitCodes": codes}]}
+    driver = Driver(pod(container(**rule), restartPolicy="Never"))
+    driver.running()
+    for attempt in range(3):
+        driver.post(events.ContainerSeen(ended(code=42, attempt=attempt, finished=driver.now)))
+        assert driver.status().phase == "Running"
+        driver.after(60)
+        assert driver.status().phase == "Running"
+        driver.post(events.ContainerStarted(run(attempt=attempt + 1)))
+    driver.post(events.ContainerSeen(ended(code=0, attempt=3, finished=driver.now)))
+    assert (driver.stage is Stage.SYNCING) == (rule["restartPolicy"] == "Always")
 
 
 def test_a_pod_that_vanishes_from_the_api_is_ended() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from pilothouse.api.types.core.v1 import EndpointAddress, Endpoints, EndpointSubset, Service
 from pilothouse.api.types.discovery.v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
-from pilothouse.controllers.endpoints import desired, packing, slices, watching
+from pilothouse.controllers.endpoints import desired, packing, slices, triggers, watching
 from pilothouse.controllers.environment import Environment
 from pilothouse.machinery.client import Client
 from pilothouse.machinery.controller import Controller, Key, own_key
@@ -15,6 +17,7 @@ IDENTITY = "endpointslicemirroring-controller"
 MANAGER = "endpointslicemirroring-controller.k8s.io"
 SKIP_LABEL = "endpointslice.kubernetes.io/skip-mirror"
 LEADER = "control-plane.alpha.kubernetes.io/leader"
+NOT_COPIED = frozenset((triggers.ANNOTATION, "kubectl.kubernetes.io/last-applied-configuration"))
 PER_SUBSET = 1000
 Groups = dict[str, dict[desired.Ports, list[Endpoint]]]
 
@@ -66,7 +69,21 @@ def decide(endpoints: Endpoints | None, service: Service | None, existing: list[
         packing.SERVICE_LABEL: endpoints.metadata.name,
         packing.MANAGER_LABEL: MANAGER,
     }
-    return packing.pack(endpoints, existing, wanted(endpoints), labels, PER_SUBSET)
+    writes = packing.pack(endpoints, existing, wanted(endpoints), labels, PER_SUBSET)
+    return _annotated(writes, existing, endpoints)
+
+
+def _annotated(writes: packing.Writes, existing: list[EndpointSlice], endpoints: Endpoints) -> packing.Writes:
+    """The writes after which every slice has the annotations of the Endpoints, but those about their own writes."""
+    annotations = {k: v for k, v in endpoints.metadata.annotations.items() if k not in NOT_COPIED}
+
+    def annotate(found: EndpointSlice) -> EndpointSlice:
+        meta = msgspec.structs.replace(found.metadata, annotations=annotations)
+        return msgspec.structs.replace(found, metadata=meta)
+
+    written = {s.metadata.name for s in (*writes.update, *writes.delete)}
+    stale = [s for s in existing if s.metadata.name not in written and s.metadata.annotations != annotations]
+    return packing.Writes([*map(annotate, writes.create)], [*map(annotate, (*writes.update, *stale))], writes.delete)
 
 
 def build(env: Environment) -> Controller[Key]:

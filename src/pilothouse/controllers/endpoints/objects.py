@@ -10,9 +10,12 @@ from pilothouse.api.errors import StatusError
 from pilothouse.api.types.core.v1 import EndpointAddress, EndpointPort, Endpoints, EndpointSubset, Pod, Service
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.controllers.endpoints import desired, watching
+from pilothouse.controllers.endpoints.triggers import Triggers, with_trigger
 from pilothouse.controllers.environment import Environment
-from pilothouse.machinery.client import Client
+from pilothouse.controllers.pod_control import namespace_ends
+from pilothouse.machinery.client import CLIENT_ERRORS, Client
 from pilothouse.machinery.controller import Controller, Key, own_key
+from pilothouse.machinery.events import WARNING
 from pilothouse.semantics.pods import is_ready
 
 IDENTITY = "endpoint-controller"
@@ -102,22 +105,40 @@ def decide(service: Service, pods: Iterable[Pod], held: Endpoints | None) -> End
 
 def build(env: Environment) -> Controller[Key]:
     """Keys are Services."""
+    triggers = Triggers()
+    recorder = env.recorder(IDENTITY, IDENTITY)
 
     async def reconcile(key: Key, client: Client) -> None:
         service, held = services.get(key[1], key[0]), endpoints.get(key[1], key[0])
         if service is None:
+            triggers.forget(key)
             if held is not None and held.metadata.labels.items() >= MANAGED.items():
                 await _delete(client, held)
             return
         if not desired.serves(service) or service.metadata.deletion_timestamp is not None:
             return
-        made = decide(service, watching.selected(pods, service), held)
-        if made is None:
-            return
-        if made.metadata.resource_version:
-            await client.update(made)
-        else:
-            await client.create(made)
+        chosen = watching.selected(pods, service)
+        since = triggers.since(service, chosen)
+        made = decide(service, chosen, held)
+        if made is not None:
+            meta = made.metadata
+            await _write(
+                client, replace(made, metadata=replace(meta, annotations=with_trigger(meta.annotations, since)))
+            )
+
+    async def _write(client: Client, made: Endpoints) -> None:
+        namespace, name, fresh = made.metadata.namespace, made.metadata.name, not made.metadata.resource_version
+        try:
+            await (client.create(made) if fresh else client.update(made))
+        except CLIENT_ERRORS as error:
+            if fresh and namespace_ends(error):
+                return
+            reason, text = "FailedToUpdateEndpoint", f"Failed to update endpoint {namespace}/{name}: {error}"
+            if fresh:
+                reason = "FailedToCreateEndpoint"
+                text = f"Failed to create endpoint for service {namespace}/{name}: {error}"
+            recorder.event(made, WARNING, reason, text)
+            raise
 
     controller = env.controller("endpoints-controller", IDENTITY, reconcile)
     services = controller.on(Service, own_key)

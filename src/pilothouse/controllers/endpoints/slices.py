@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from pilothouse.api.types.core.v1 import Node, Pod, Service
 from pilothouse.api.types.discovery.v1 import EndpointSlice
 from pilothouse.controllers.endpoints import desired, packing, watching
+from pilothouse.controllers.endpoints.triggers import Triggers, stamped
 from pilothouse.controllers.environment import Environment
-from pilothouse.machinery.client import Client
+from pilothouse.machinery.client import CLIENT_ERRORS, Client
 from pilothouse.machinery.controller import Controller, Key, key_of, own_key
+from pilothouse.machinery.events import WARNING
 
 IDENTITY = "endpointslice-controller"
 MANAGER = "endpointslice-controller.k8s.io"
@@ -42,14 +44,25 @@ def index(found: EndpointSlice) -> tuple[str, ...]:
 
 def build(env: Environment) -> Controller[Key]:
     """Keys are Services."""
+    triggers = Triggers()
+    recorder = env.recorder(IDENTITY, IDENTITY)
 
     async def reconcile(key: Key, client: Client) -> None:
         service = services.get(key[1], key[0])
+        if service is None:
+            triggers.forget(key)
         if service is None or not desired.serves(service) or service.metadata.deletion_timestamp is not None:
             return
         existing = packing.own(slices.by_index(INDEX, f"{key[0]}/{key[1]}"), MANAGER)
-        writes = decide(service, watching.selected(pods, service), existing, watching.zones_of(nodes))
-        await watching.write(client, writes)
+        chosen = watching.selected(pods, service)
+        since = triggers.since(service, chosen)
+        writes = stamped(decide(service, chosen, existing, watching.zones_of(nodes)), since)
+        try:
+            await watching.write(client, writes)
+        except CLIENT_ERRORS as error:
+            text = f"Error updating Endpoint Slices for Service {key[0]}/{key[1]}: {error}"
+            recorder.event(service, WARNING, "FailedToUpdateEndpointSlices", text)
+            raise
 
     def slice_changed(old: EndpointSlice | None, new: EndpointSlice | None) -> Iterable[Key]:
         for found in (old, new):

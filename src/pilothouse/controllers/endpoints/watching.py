@@ -9,6 +9,7 @@ from pilothouse.api.types.core.v1 import Node, Pod, Service
 from pilothouse.api.types.discovery.v1 import EndpointSlice
 from pilothouse.controllers.endpoints import desired
 from pilothouse.controllers.endpoints.packing import Writes
+from pilothouse.controllers.pod_control import namespace_ends
 from pilothouse.machinery.client import Client
 from pilothouse.machinery.controller import Key, key_of
 from pilothouse.machinery.informer import Informer
@@ -45,9 +46,15 @@ def zones_of(nodes: Informer[Node]) -> desired.Zones:
 
 
 async def write(client: Client, writes: Writes) -> None:
-    """New endpoints first, so that a Service never loses its last ones while they move."""
+    """New endpoints first, so that a Service never loses its last ones while they move. In a namespace that is being
+    deleted nothing more is written: its content goes anyway."""
     for made in writes.create:
-        await client.create(made)
+        try:
+            await client.create(made)
+        except StatusError as error:
+            if namespace_ends(error):
+                return
+            raise
     for changed in writes.update:
         await client.update(changed)
     for gone in writes.delete:

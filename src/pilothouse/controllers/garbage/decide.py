@@ -49,23 +49,31 @@ class LookAt:
     uids: Sequence[str]
 
 
+Coordinates = tuple[str, str, str, str]
+
+
+def coordinates(reference: OwnerReference) -> Coordinates:
+    """What a reference names its owner by; several references may have one uid."""
+    return reference.api_version, reference.kind, reference.name, reference.uid
+
+
 Action = Delete | SetOwners | DropFinalizer | LookAt | None
 
 
 def unknown_owners(graph: Graph, node: Node) -> list[OwnerReference]:
     """Owners of whom only the server can tell whether they exist."""
-    return [r for r in node.owners if r.uid not in graph.nodes]
+    return [r for r in node.owners if graph.owner(node, r) is None]
 
 
-def standing(graph: Graph, reference: OwnerReference, found: Mapping[str, Owner]) -> Owner:
+def standing(graph: Graph, node: Node, reference: OwnerReference, found: Mapping[Coordinates, Owner]) -> Owner:
     """How an owner stands; `found` is what the server told of those that the graph does not know."""
-    node = graph.nodes.get(reference.uid)
-    if node is None:
-        return found[reference.uid]
-    return Owner.WAITING if node.deleting_dependents else Owner.SOLID
+    owner = graph.owner(node, reference)
+    if owner is None:
+        return found[coordinates(reference)]
+    return Owner.WAITING if owner.deleting_dependents else Owner.SOLID
 
 
-def decide(graph: Graph, node: Node, found: Mapping[str, Owner]) -> Action:
+def decide(graph: Graph, node: Node, found: Mapping[Coordinates, Owner]) -> Action:
     """The next action on `node`, which is no orphaning owner."""
     if node.deleting:
         return decide_foreground(graph, node) if node.deleting_dependents else None
@@ -73,7 +81,7 @@ def decide(graph: Graph, node: Node, found: Mapping[str, Owner]) -> Action:
         return None
     by_standing: dict[Owner, list[OwnerReference]] = {kind: [] for kind in Owner}
     for reference in node.owners:
-        by_standing[standing(graph, reference, found)].append(reference)
+        by_standing[standing(graph, node, reference, found)].append(reference)
     solid, waiting = by_standing[Owner.SOLID], by_standing[Owner.WAITING]
     if solid:
         return None if len(solid) == len(node.owners) else SetOwners(tuple(solid))

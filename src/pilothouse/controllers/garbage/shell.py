@@ -6,7 +6,7 @@ Resources come and go (custom ones): what discovery tells is compared every half
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pilothouse.api import errors
@@ -17,11 +17,21 @@ from pilothouse.api.types.core.v1 import ObjectReference
 from pilothouse.api.types.meta.v1 import OwnerReference, PartialObjectMetadata
 from pilothouse.controllers.environment import Environment
 from pilothouse.controllers.garbage import decide as decisions
-from pilothouse.controllers.garbage.decide import Delete, DropFinalizer, LookAt, Owner, SetOwners, decide
-from pilothouse.controllers.garbage.graph import ORPHAN, Graph, Node
-from pilothouse.kit.tasks import TaskScope, attempt
+from pilothouse.controllers.garbage.decide import (
+    Coordinates,
+    Delete,
+    DropFinalizer,
+    LookAt,
+    Owner,
+    SetOwners,
+    coordinates,
+    decide,
+)
+from pilothouse.controllers.garbage.graph import ORPHAN, Graph, Node, Observed
+from pilothouse.kit.tasks import TaskScope
 from pilothouse.machinery.client import Client, MergePatch, WatchEvent
 from pilothouse.machinery.controller import Controller
+from pilothouse.machinery.discovery import by_kind, preferred
 from pilothouse.machinery.events import WARNING
 from pilothouse.machinery.reflector import MetadataSource, Reflector
 
@@ -29,25 +39,30 @@ IDENTITY = "generic-garbage-collector"
 IGNORED = {("", "events"), ("events.k8s.io", "events")}
 NEEDED = {"list", "watch", "delete"}
 REDISCOVER_SECONDS = 30.0
+UNSEEN_OWNER_SECONDS = 30.0
 NOT_FOUND = 404
 
 
 def collected(resources: Sequence[Resource]) -> dict[tuple[str, str], Resource]:
     """The resources whose objects are in the graph."""
     return {
-        (r.group, r.resource): r
-        for r in resources
-        if set(r.verbs) >= NEEDED and (r.group, r.resource) not in IGNORED and "/" not in r.resource
+        name: resource
+        for name, resource in preferred(resources).items()
+        if set(resource.verbs) >= NEEDED and name not in IGNORED and "/" not in resource.resource
     }
+
+
+class NamespacedOwner(Exception):
+    """A cluster-scoped object names an owner of a kind that lives in namespaces: it is never collected."""
 
 
 class _Mirror:
     """Feeds the graph with one resource."""
 
-    def __init__(self, collector: _Collector, resource: Resource) -> None:
+    def __init__(self, collector: _Collector, resource: Resource, uids: set[str]) -> None:
         self.collector = collector
         self.resource = resource
-        self.uids: set[str] = set()
+        self.uids = uids
         self.synced = asyncio.Event()
 
     def replace(self, items: Sequence[PartialObjectMetadata], resource_version: str) -> None:
@@ -70,7 +85,7 @@ class _Mirror:
 
     def _there(self, item: PartialObjectMetadata) -> None:
         self.uids.add(item.metadata.uid)
-        self.collector.touch(self.collector.graph.observe(self.resource, item.metadata))
+        self.collector.observed(self.collector.graph.observe(self.resource, item.metadata))
 
     def _gone(self, uid: str) -> None:
         self.uids.discard(uid)
@@ -89,16 +104,21 @@ class _Collector:
             "garbage-collector-controller", IDENTITY, self.reconcile, workers=20
         )
         self.mirrors: dict[tuple[str, str], tuple[_Mirror, asyncio.Task[Any]]] = {}
-        self.kinds: dict[tuple[str, str], Resource] = {}
+        self.kinds: Mapping[tuple[str, str], Resource] = {}
 
     def touch(self, uids: set[str]) -> None:
         for uid in uids:
             self.controller.queue.add(uid)
 
+    def observed(self, found: Observed) -> None:
+        self.touch(found.touched)
+        for node, reference in found.misplaced:
+            self._tell_misplaced(node, reference)
+
     async def run(self) -> None:
         """Work until cancelled."""
         async with TaskScope(IDENTITY) as scope:
-            while await attempt(self._rediscover(scope)) is not None:
+            while await self.controller.part("discovery", self._rediscover(scope)) is not None:
                 await self.env.clock.sleep(1.0)
             for mirror, _ in list(self.mirrors.values()):
                 await mirror.synced.wait()
@@ -106,19 +126,23 @@ class _Collector:
             while True:
                 await self.env.clock.sleep(REDISCOVER_SECONDS)
                 # What fails now is tried again at the next round.
-                await attempt(self._rediscover(scope))
+                await self.controller.part("discovery", self._rediscover(scope))
 
     async def _rediscover(self, scope: TaskScope) -> None:
         resources = await self.client.metadata.resources()
         wanted = collected(resources)
-        self.kinds = {(r.group, r.kind): r for r in resources}
+        self.kinds = by_kind(resources)
         for key in self.mirrors.keys() - wanted.keys():
             mirror, task = self.mirrors.pop(key)
             task.cancel()
             mirror.forget()
         for key, resource in wanted.items():
-            if key not in self.mirrors:
-                mirror = _Mirror(self, resource)
+            held = self.mirrors.get(key)
+            if held is not None and held[0].resource.version != resource.version:
+                # A definition dropped the version that was watched.
+                held[1].cancel()
+            if held is None or held[0].resource.version != resource.version:
+                mirror = _Mirror(self, resource, held[0].uids if held is not None else set())
                 source = MetadataSource(self.client.metadata, resource)
                 reflector = Reflector(source, PartialObjectMetadata, mirror, self.env.clock, self.env.chance)
                 self.mirrors[key] = mirror, scope.spawn(reflector.run(), f"mirror/{resource.resource}")
@@ -130,13 +154,18 @@ class _Collector:
         if node.orphaning:
             await self._orphan(node)
             return
-        found: dict[str, Owner] = {}
+        found: dict[Coordinates, Owner] = {}
         if not node.deleting:
-            for reference in decisions.unknown_owners(self.graph, node):
-                found[reference.uid] = await self._ask(node, reference)
-            if any(r.uid not in self.graph.nodes and r.uid not in found for r in node.owners):
+            try:
+                found = await self._ask_all(node)
+            except NamespacedOwner:
+                return
+            if any(coordinates(r) not in found for r in decisions.unknown_owners(self.graph, node)):
                 self.controller.queue.add(uid)
                 return
+            if any(owner is not Owner.GONE for owner in found.values()):
+                # It may go again before any watch shows it.
+                self.controller.queue.add_after(uid, UNSEEN_OWNER_SECONDS)
         action = decide(self.graph, node, found)
         if isinstance(action, LookAt):
             self.touch(set(action.uids))
@@ -149,15 +178,21 @@ class _Collector:
         elif isinstance(action, DropFinalizer):
             await self._drop(node, action.name)
 
-    async def _ask(self, node: Node, reference: OwnerReference) -> Owner:
-        """Ask the server about an owner. A kind that nobody serves raises: perhaps it will be served again."""
-        group = reference.api_version.rpartition("/")[0]
-        resource = self.kinds.get((group, reference.kind))
-        if resource is None:
-            raise errors.internal(f'no matches for kind "{reference.kind}" in version "{reference.api_version}"')
-        if resource.namespaced and not node.namespace:
-            self._tell_invalid(node, reference)
-            return Owner.GONE
+    async def _ask_all(self, node: Node) -> dict[Coordinates, Owner]:
+        """Ask the server about the owners that the graph does not know. Raises NamespacedOwner; a kind that nobody
+        serves raises StatusError: perhaps it will be served again."""
+        found: dict[Coordinates, Owner] = {}
+        for reference in node.owners:
+            resource = self.kinds.get((reference.api_version, reference.kind))
+            if resource is None:
+                raise errors.internal(f'no matches for kind "{reference.kind}" in version "{reference.api_version}"')
+            if resource.namespaced and not node.namespace:
+                raise NamespacedOwner
+            if self.graph.owner(node, reference) is None:
+                found[coordinates(reference)] = await self._ask(node, reference, resource)
+        return found
+
+    async def _ask(self, node: Node, reference: OwnerReference, resource: Resource) -> Owner:
         namespace = node.namespace if resource.namespaced else ""
         try:
             held = await self.client.metadata.get(resource, reference.name, namespace)
@@ -170,8 +205,11 @@ class _Collector:
         ending = held.metadata.deletion_timestamp is not None and "foregroundDeletion" in held.metadata.finalizers
         return Owner.WAITING if ending else Owner.SOLID
 
-    def _tell_invalid(self, node: Node, reference: OwnerReference) -> None:
-        told = json.encode(json.to_builtins(reference)).decode()
+    def _tell_misplaced(self, node: Node, reference: OwnerReference) -> None:
+        told = (
+            f"[{reference.api_version}/{reference.kind}, namespace: {node.namespace}, name: {reference.name}, "
+            f"uid: {reference.uid}]"
+        )
         about = ObjectReference(
             kind=node.resource.kind,
             api_version=node.resource.api_version,

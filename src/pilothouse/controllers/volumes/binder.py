@@ -8,14 +8,15 @@ import msgspec
 
 from pilothouse.api.errors import StatusError
 from pilothouse.api.time import format_time
-from pilothouse.api.types.core.v1 import ObjectReference, PersistentVolume, PersistentVolumeClaim
+from pilothouse.api.types.core.v1 import ObjectReference, PersistentVolume, PersistentVolumeClaim, Pod
 from pilothouse.api.types.storage.v1 import StorageClass
 from pilothouse.controllers.environment import Environment
 from pilothouse.controllers.pod_control import with_meta, with_spec
-from pilothouse.controllers.volumes import matching
 from pilothouse.machinery.client import Client
 from pilothouse.machinery.controller import Controller, key_of, own_key
 from pilothouse.machinery.events import NORMAL, WARNING
+from pilothouse.semantics import volumes
+from pilothouse.semantics.pods import is_terminal
 
 IDENTITY = "persistent-volume-binder"
 BOUND_BY_US = "pv.kubernetes.io/bound-by-controller"
@@ -65,6 +66,27 @@ def bound_claim(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Persi
     return made
 
 
+def waiting_for(claim: PersistentVolumeClaim, pods: Iterable[Pod]) -> tuple[str, str]:
+    """Reason and message of a claim whose volume is chosen once a node is; `pods` are those of its namespace."""
+    names = [
+        p.metadata.name
+        for p in pods
+        if not p.spec.node_name and not is_terminal(p) and claim.metadata.name in _claim_names(p)
+    ]
+    if not names:
+        return "WaitForFirstConsumer", "waiting for first consumer to be created before binding"
+    plural = "s" if len(names) > 1 else ""
+    return "WaitForPodScheduled", f"waiting for pod{plural} {','.join(names)} to be scheduled"
+
+
+def _claim_names(pod: Pod) -> Iterable[str]:
+    for volume in pod.spec.volumes:
+        if volume.persistent_volume_claim is not None:
+            yield volume.persistent_volume_claim.claim_name
+        elif volume.ephemeral is not None:
+            yield f"{pod.metadata.name}-{volume.name}"
+
+
 class _Binder:
     """Caches and writes; keys are claims and volumes."""
 
@@ -75,7 +97,8 @@ class _Binder:
             "persistentvolume-binder-controller", IDENTITY, self.reconcile, workers=1
         )
         self.volumes = self.controller.on(PersistentVolume, self._volume_changed)
-        self.classes = self.controller.needs(StorageClass)
+        self.classes = self.controller.on(StorageClass, self._class_changed)
+        self.pods = self.controller.needs(Pod)
         self.claims = self.controller.on(PersistentVolumeClaim, self._claim_changed)
 
     def _volume_changed(self, old: PersistentVolume | None, new: PersistentVolume | None) -> Iterable[Item]:
@@ -90,6 +113,11 @@ class _Binder:
                     yield ("claim", *key_of(claim))
         if new is not None:
             yield "volume", "", new.metadata.name
+
+    def _class_changed(self, old: StorageClass | None, new: StorageClass | None) -> Iterable[Item]:
+        for claim in self.env.informers.of(PersistentVolumeClaim).list() if new is not None else ():
+            if not claim.spec.volume_name:
+                yield ("claim", *key_of(claim))
 
     def _claim_changed(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> Iterable[Item]:
         for key in own_key(old, new):
@@ -142,35 +170,44 @@ class _Binder:
             return
         if claim.spec.volume_name:
             volume = self.volumes.get(claim.spec.volume_name)
-            if volume is not None and (volume.spec.claim_ref is None or matching.points_at(volume, claim)):
+            refusal = volumes.mismatch(volume, claim) if volume is not None else ""
+            if volume is not None and not refusal:
                 await self._bind(claim, volume, client)
                 return
-        elif not self._waits_for_consumer(claim):
-            volume = matching.find(claim, self.volumes.list())
+            if volume is not None and volume.spec.claim_ref is not None:
+                text = f'volume "{volume.metadata.name}" already bound to a different claim.'
+                self.recorder.event(claim, WARNING, "FailedBinding", text)
+            elif volume is not None:
+                text = f'Cannot bind to requested volume "{volume.metadata.name}": {refusal}'
+                self.recorder.event(claim, WARNING, "VolumeMismatch", text)
+        else:
+            volume = volumes.find(claim, self.volumes.list(), only_meant=self._waits_for_consumer(claim))
             if volume is not None:
                 await self._bind(claim, volume, client)
+                return
+            if not volumes.names_class(claim) and (default := volumes.default_class(self.classes.list())) is not None:
+                # The change brings the claim here once more.
+                await client.update(with_spec(claim, storage_class_name=default.metadata.name))
                 return
         claim = await self._tell_pending(claim, client)
         if claim.status.phase != "Pending":
             await client.update(replace(claim, status=replace(claim.status, phase="Pending")), subresource="status")
 
     def _class(self, claim: PersistentVolumeClaim) -> StorageClass | None:
-        name = matching.class_of(claim)
+        name = volumes.class_of(claim)
         return self.classes.get(name) if name else None
 
     def _waits_for_consumer(self, claim: PersistentVolumeClaim) -> bool:
         held = self._class(claim)
         waits = held is not None and held.volume_binding_mode == "WaitForFirstConsumer"
-        meant = any(matching.points_at(v, claim) for v in self.volumes.list())
-        return waits and not meant and SELECTED_NODE not in claim.metadata.annotations
+        return waits and SELECTED_NODE not in claim.metadata.annotations
 
     async def _tell_pending(self, claim: PersistentVolumeClaim, client: Client) -> PersistentVolumeClaim:
         if claim.spec.volume_name:
             return claim
-        name, held = matching.class_of(claim), self._class(claim)
+        name, held = volumes.class_of(claim), self._class(claim)
         if self._waits_for_consumer(claim):
-            text = "waiting for first consumer to be created before binding"
-            self.recorder.event(claim, NORMAL, "WaitForFirstConsumer", text)
+            self.recorder.event(claim, NORMAL, *waiting_for(claim, self.pods.list(claim.metadata.namespace)))
         elif not name:
             text = "no persistent volumes available for this claim and no storage class is set"
             self.recorder.event(claim, NORMAL, "FailedBinding", text)
@@ -209,7 +246,7 @@ class _Binder:
                     raise
         if volume is not None and volume.spec.claim_ref is None:
             await self._bind(claim, volume, client)
-        elif volume is not None and matching.points_at(volume, claim):
+        elif volume is not None and volumes.points_at(volume, claim):
             if volume.status.phase != "Bound":
                 await self._phase(volume, "Bound", client)
             await self._show_bound(claim, volume, client)

@@ -12,6 +12,16 @@ from pilothouse.kubelet.podworker.restarts import is_sidecar
 from pilothouse.kubelet.podworker.state import PodState
 
 OWN = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+DISRUPTED = "DisruptionTarget"
+
+
+def is_own(state: PodState, condition: PodCondition) -> bool:
+    """Whether the node, and nobody else, says what this condition of the pod is."""
+    return condition.type in OWN or (condition.type == DISRUPTED and _disrupted(state))
+
+
+def _disrupted(state: PodState) -> bool:
+    return state.verdict is not None and state.verdict.disruption
 
 
 def conditions(state: PodState, status: PodStatus, now: float) -> tuple[PodCondition, ...]:
@@ -24,11 +34,14 @@ def conditions(state: PodState, status: PodStatus, now: float) -> tuple[PodCondi
         containers_ready,
         PodCondition(type="PodScheduled", status="True"),
     ]
+    if state.verdict is not None and _disrupted(state):
+        text = state.verdict.message
+        wanted.append(PodCondition(type=DISRUPTED, status="True", reason="TerminationByKubelet", message=text))
     old = {c.type: c for c in state.pod.status.conditions}
     if state.verdict is not None and state.rejected:
         return state.pod.status.conditions
     own = [_dated(c, old.get(c.type), state.pod.metadata.generation, now) for c in wanted]
-    return (*own, *(c for c in state.pod.status.conditions if c.type not in OWN))
+    return (*own, *(c for c in state.pod.status.conditions if not is_own(state, c)))
 
 
 def _dated(condition: PodCondition, old: PodCondition | None, generation: int, now: float) -> PodCondition:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pilothouse.kubelet.podworker.instructions import (
     FinishDeletion,
     Forget,
@@ -10,48 +12,59 @@ from pilothouse.kubelet.podworker.instructions import (
     RemoveContainer,
     RemoveSandbox,
     RemoveVolumes,
+    ShortenGrace,
     StopSandbox,
+    TakeTurn,
 )
-from pilothouse.kubelet.podworker.state import PodState, Volumes
+from pilothouse.kubelet.podworker.state import Kill, PodState, Volumes
 from pilothouse.seams.runtime import Container, ContainerState, SandboxState
-
-# A sidecar gets at least this long, even if the others have used the pod's time up.
-SIDECAR_GRACE = 2
 
 
 def terminating(state: PodState, now: float) -> list[Instruction]:
-    """End the containers (sidecars last, in reverse order), then the sandbox, then the volumes."""
+    """End the containers, then the sandbox, then the volumes. All containers are told at once, so that every preStop
+    hook runs at once; sidecars then wait for their turn: after all others, in reverse order."""
     if not state.rebuilt:
         return []
-    grace = state.grace()
-    if not state.terminate_at:
-        state.terminate_at = now
-    left = max(int(state.terminate_at + grace - now), 0)
+    _set_deadline(state, now)
     alive = [c for c in state.containers.values() if c.state is not ContainerState.EXITED]
-    sidecar_names = [c.name for c in state.sidecars()]
-    main = [c for c in alive if c.name not in sidecar_names]
+    sidecars = [c.name for c in state.sidecars()]
     found: list[Instruction] = []
-    for container in main:
-        found += _kill(state, container, max(left, 1))
-    if main or state.starting:
+    for container in alive:
+        found += _kill(state, container, now, sidecar=container.name in sidecars)
+    if state.starting or any(c.name not in sidecars for c in alive):
         return found
-    for name in reversed(sidecar_names):
+    for name in reversed(sidecars):
         running = [c for c in alive if c.name == name]
         for container in running:
-            found += _kill(state, container, max(left, SIDECAR_GRACE))
+            kill = state.killing[container.id]
+            if kill.waits:
+                state.killing[container.id] = replace(kill, waits=False)
+                found.append(TakeTurn(container.id))
         if running:
             return found
-    return _tear_down(state)
+    return found + _tear_down(state)
 
 
-def _kill(state: PodState, container: Container, grace: int) -> list[Instruction]:
-    """Kill it, or overtake a slower kill that is under way."""
-    if container.id in state.killing and state.killing[container.id] <= grace:
+def _set_deadline(state: PodState, now: float) -> None:
+    """When the pod's time is up. It only ever comes nearer: a shorter grace counts from when it is told."""
+    grace = state.grace()
+    if state.deadline is None:
+        state.deadline, state.granted = now + grace, grace
+    elif grace < state.granted:
+        state.deadline, state.granted = min(state.deadline, now + grace), grace
+
+
+def _kill(state: PodState, container: Container, now: float, *, sidecar: bool) -> list[Instruction]:
+    """Kill it, or let a kill that is under way be through sooner."""
+    kill, deadline = state.killing.get(container.id), state.deadline or now
+    if kill is None:
+        state.killing[container.id] = Kill(deadline, waits=sidecar)
+        text = f"Stopping container {container.name}"
+        return [KillContainer(container.id, container.name, max(deadline - now, 0.0), text, in_turn=sidecar)]
+    if deadline >= kill.deadline:
         return []
-    again = container.id in state.killing
-    state.killing[container.id] = grace
-    message = "" if again else f"Stopping container {container.name}"
-    return [KillContainer(container.id, container.name, grace, message)]
+    state.killing[container.id] = replace(kill, deadline=deadline)
+    return [ShortenGrace(container.id, max(deadline - now, 0.0))]
 
 
 def _tear_down(state: PodState) -> list[Instruction]:

@@ -38,11 +38,13 @@ class PodRejected:
 
 @dataclass(frozen=True, slots=True)
 class PodEvicted:
-    """The node wants it to end, as failed. `grace_seconds` None: the pod's own."""
+    """The node wants it to end, as failed. `grace_seconds` None: the pod's own. `disruption`: the node ran short, not
+    the pod over its own limit."""
 
     reason: str
     message: str
     grace_seconds: int | None = None
+    disruption: bool = False
 
 
 @dataclass(frozen=True, slots=True)

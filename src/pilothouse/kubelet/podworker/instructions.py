@@ -45,12 +45,29 @@ class AbandonStarts:
 
 @dataclass(frozen=True, slots=True)
 class KillContainer:
-    """Run preStop, then stop it: ContainerStopped. A second one with less grace overtakes the first."""
+    """Run preStop, then send TERM, then KILL when `grace_seconds` are over: ContainerStopped. Asked for once in a
+    container's life. With `in_turn`, TERM waits for TakeTurn (or for the time to be up)."""
 
     container_id: str
     name: str
-    grace_seconds: int
+    grace_seconds: float
     message: str
+    in_turn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShortenGrace:
+    """KILL of a container that is being killed is due in this many seconds from now; nothing else changes."""
+
+    container_id: str
+    grace_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TakeTurn:
+    """A sidecar that is being killed need not wait for others any more."""
+
+    container_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +151,8 @@ Instruction = (
     | StartContainer
     | AbandonStarts
     | KillContainer
+    | ShortenGrace
+    | TakeTurn
     | ResizeContainer
     | RemoveContainer
     | RemoveSandbox

@@ -17,7 +17,6 @@ from pilothouse.kubelet.podworker import ending, events, syncing
 from pilothouse.kubelet.podworker.instructions import (
     AbandonStarts,
     Instruction,
-    KillContainer,
     ProbeContainer,
     Record,
     RemoveContainer,
@@ -92,7 +91,7 @@ def _pod_rejected(state: PodState, event: events.PodRejected, now: float) -> Ste
 
 
 def _pod_evicted(state: PodState, event: events.PodEvicted, now: float) -> Steps:
-    state.verdict = Verdict(event.reason, event.message, event.grace_seconds)
+    state.verdict = Verdict(event.reason, event.message, event.grace_seconds, event.disruption)
     return []
 
 
@@ -232,9 +231,7 @@ def _container_resized(state: PodState, event: events.ContainerResized, now: flo
 
 def _container_stopped(state: PodState, event: events.ContainerStopped, now: float) -> Steps:
     if event.container is not None:
-        found = _container_seen(state, events.ContainerSeen(event.container), now)
-        state.killing.pop(event.container_id, None)
-        return found
+        return _container_seen(state, events.ContainerSeen(event.container), now)
     gone = state.containers.pop(event.container_id, None)
     return _ended(state, gone) if gone else []
 
@@ -257,9 +254,8 @@ def _probe_changed(state: PodState, event: events.ProbeChanged, now: float) -> S
     probe = spec.startup_probe if event.probe is events.Probe.STARTUP else spec.liveness_probe
     given = probe.termination_grace_period_seconds if probe else None
     grace = state.grace() if given is None else max(given, 1)
-    state.killing[container.id] = grace
     text = f"Container {container.name} failed {event.probe.value} probe, will be restarted"
-    return [KillContainer(container.id, container.name, grace, text)]
+    return [syncing.kill(state, container, now, grace, text)]
 
 
 def _time_reached(state: PodState, event: events.TimeReached, now: float) -> Steps:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pilothouse.api.types.core.v1 import ContainerStatus
-from pilothouse.kubelet.podworker.restarts import is_sidecar
+from pilothouse.api.types.core.v1 import Container, ContainerStatus, PodSpec
+from pilothouse.kubelet.podworker.restarts import is_sidecar, restarts
 from pilothouse.kubelet.podworker.state import PodState, Stage
 from pilothouse.kubelet.podworker.syncing import FINAL
 
@@ -26,8 +26,7 @@ def phase(state: PodState, init: Sequence[ContainerStatus], regular: Sequence[Co
 def _wanted(state: PodState, init: Sequence[ContainerStatus], regular: Sequence[ContainerStatus], *, over: bool) -> str:
     spec = state.spec
     if _initializing(state, init, regular):
-        failed = any(_failed(s) and not is_sidecar(c) for s, c in zip(init, spec.init_containers, strict=False))
-        if failed and spec.restart_policy == "Never":
+        if any(_failed(s, c, spec) for s, c in zip(init, spec.init_containers, strict=False)):
             return "Failed"
         return "Failed" if over else "Pending"
     stopped = [s for s in regular if s.state.terminated or (s.state.waiting and s.last_state.terminated)]
@@ -44,19 +43,24 @@ def _wanted(state: PodState, init: Sequence[ContainerStatus], regular: Sequence[
 
 def _all_stopped(state: PodState, stopped: Sequence[ContainerStatus], *, over: bool) -> str:
     good = all(s.state.terminated is not None and s.state.terminated.exit_code == 0 for s in stopped)
-    policy = state.spec.restart_policy or "Always"
     if over or state.stage is Stage.TERMINATING:
         return "Succeeded" if good else "Failed"
-    if policy == "Always":
+    # A container's own policy and rules go before the pod's.
+    specs = {c.name: c for c in state.spec.containers or ()}
+    if any(restarts(state.spec, specs[s.name], _exit_code(s), init=False) for s in stopped):
         return "Running"
-    if good:
-        return "Succeeded"
-    return "Failed" if policy == "Never" else "Running"
+    return "Succeeded" if good else "Failed"
 
 
-def _failed(status: ContainerStatus) -> bool:
+def _exit_code(status: ContainerStatus) -> int:
     ended = status.state.terminated or status.last_state.terminated
-    return ended is not None and ended.exit_code != 0
+    return ended.exit_code if ended is not None else 0
+
+
+def _failed(status: ContainerStatus, container: Container, spec: PodSpec) -> bool:
+    """Whether an init container has failed for good."""
+    code = _exit_code(status)
+    return code != 0 and not is_sidecar(container) and not restarts(spec, container, code, init=True)
 
 
 def _initializing(state: PodState, init: Sequence[ContainerStatus], regular: Sequence[ContainerStatus]) -> bool:

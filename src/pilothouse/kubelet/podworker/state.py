@@ -52,11 +52,21 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Why the node ends a pod on its own account; `phase` is then always Failed."""
+    """Why the node ends a pod on its own account; `phase` is then always Failed. `disruption`: the pod is not to blame,
+    which the condition DisruptionTarget tells its controller."""
 
     reason: str
     message: str
     grace_seconds: int | None = None
+    disruption: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A container's end under way: the clock time at which it is over, and whether it still waits for its turn."""
+
+    deadline: float
+    waits: bool = False
 
 
 @dataclass(slots=True)
@@ -77,7 +87,7 @@ class PodState:
     sandbox_retry: float = 0.0
     containers: dict[str, Container] = field(default_factory=dict)
     starting: set[str] = field(default_factory=set)
-    killing: dict[str, int] = field(default_factory=dict)
+    killing: dict[str, Kill] = field(default_factory=dict)
     replacing: set[str] = field(default_factory=set)
     stopping_sandboxes: set[str] = field(default_factory=set)
     health: dict[str, Health] = field(default_factory=dict)
@@ -85,7 +95,8 @@ class PodState:
     resizing: set[str] = field(default_factory=set)
     waiting: dict[str, Waiting] = field(default_factory=dict)
     back_off: dict[str, BackOff] = field(default_factory=dict)
-    terminate_at: float = 0.0
+    deadline: float | None = None
+    granted: int = 0
     started_at: float = 0.0
 
     @property
@@ -158,10 +169,9 @@ class PodState:
         return self.stage is Stage.SYNCING and bool(self.replacing)
 
     def grace(self) -> int:
-        """Seconds its containers have to end."""
-        if self.verdict is not None and self.verdict.grace_seconds is not None:
-            return max(self.verdict.grace_seconds, MINIMUM_GRACE)
-        given = self.pod.metadata.deletion_grace_period_seconds
+        """Seconds its containers have to end: the least that the API or the node asked for, else what its spec says."""
+        asked = [self.pod.metadata.deletion_grace_period_seconds, self.verdict.grace_seconds if self.verdict else None]
+        given = min((seconds for seconds in asked if seconds is not None), default=None)
         if given is None:
             given = self.spec.termination_grace_period_seconds
         return max(30 if given is None else given, MINIMUM_GRACE)

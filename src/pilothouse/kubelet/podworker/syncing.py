@@ -15,7 +15,7 @@ from pilothouse.kubelet.podworker.instructions import (
     StopSandbox,
 )
 from pilothouse.kubelet.podworker.restarts import is_sidecar, next_back_off, restart_at, restarts
-from pilothouse.kubelet.podworker.state import AnySpec, PodState, Volumes, Waiting, exited, succeeded
+from pilothouse.kubelet.podworker.state import AnySpec, Kill, PodState, Volumes, Waiting, exited, succeeded
 from pilothouse.seams.runtime import Container, ContainerState, SandboxState
 
 FINAL = ("Succeeded", "Failed")
@@ -143,22 +143,26 @@ def _keep_running(state: PodState, spec: ContainerSpec, run: Container | None, n
             return _start(state, spec, None, now)
         return _start(state, spec, run, now) if restarts(state.spec, spec, run.exit_code, init=False) else []
     if run.state is ContainerState.RUNNING:
-        return _replace_if_changed(state, spec, run)
+        return _replace_if_changed(state, spec, run, now)
     return _discard(state, run)
 
 
-def _replace_if_changed(state: PodState, spec: ContainerSpec, run: Container) -> list[Instruction]:
+def _replace_if_changed(state: PodState, spec: ContainerSpec, run: Container, now: float) -> list[Instruction]:
     """A running container whose image the spec has changed is ended; its exit starts the new one."""
     if run.id in state.killing:
         return []
     if not stale(spec, run):
-        return _resize(state, spec, run)
-    grace = state.grace()
-    state.killing[run.id] = grace
-    return [KillContainer(run.id, spec.name, grace, f"Container {spec.name} definition changed, will be restarted")]
+        return _resize(state, spec, run, now)
+    return [kill(state, run, now, state.grace(), f"Container {spec.name} definition changed, will be restarted")]
 
 
-def _resize(state: PodState, spec: ContainerSpec, run: Container) -> list[Instruction]:
+def kill(state: PodState, run: Container, now: float, grace: int, message: str) -> KillContainer:
+    """End a container of a pod that goes on."""
+    state.killing[run.id] = Kill(now + grace)
+    return KillContainer(run.id, run.name, grace, message)
+
+
+def _resize(state: PodState, spec: ContainerSpec, run: Container, now: float) -> list[Instruction]:
     """New requests and limits: in place, or by a restart where the container's policy for that resource says so."""
     held = state.held_to.get(run.id)
     if held is None or held == spec.resources or run.id in state.resizing:
@@ -170,8 +174,7 @@ def _resize(state: PodState, spec: ContainerSpec, run: Container) -> list[Instru
         if old.get(name) != new.get(name)
     }
     if any(p.resource_name in changed and p.restart_policy == "RestartContainer" for p in spec.resize_policy):
-        state.killing[run.id] = grace = state.grace()
-        return [KillContainer(run.id, spec.name, grace, f"Container {spec.name} resize requires restart")]
+        return [kill(state, run, now, state.grace(), f"Container {spec.name} resize requires restart")]
     state.resizing.add(run.id)
     return [ResizeContainer(run.id, spec.name)]
 

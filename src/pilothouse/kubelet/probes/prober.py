@@ -70,7 +70,8 @@ class Prober:
                 task.cancel()
 
     async def _loop(self, subject: Subject, kind: Probe, spec: ProbeSpec, counter: Counter) -> None:
-        """Probe every period; a startup probe ends with its first success."""
+        """Probe every period. A startup probe ends with its first success; startup and liveness probes with the failure
+        that ends the container, whose successor gets a prober of its own."""
         await self._clock.sleep(float(spec.initial_delay_seconds))
         early = list(EARLY_LOOKS) if _may_look_early(kind, spec) and counter.standing is not True else []
         while True:
@@ -85,7 +86,7 @@ class Prober:
             changed = counter.take(outcome.success, spec)
             if changed is not None:
                 subject.tell(ProbeChanged(subject.container_id, kind, changed, outcome.output))
-                if kind is Probe.STARTUP and changed:
+                if (kind is Probe.STARTUP and changed) or (kind is not Probe.READINESS and not changed):
                     return
             await self._clock.sleep(float(spec.period_seconds or 10))
 

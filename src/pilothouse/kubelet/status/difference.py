@@ -23,7 +23,8 @@ def difference(old: PodStatus, new: PodStatus) -> dict[str, Any]:
             known = {item[MERGED_BY[name]]: item for item in held or ()}
             changed = [item for item in value if known.get(item[MERGED_BY[name]]) != item]
             # An item is merged too: what it no longer has must be said.
-            found[name] = [{**dict.fromkeys(known.get(item[MERGED_BY[name]], ())), **item} for item in changed]
+            if changed:
+                found[name] = [{**dict.fromkeys(known.get(item[MERGED_BY[name]], ())), **item} for item in changed]
         elif name in ("podIPs", "hostIPs"):
             gone = [item for item in held or () if item not in value]
             found[name] = [*value, *({**item, "$patch": "delete"} for item in gone)]

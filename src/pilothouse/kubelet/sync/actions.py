@@ -15,6 +15,7 @@ from pilothouse.kubelet.podworker import events, instructions
 from pilothouse.kubelet.podworker.machine import PodMachine
 from pilothouse.kubelet.podworker.state import Stage
 from pilothouse.kubelet.resources import container_resources
+from pilothouse.kubelet.sync.killing import Killer, Victim
 from pilothouse.kubelet.sync.shop import RUNTIME_RETRY, Shop, observe
 from pilothouse.kubelet.sync.starting import Order, StartFailed, target_of
 from pilothouse.kubelet.volumes import gather
@@ -35,7 +36,9 @@ class Actions:
         self._shop = shop
         self._tell = tell
         self._starts: dict[str, asyncio.Task[None]] = {}
-        self._kills: dict[str, asyncio.Task[None]] = {}
+        self._killer = Killer(
+            shop, self.look, lambda reason, text, name: shop.recorder.pod(self._pod, "Warning", reason, text, name)
+        )
 
     @property
     def _pod(self) -> Pod:
@@ -45,8 +48,10 @@ class Actions:
         """Begin what `instruction` asks for; False if it is not for us. Never waits."""
         if isinstance(instruction, instructions.StartContainer):
             self._starts[instruction.name] = self._spawn(self._start(instruction), instruction)
-        elif isinstance(instruction, instructions.KillContainer):
-            self._kill_container(instruction)
+        elif isinstance(instruction, instructions.ShortenGrace):
+            self._killer.shorten(instruction.container_id, instruction.grace_seconds)
+        elif isinstance(instruction, instructions.TakeTurn):
+            self._killer.take_turn(instruction.container_id)
         elif isinstance(instruction, instructions.AbandonStarts):
             for task in list(self._starts.values()):
                 task.cancel()
@@ -57,7 +62,7 @@ class Actions:
         return True
 
     def idle(self) -> bool:
-        return not (self._starts or self._kills)
+        return not self._starts and not self._killer.busy()
 
     def _spawn(self, work: Coroutine[Any, Any, None], instruction: Any) -> asyncio.Task[None]:
         name = f"{type(instruction).__name__}/{self._pod.metadata.name}"
@@ -143,7 +148,7 @@ class Actions:
 
         try:
             if spec is None or sandbox is None:
-                return self._tell(events.ContainerFailed(wanted.name, "ContainerCreating", "", 0.0))
+                return self._tell(_never_began(wanted))
             target = state.current(target_of(spec)) if target_of(spec) else None
             order = Order(
                 self._pod,
@@ -156,6 +161,9 @@ class Actions:
                 created=created,
             )
             container_id = await self._shop.starter.start(order)
+            # A hook that hangs must not hold up the pod's end.
+            self._may_give_up(wanted.name)
+            await self._shop.starter.post_start(order, container_id)
         except StartFailed as failure:
             if made and (left := await self.look(made[0])) is not None:
                 self._tell(events.ContainerSeen(left))
@@ -163,15 +171,24 @@ class Actions:
         except asyncio.CancelledError:
             if self._machine.stage is not Stage.TERMINATING:
                 raise
-            self._tell(events.ContainerFailed(wanted.name, "ContainerCreating", "", 0.0))
+            left = await self.look(made[0]) if made else None
+            self._tell(events.ContainerStarted(left) if left else _never_began(wanted))
         else:
             found = await self.look(container_id)
             if found is None:
-                self._tell(events.ContainerFailed(wanted.name, "ContainerCreating", "", 0.0))
+                self._tell(_never_began(wanted))
             else:
                 self._tell(events.ContainerStarted(found))
         finally:
             self._starts.pop(wanted.name, None)
+
+    def _may_give_up(self, name: str) -> None:
+        """From here on AbandonStarts ends the calling task."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._starts[name] = task
+            if self._machine.stage is Stage.TERMINATING:
+                task.cancel()
 
     def ips(self, sandbox: Sandbox | None) -> tuple[str, ...]:
         if self._pod.spec.host_network:
@@ -188,33 +205,16 @@ class Actions:
         known_id = known.sandbox_id if known else sandbox.id if sandbox else ""
         return replace(found, sandbox_id=sandbox_id or known_id)
 
-    def _kill_container(self, wanted: instructions.KillContainer) -> None:
-        if wanted.message:
-            self._shop.recorder.pod(self._pod, "Normal", "Killing", wanted.message, wanted.name)
-        if (earlier := self._kills.get(wanted.container_id)) is not None:
-            earlier.cancel()
-        self._kills[wanted.container_id] = self._spawn(self._kill(wanted), wanted)
-
-    async def _kill(self, wanted: instructions.KillContainer) -> None:
-        left = float(wanted.grace_seconds)
-        spec = self._machine.state.spec_of(wanted.name)
-        begun = self._shop.clock.monotonic()
+    async def kill_container(self, wanted: instructions.KillContainer) -> None:
+        self._shop.recorder.pod(self._pod, "Normal", "Killing", wanted.message, wanted.name)
+        state = self._machine.state
+        spec, present = state.spec_of(wanted.name), state.containers.get(wanted.container_id)
         hook = spec.lifecycle.pre_stop if spec is not None and spec.lifecycle is not None else None
-        if spec is not None and hook is not None:
-            ips = self.ips(self._machine.state.sandbox())
-            try:
-                async with self._shop.clock.timeout(left):
-                    outcome = await self._shop.hooks.run(hook, spec, wanted.container_id, ips[0] if ips else "")
-                if not outcome.success:
-                    self._shop.recorder.pod(
-                        self._pod, "Warning", "FailedPreStopHook", "PreStopHook failed", wanted.name
-                    )
-            except TimeoutError:
-                log.info("pod %s: preStop of %s took all its time", self._pod.metadata.name, wanted.name)
-            left = max(left - (self._shop.clock.monotonic() - begun), 2.0)
-        await self._insist(lambda: self._shop.runtime.stop_container(wanted.container_id, left))
-        found = await self.look(wanted.container_id)
-        self._kills.pop(wanted.container_id, None)
+        if present is None or present.state is not ContainerState.RUNNING:
+            hook = None
+        ips = self.ips(state.sandbox())
+        victim = Victim(wanted.container_id, wanted.name, spec, hook, ips[0] if ips else "", wanted.in_turn)
+        found = await self._killer.kill(victim, wanted.grace_seconds)
         self._tell(events.ContainerStopped(wanted.container_id, found))
 
     async def resize_container(self, wanted: instructions.ResizeContainer) -> None:
@@ -244,6 +244,10 @@ class Actions:
         await self._insist(lambda: self._shop.runtime.remove_sandbox(wanted.sandbox_id))
 
 
+def _never_began(wanted: instructions.StartContainer) -> events.ContainerFailed:
+    return events.ContainerFailed(wanted.name, "ContainerCreating", "", 0.0)
+
+
 _FAILURES: dict[type, Callable[[Any, Exception], events.Event]] = {
     instructions.MountVolumes: lambda _, failure: events.VolumesFailed(str(failure)),
     instructions.StartSandbox: lambda _, failure: events.SandboxFailed(str(failure)),
@@ -256,6 +260,7 @@ _WORK: dict[type, Callable[[Actions, Any], Coroutine[Any, Any, None]]] = {
     instructions.RemoveVolumes: Actions.remove_volumes,
     instructions.StartSandbox: Actions.start_sandbox,
     instructions.StopSandbox: Actions.stop_sandbox,
+    instructions.KillContainer: Actions.kill_container,
     instructions.ResizeContainer: Actions.resize_container,
     instructions.RemoveContainer: Actions.remove_container,
     instructions.RemoveSandbox: Actions.remove_sandbox,

@@ -71,7 +71,7 @@ class Starter:
         self._services = services
 
     async def start(self, order: Order) -> str:
-        """The id of the started container. Raises StartFailed."""
+        """The id of the started container, whose postStart hook is still to be run. Raises StartFailed."""
         try:
             image, around = await asyncio.gather(
                 self._images.ensure(order.pod, order.container, lambda: self._pull_secrets(order.pod)),
@@ -90,7 +90,6 @@ class Starter:
             raise self._told(order, "RunContainerError", str(error), 0.0) from None
         await self._place.link_log(order.pod, order.container.name, order.attempt, container_id)
         self._tell(order, "Normal", "Started", "Container started")
-        await self._post_start(order, container_id)
         return container_id
 
     async def _create(self, order: Order, image: Image, around: env.Surroundings) -> str:
@@ -145,7 +144,8 @@ class Starter:
             allocatable=self._node.capacity,
         )
 
-    async def _post_start(self, order: Order, container_id: str) -> None:
+    async def post_start(self, order: Order, container_id: str) -> None:
+        """Run the postStart hook of a container that was started. Raises StartFailed; then it was ended again."""
         lifecycle = order.container.lifecycle
         if lifecycle is None or lifecycle.post_start is None:
             return

@@ -13,6 +13,7 @@ import msgspec
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.kubelet.podworker import events, instructions
+from pilothouse.kubelet.podworker.conditions import is_own
 from pilothouse.kubelet.podworker.machine import PodMachine
 from pilothouse.kubelet.podworker.status import NodeFacts, compute
 from pilothouse.kubelet.probes.prober import Subject
@@ -52,10 +53,10 @@ class PodWorker:
     def pod_changed(self, pod: Pod) -> None:
         """The API shows a newer object. Of its status only what others wrote counts: ours is what we know."""
         self._shop.statuses.seen(pod)
-        own = {c.type for c in self.pod.status.conditions}
-        foreign = tuple(c for c in pod.status.conditions if c.type not in own)
-        mine = self.pod.status
-        status = msgspec.structs.replace(mine, conditions=(*mine.conditions, *foreign), resize=pod.status.resize)
+        state, mine = self.machine.state, self.pod.status
+        own = [c for c in mine.conditions if is_own(state, c)]
+        foreign = [c for c in pod.status.conditions if not is_own(state, c)]
+        status = msgspec.structs.replace(mine, conditions=(*own, *foreign), resize=pod.status.resize)
         self.post(events.PodChanged(msgspec.structs.replace(pod, status=status)))
 
     def quiet(self) -> bool:
@@ -90,7 +91,8 @@ class PodWorker:
             return
         facts = NodeFacts((self._shop.node.options.address,))
         status = compute(state, facts, compute_qos(state.spec), self._shop.clock.now())
-        self._shop.statuses.put(state.pod, status)
+        own = tuple(c for c in status.conditions if is_own(state, c))
+        self._shop.statuses.put(state.pod, msgspec.structs.replace(status, conditions=own))
         state.pod = msgspec.structs.replace(state.pod, status=status)
 
     def _finish_deletion(self, _: instructions.FinishDeletion) -> None:

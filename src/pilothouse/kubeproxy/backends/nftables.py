@@ -107,11 +107,21 @@ def _filter_chains(place: Place) -> Iterator[Item]:
     guard = f"ct state new {by_ip.key} @guarded {by_ip.key} . {word} saddr != @sources drop"
     no_port = f"ct state new {word} daddr @cluster-ips goto refuse-aloud"
     for hook in ("input", "forward", "output"):
-        rules = ["ct state new jump refused"] if hook == "input" else ["ct state new jump refused", no_port]
+        rules = ["ct state new jump refused"]
+        if hook != "input":
+            rules += [no_port, *_nobodys(place)]
         yield Chain(f"filter-{hook}", tuple(rules), f"type filter hook {hook} priority 0 ; policy accept ;")
     for hook in ("prerouting", "output"):
         declared = f"type filter hook {hook} priority -110 ; policy accept ;"
         yield Chain(f"guard-{hook}", (guard,), declared)
+
+
+def _nobodys(place: Place) -> Iterator[str]:
+    """Service addresses that no Service has, or one that another proxy serves and has not translated."""
+    if place.service_cidrs:
+        word = _word(place)
+        own = f" {word} daddr != {_members(tuple(sorted(place.own_addresses)))}" if place.own_addresses else ""
+        yield f"ct state new {word} daddr {_members(place.service_cidrs)}{own} drop"
 
 
 def items_of_fragment(fragment: Fragment) -> Iterator[Item]:

@@ -15,6 +15,7 @@ class Place:
     `zone` is the node's `topology.kubernetes.io/zone` ("" if it has none). `pod_cidrs` are the pod networks of the
     whole cluster: traffic for a ClusterIP from elsewhere is masqueraded, and traffic from them counts as internal;
     empty means unknown. `own_addresses` are Service addresses this node answers itself (cluster DNS): never translated.
+    What goes to an address of `service_cidrs` that nobody has translated is dropped: it must not leave the cluster.
     """
 
     node: str
@@ -22,3 +23,4 @@ class Place:
     family: Family = "IPv4"
     pod_cidrs: tuple[str, ...] = ()
     own_addresses: frozenset[str] = frozenset()
+    service_cidrs: tuple[str, ...] = ()

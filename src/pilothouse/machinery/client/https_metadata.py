@@ -22,15 +22,13 @@ WATCH_SECONDS = 600
 
 
 def resources_of(groups: APIGroupDiscoveryList) -> list[Resource]:
-    """Every resource of aggregated discovery, in the first version of its group that has it."""
-    found: dict[tuple[str, str], Resource] = {}
-    for group in groups.items or ():
-        for version in group.versions:
-            for told in version.resources:
-                key = (group.metadata.name, told.resource)
-                if key not in found:
-                    found[key] = _resource(group.metadata.name, version.version, told)
-    return list(found.values())
+    """Every resource of aggregated discovery, in each version of its group."""
+    return [
+        _resource(group.metadata.name, version.version, told)
+        for group in groups.items or ()
+        for version in group.versions
+        for told in version.resources
+    ]
 
 
 def _resource(group: str, version: str, told: APIResourceDiscovery) -> Resource:

@@ -81,7 +81,8 @@ class MetadataClient(Protocol):
     namespace lifecycle). Errors and meanings are those of `Client`."""
 
     async def resources(self) -> Sequence[Resource]:
-        """What discovery tells now: every served resource in its preferred version, custom ones included."""
+        """What discovery tells now: every served resource, custom ones included, in each of its versions; of a group
+        the preferred version first."""
         ...
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> PartialObjectMetadata: ...

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from pilothouse.scheduler.framework import Change, Cycle, Hint, Rejection, reject_each
 from pilothouse.scheduler.snapshot import NodeRecord, PodInfo, View
-from pilothouse.scheduler.volumes import VolumeCatalog, default_class, pod_claims
+from pilothouse.scheduler.volumes import VolumeCatalog, pod_claims
+from pilothouse.semantics.volumes import class_of
 
 REASON = "node(s) exceed max volume count"
 
@@ -57,6 +58,6 @@ class NodeVolumeLimits:
             if volume is not None and volume.spec.csi is not None:
                 yield volume.spec.csi.driver, volume.spec.csi.volume_handle
             elif volume is None:
-                storage = self._catalog.storage_class(default_class(claim))
+                storage = self._catalog.storage_class(class_of(claim))
                 if storage is not None:
                     yield storage.provisioner, f"{pod.namespace}/{name}"

@@ -7,21 +7,13 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pilothouse.api.quantity import ZERO, Quantity
 from pilothouse.api.types.core.v1 import ObjectReference, PersistentVolume, PersistentVolumeClaim
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery.client import Client, MergePatch
 from pilothouse.scheduler.framework import Change, Cycle, Hint, Refused, Rejection, reject_each
 from pilothouse.scheduler.snapshot import NodeRecord, View
-from pilothouse.scheduler.volumes import (
-    VolumeCatalog,
-    default_class,
-    fits_node,
-    is_bound,
-    matches_claim,
-    pod_claims,
-    provisionable_on,
-)
+from pilothouse.scheduler.volumes import VolumeCatalog, is_bound, pod_claims, provisionable_on
+from pilothouse.semantics import volumes
 
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
 CONFLICT = "node(s) didn't match PersistentVolume's node affinity"
@@ -85,7 +77,7 @@ class VolumeBinding:
         return None
 
     def _waits(self, claim: PersistentVolumeClaim) -> bool:
-        storage = self._catalog.storage_class(default_class(claim))
+        storage = self._catalog.storage_class(volumes.class_of(claim))
         return storage is not None and storage.volume_binding_mode == "WaitForFirstConsumer"
 
     def _wanted(self, cycle: Cycle) -> _Wanted:
@@ -112,7 +104,7 @@ class VolumeBinding:
             volume = self._catalog.volume(claim.spec.volume_name)
             if volume is None:
                 return VOLUME_GONE
-            if not fits_node(volume, record.node):
+            if not volumes.fits_node(volume, record.node):
                 return CONFLICT
         return ""
 
@@ -123,23 +115,16 @@ class VolumeBinding:
         """Volumes for claims on a node, the smallest that do; None if some claim can get none there."""
         plan = _Plan()
         used = {name for name, owner in self._taken.items() if owner != uid}
-        for claim in claims:
+        for claim in sorted(claims, key=volumes.requested):
             chosen = claim.metadata.annotations.get(SELECTED_NODE)
             if chosen is not None and chosen != record.name:
                 return None
-            fitting = [
-                v
-                for v in self._catalog.volumes()
-                if v.metadata.name not in used and matches_claim(v, claim) and fits_node(v, record.node)
-            ]
-            if fitting and chosen is None:
-                best = min(
-                    fitting, key=lambda v: (v.spec.claim_ref is None, v.spec.capacity["storage"], v.metadata.name)
-                )
+            best = volumes.find_for_node(claim, self._catalog.volumes(), record.node, used) if chosen is None else None
+            if best is not None:
                 used.add(best.metadata.name)
                 plan.volumes.append((claim, best))
                 continue
-            storage = self._catalog.storage_class(default_class(claim))
+            storage = self._catalog.storage_class(volumes.class_of(claim))
             if storage is None or not provisionable_on(storage, record.node):
                 return None
             plan.made.append(claim)
@@ -197,11 +182,6 @@ class VolumeBinding:
                 return Refused(self.name, "a claim was deleted while its volume was being bound")
             await self._clock.sleep(POLL_SECONDS)
         return Refused(self.name, "binding volumes: context deadline exceeded")
-
-
-def _preference(volume: PersistentVolume) -> tuple[bool, Quantity, str]:
-    """One put aside for the claim first, then the smallest."""
-    return volume.spec.claim_ref is None, volume.spec.capacity.get("storage", ZERO), volume.metadata.name
 
 
 def _put_aside(volume: PersistentVolume, claim: PersistentVolumeClaim) -> PersistentVolume:

@@ -31,11 +31,6 @@ def is_bound(claim: PersistentVolumeClaim) -> bool:
     return bool(claim.spec.volume_name) and BIND_COMPLETED in claim.metadata.annotations
 
 
-def default_class(claim: PersistentVolumeClaim) -> str:
-    """The name of the claim's class, "" for none."""
-    return claim.spec.storage_class_name or ""
-
-
 def pod_claims(pod: PodInfo, catalog: VolumeCatalog) -> Iterator[tuple[str, PersistentVolumeClaim | None]]:
     """Each claim a pod uses, by name; None for one that is not there (or is somebody else's with the same name)."""
     for template, name in zip(pod.profile.claims, pod.claims(), strict=True):

@@ -8,9 +8,9 @@ from pilothouse.api.quantity import ZERO
 from pilothouse.api.types.core.v1 import PersistentVolumeClaim
 from pilothouse.api.types.storage.v1 import StorageClass
 from pilothouse.apiserver.admission.interface import Attributes, Operation
-from pilothouse.apiserver.admission.plugins.default_storage_class import class_of
 from pilothouse.apiserver.admission.refusal import refused
 from pilothouse.apiserver.admission.surroundings import Surroundings
+from pilothouse.semantics.volumes import class_of
 
 
 class PersistentVolumeClaimResize:

@@ -12,11 +12,14 @@ from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec import checks, resources
 from pilothouse.semantics.validation import selectors
 from pilothouse.semantics.validation.names import dns_label
+from pilothouse.semantics.volumes import CLASS_ANNOTATION
 
 ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 VOLUME_MODES = ("Block", "Filesystem")
-CLASS = "volume.beta.kubernetes.io/storage-class"
-CLASS_WARNING = f'metadata.annotations[{CLASS}]: deprecated since v1.8; use "storageClassName" attribute instead'
+
+CLASS_WARNING = (
+    f'metadata.annotations[{CLASS_ANNOTATION}]: deprecated since v1.8; use "storageClassName" attribute instead'
+)
 _APART = "may not use ReadWriteOncePod with other access modes"
 _OWN_GROUP = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
 _A_PATH = go_text.EMPTY_MAP

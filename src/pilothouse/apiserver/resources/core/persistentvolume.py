@@ -27,9 +27,10 @@ from pilothouse.apiserver.resources.core.podspec import warnings as pod_warnings
 from pilothouse.apiserver.resources.core.podspec.placement import node_selector
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation.meta import IMMUTABLE
+from pilothouse.semantics.volumes import CLASS_ANNOTATION
 
 MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
-CLASS = claims.CLASS
+CLASS = CLASS_ANNOTATION
 MOUNT_OPTIONS = "volume.beta.kubernetes.io/mount-options"
 RECLAIM_POLICIES = ("Delete", "Recycle", "Retain")
 UNSET = "<unset>"
