@@ -128,7 +128,7 @@ def _run_controllers(heart: Heart, pki: PKI, spec: ClusterSpec) -> None:
         settings=Settings(
             cluster_authority=authority.certificate.decode(),
             service_range=spec.service_cidr,
-            cluster_network=spec.pod_cidr,
+            cluster_network=spec.pod_cidr if spec.has_pod_network else "",
             signing_pair=(authority.certificate, authority.key),
             token_signer=heart.server.parts.signer,
         ),

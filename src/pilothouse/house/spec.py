@@ -58,6 +58,12 @@ class ClusterSpec(msgspec.Struct, frozen=True):
         """The host's address on the nodes' bridge: where nodes and pods find the API server."""
         return str(ipaddress.ip_network(self.node_subnet)[1])
 
+    @property
+    def has_pod_network(self) -> bool:
+        """Whether nodes that others make get ranges of pod addresses: not where all is simulated and no node is ours,
+        as upstream gives none without `--allocate-node-cidrs`."""
+        return self.runtime != "simulated" or bool(self.nodes)
+
     def node_address(self, node: NodeSpec) -> str:
         return str(ipaddress.ip_network(self.node_subnet)[1 + node.index])
 
