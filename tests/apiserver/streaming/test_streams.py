@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -282,6 +283,23 @@ async def test_every_transport_needs_the_right_to_create(subresource: str) -> No
 def _tree(obj: Role) -> dict[str, Any]:
     tree: dict[str, Any] = json.loads(codec.encode(obj))
     return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", **tree}
+
+
+async def test_a_token_among_the_subprotocols_is_not_passed_on() -> None:
+    async with world() as one:
+        token = b"base64url.bearer.authorization.k8s.io." + base64.urlsafe_b64encode(b"T").rstrip(b"=")
+        websocket = (
+            (b"Connection", b"Upgrade"),
+            (b"Upgrade", b"websocket"),
+            (b"Sec-WebSocket-Protocol", token + b", v5.channel.k8s.io"),
+            (b"Sec-WebSocket-Protocol", token),
+        )
+        for path in (f"{PODS}/p/exec?container=c&command=x", "/api/v1/nodes/n1/proxy/x"):
+            async with one.ask(path, *websocket) as response:
+                assert response.status == 101
+            _, _, headers = one.kubelet.seen[-1]
+            assert headers[b"sec-websocket-protocol"] == b"v5.channel.k8s.io"
+            assert not any(token in value for value in headers.values())
 
 
 async def test_the_proxy_of_a_node() -> None:

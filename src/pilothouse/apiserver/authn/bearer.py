@@ -13,7 +13,9 @@ from pilothouse.kit.clock import Clock
 
 SUCCESS_SECONDS = 10.0
 _REMEMBERED = 8192
-_PROTOCOL_PREFIX = "base64url.bearer.authorization.k8s.io."
+TOKEN_PROTOCOL = b"base64url.bearer.authorization.k8s.io."
+"""What the WebSocket subprotocol begins with that is a token; it is for this server alone."""
+_PROTOCOL_PREFIX = TOKEN_PROTOCOL.decode()
 _EXTRA_SPACE = "the provided Authorization header contains extra space before the bearer token, and is ignored"
 INVALID = "invalid bearer token"
 

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from pilothouse.api import errors
+from pilothouse.apiserver.authn.bearer import TOKEN_PROTOCOL
 from pilothouse.kit.http.client import BadAnswer, ClientRequest, ClientResponse, exchange
 from pilothouse.kit.http.messages import Answer, ConnectionClosed, Header, RawStream, Request, Response, Upgrade
 from pilothouse.kit.tasks import TaskScope
@@ -30,6 +31,7 @@ HOP_BY_HOP = frozenset(
 )
 OURS = frozenset((b"authorization", b"content-length", b"expect"))
 _CORS = b"access-control-"
+_PROTOCOLS = b"sec-websocket-protocol"
 
 
 def is_upgrade(request: Request) -> bool:
@@ -39,7 +41,7 @@ def is_upgrade(request: Request) -> bool:
 
 
 def request_headers(request: Request, *, upgrade: bool, more: Sequence[Header] = ()) -> list[Header]:
-    """The headers to send on; `more` replace those of the same name."""
+    """The headers to send on, without what the client proved itself with; `more` replace those of the same name."""
     named = {token.strip().lower() for token in (request.header(b"connection") or b"").split(b",")}
     replaced = {name.lower() for name, _ in more}
     forwarded = [value for name, value in request.headers if name == b"x-forwarded-for"]
@@ -49,9 +51,16 @@ def request_headers(request: Request, *, upgrade: bool, more: Sequence[Header] =
             continue
         if (name in HOP_BY_HOP or name in named) and not (upgrade and name in (b"connection", b"upgrade")):
             continue
+        if name == _PROTOCOLS and TOKEN_PROTOCOL in value and not (value := _without_token(value)):
+            continue
         kept.append((name, value))
     kept.append((b"x-forwarded-for", b", ".join([*forwarded, request.remote[0].encode("ascii")])))
     return [*kept, *more]
+
+
+def _without_token(protocols: bytes) -> bytes:
+    """Subprotocols without the one that browsers send their bearer token as."""
+    return b", ".join(p for p in map(bytes.strip, protocols.split(b",")) if not p.startswith(TOKEN_PROTOCOL))
 
 
 class CarriedBody:
