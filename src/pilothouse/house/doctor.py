@@ -26,6 +26,7 @@ PROGRAMS = {
     "conntrack": "conntrack",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "unshare": "util-linux",
     "mount": "mount",
     "iptables": "iptables",
 }

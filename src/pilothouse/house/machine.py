@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pathlib
+import sys
 from http import HTTPStatus
 
+import pilothouse
 from pilothouse.house.administrator import request
 from pilothouse.house.paths import Paths
 from pilothouse.house.spec import ClusterSpec, NodeSpec
@@ -12,6 +14,8 @@ from pilothouse.runtime.containerd import leftovers
 from pilothouse.runtime.containerd.config import ContainerdPaths
 from pilothouse.runtime.network import machine
 from pilothouse.runtime.network.plan import ClusterNetwork, NodeLink
+from pilothouse.runtime.view import machine as view_machine
+from pilothouse.runtime.view.plan import NodeView
 from pilothouse.seams.house import HouseError
 
 
@@ -20,9 +24,24 @@ def network_of(spec: ClusterSpec) -> ClusterNetwork:
     return ClusterNetwork(spec.name, spec.node_subnet, spec.gateway, spec.pod_cidr, spec.dns_address, nodes)
 
 
-def in_namespace(spec: ClusterSpec, node: NodeSpec) -> tuple[str, ...]:
-    """The words before a command that make it run in the node's network."""
-    return machine.enter(network_of(spec), node.name)
+def view_of(paths: Paths, spec: ClusterSpec, node: NodeSpec) -> NodeView:
+    """How the node sees the machine. It needs of it this program and its interpreter, what the cluster keeps, and the
+    resolver's configuration, wherever they lie."""
+    resolver = pathlib.Path("/etc/resolv.conf").resolve().parent
+    kept = [paths.state, paths.run, pathlib.Path(sys.prefix), pathlib.Path(sys.base_prefix), resolver]
+    kept += [pathlib.Path(pilothouse.__file__).parents[1]]
+    return NodeView(
+        spec.name,
+        node.name,
+        own=paths.node_state(node.name).absolute() / "root",
+        pins=paths.node_run(node.name).absolute() / "ns",
+        kept=tuple(path.absolute() for path in kept),
+    )
+
+
+def in_namespaces(paths: Paths, spec: ClusterSpec, node: NodeSpec) -> tuple[str, ...]:
+    """The words before a command that make it run in the node's network and view of the machine."""
+    return (*machine.enter(network_of(spec), node.name), *view_machine.enter(view_of(paths, spec, node)))
 
 
 def containerd_paths(paths: Paths, node: NodeSpec) -> ContainerdPaths:
@@ -40,7 +59,10 @@ def _forwarding_mark(paths: Paths) -> pathlib.Path:
 
 
 def ensure_network(paths: Paths, spec: ClusterSpec) -> bool:
+    """The nodes' network and views of the machine, as they should be; whether anything was missing."""
     made = machine.ensure(network_of(spec))
+    for node in spec.nodes:
+        made |= view_machine.ensure(view_of(paths, spec, node))
     if not machine.forwarding():
         _forwarding_mark(paths).touch()
         machine.set_forwarding(True)
@@ -48,6 +70,9 @@ def ensure_network(paths: Paths, spec: ClusterSpec) -> bool:
 
 
 def remove_network(paths: Paths, spec: ClusterSpec) -> None:
+    """The nodes' views and network."""
+    for node in spec.nodes:
+        view_machine.remove(view_of(paths, spec, node))
     machine.remove(network_of(spec))
     mark = _forwarding_mark(paths)
     others = [file for file in paths.state.parent.glob("*/cluster.json") if file != paths.spec]
@@ -60,6 +85,7 @@ def remove_network(paths: Paths, spec: ClusterSpec) -> None:
 def remove_node_runtime(paths: Paths, spec: ClusterSpec, node: NodeSpec) -> None:
     """The node's containers, containerd and volumes: processes, mounts, cgroups, files."""
     leftovers.end(containerd_paths(paths, node), cgroup_parent(spec, node), remove=True)
+    view_machine.remove(view_of(paths, spec, node))
     for folder in (paths.node_state(node.name), paths.node_run(node.name)):
         leftovers.unmount_all(folder)
         leftovers.remove_tree(folder)

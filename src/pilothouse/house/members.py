@@ -16,10 +16,11 @@ def control_plane(paths: Paths, spec: ClusterSpec) -> Daemon:
 
 
 def node(paths: Paths, spec: ClusterSpec, member: NodeSpec) -> Daemon:
-    """Kubelet, service proxy and DNS of one node: one process, inside the node's network namespace."""
-    from pilothouse.house.machine import in_namespace
+    """Kubelet, service proxy and DNS of one node: one process, inside the node's network namespace and view
+    of the machine."""
+    from pilothouse.house.machine import in_namespaces
 
-    command = (*in_namespace(spec, member), *own_command("node", spec.name, member.name))
+    command = (*in_namespaces(paths, spec, member), *own_command("node", spec.name, member.name))
     return Daemon(member.name, command, paths.lock(member.name), paths.log(member.name))
 
 

@@ -32,10 +32,14 @@ from pilothouse.machinery.client.connection import Connection
 from pilothouse.machinery.client.https import HTTPSClient
 from pilothouse.machinery.informer import Informers
 from pilothouse.runtime.containerd.supervisor import Supervisor
+from pilothouse.runtime.view import machine as view
+from pilothouse.seams.house import HouseError
 
 log = logging.getLogger(__name__)
 READY_POLL_SECONDS = 0.02
 API_SERVER_SECONDS = 5.0
+# The node's own, in its view of the machine (`runtime/view`).
+KUBELET_ROOT, LOG_ROOT = pathlib.Path("/var/lib/kubelet"), pathlib.Path("/var/log")
 
 
 class Identity:
@@ -61,11 +65,12 @@ class Identity:
             await self.client.close()
 
 
-def options_of(paths: Paths, spec: ClusterSpec, member: NodeSpec, resolv_conf: pathlib.Path) -> NodeOptions:
+def options_of(spec: ClusterSpec, member: NodeSpec, resolv_conf: pathlib.Path) -> NodeOptions:
     return NodeOptions(
         name=member.name,
         address=spec.node_address(member),
-        root=paths.node_state(member.name) / "kubelet",
+        root=KUBELET_ROOT,
+        log_root=LOG_ROOT,
         cgroup_parent=machine.cgroup_parent(spec, member),
         pod_cidr=spec.node_pod_cidr(member),
         cluster_dns=spec.dns_address,
@@ -76,6 +81,8 @@ def options_of(paths: Paths, spec: ClusterSpec, member: NodeSpec, resolv_conf: p
 
 async def start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, scope: TaskScope) -> None:
     """Bring the node up in `scope`; returns once its Node is Ready and its Services and names are served."""
+    if not view.entered(machine.view_of(paths, spec, member)):
+        raise HouseError(f"{member.name} was not started in its own view of the machine", "start it with pilothouse up")
     clock, chance = SystemClock(), Chance()
     pki = PKI(paths.pki)
     supervisor = Supervisor(machine.containerd_paths(paths, member), machine.cgroup_parent(spec, member), clock)
@@ -94,7 +101,7 @@ async def start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, scope: T
     cluster_dns = ClusterDNS(dns.informers, clock, chance, [spec.dns_address], domain=spec.cluster_domain)
     scope.spawn(service_proxy.run(), "proxy")
     scope.spawn(cluster_dns.run(), "dns")
-    options = options_of(paths, spec, member, pathlib.Path("/etc/resolv.conf"))
+    options = options_of(spec, member, pathlib.Path("/etc/resolv.conf"))
     await starting
     scope.spawn(supervisor.watch(), "containerd")
     services = own.informers.of(Service)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from pilothouse.kubelet.eviction import Signals
 from pilothouse.kubelet.names import hostname, hosts_file, node_hosts_file
 from pilothouse.kubelet.node import facts
 from pilothouse.kubelet.options import NodeOptions
+from pilothouse.kubelet.qos_cgroups import QosCgroups
 from pilothouse.kubelet.resources import cgroup_of, pod_resources
 from pilothouse.kubelet.safepath import files, trees
 from pilothouse.kubelet.sync.place import ContainerPlace
@@ -42,6 +44,9 @@ class DiskPlace:
         self._volumes: dict[str, dict[str, str]] = {}
         self._read_only: dict[str, frozenset[str]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._capacity = facts.capacity(options)
+        self._classes = QosCgroups(options.cgroup_parent, self._capacity)
+        self._classes_lock = threading.Lock()
 
     async def prepare(self, pod: Pod, shapes: Mapping[str, Shape]) -> None:
         uid = pod.metadata.uid
@@ -54,8 +59,10 @@ class DiskPlace:
 
         def work() -> dict[str, str]:
             if first:
-                cgroups.apply(cgroup_of(self._options.cgroup_parent, pod), pod_resources(pod))
-            memory = pod_resources(pod).memory_limit or facts.capacity(self._options)["memory"].integer()
+                self._hold(pod)
+                # There before the first container is, so that an agent which starts first finds it.
+                self._options.log_links.mkdir(parents=True, exist_ok=True)
+            memory = pod_resources(pod).memory_limit or self._capacity["memory"].integer()
             return disk.make_all(folder, shapes, stamp, group, memory)
 
         async with self._locks.setdefault(uid, asyncio.Lock()):
@@ -126,7 +133,12 @@ class DiskPlace:
         return str(folder / HOSTS_FILE)
 
     async def hold(self, pod: Pod) -> None:
-        await asyncio.to_thread(cgroups.apply, cgroup_of(self._options.cgroup_parent, pod), pod_resources(pod))
+        await asyncio.to_thread(self._hold, pod)
+
+    def _hold(self, pod: Pod) -> None:
+        with self._classes_lock:
+            self._classes.put(pod)
+        cgroups.apply(cgroup_of(self._options.cgroup_parent, pod), pod_resources(pod))
 
     async def last_words(self, container: Container) -> str:
         return await asyncio.to_thread(last_words.last_words, container, self._options.pod_folder(""))
@@ -140,6 +152,8 @@ class DiskPlace:
 
     def _remove(self, uid: str) -> None:
         disk.remove(self._options.pod_folder(uid))
+        with self._classes_lock:
+            self._classes.drop(uid)
         for middle in ("", "/burstable", "/besteffort"):
             cgroups.remove(f"{self._options.cgroup_parent}/kubepods{middle}/pod{uid}")
 

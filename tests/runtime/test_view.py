@@ -1,0 +1,50 @@
+"""A node's view of the machine, as a plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pilothouse.runtime.view.plan import NodeView, script
+
+
+def view(own: str = "/srv/c/nodes/n1/root", *kept: str) -> NodeView:
+    return NodeView("c", "n1", Path(own), Path("/srv/c/run/n1/ns"), tuple(map(Path, kept)))
+
+
+def mounts(one: NodeView) -> list[str]:
+    return [line for line in script(one).splitlines() if line.startswith("mount --")]
+
+
+def test_a_node_has_folders_of_its_own_and_a_name() -> None:
+    found = script(view()).splitlines()
+    for folder in ("/run", "/var/lib", "/var/log"):
+        assert f"mount --rbind /srv/c/nodes/n1/root{folder} {folder}" in found
+    assert found[-1] == "printf '%s\\n' n1 > /proc/sys/kernel/hostname"
+    assert found.index("rm -rf /srv/c/nodes/n1/root/run") < found.index("mkdir -p -m 0755 /srv/c/nodes/n1/root/run")
+
+
+@pytest.mark.parametrize(
+    ("kept", "bound"),
+    [
+        (["/tmp/state", "/usr", "/home/me/.venv"], []),
+        (["/var/lib/pilothouse/c", "/run/pilothouse/c"], ["/run/pilothouse/c", "/var/lib/pilothouse/c"]),
+        (["/var/lib/j/.venv", "/var/lib/j", "/var/lib/jo"], ["/var/lib/j", "/var/lib/jo"]),
+        (["/run/systemd/resolve"], ["/run/systemd/resolve"]),
+    ],
+)
+def test_what_the_node_needs_stays_visible(kept: list[str], bound: list[str]) -> None:
+    own = "/srv/c/nodes/n1/root"
+    assert mounts(view(own, *kept))[: len(bound)] == [f"mount --bind {path} {own}{path}" for path in bound]
+    assert sum("mount --bind" in line for line in mounts(view(own, *kept))) == len(bound)
+
+
+def test_the_folder_that_holds_the_view_is_covered_last() -> None:
+    own = "/var/lib/pilothouse/c/nodes/n1/root"
+    covered = [line.split()[-1] for line in mounts(view(own, "/var/lib/pilothouse/c")) if "--rbind" in line]
+    assert covered == ["/run", "/var/log", "/var/lib"]
+
+
+def test_odd_names_are_quoted() -> None:
+    assert "mkdir -p '/srv/o dd/root/etc'" in script(view("/srv/o dd/root"))
