@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from pilothouse.api import scheme
 from pilothouse.api.codec import protobuf
 from pilothouse.api.codec.json import decode, encode, from_builtins
-from pilothouse.api.codec.protobuf.wire import varint
 from pilothouse.api.shapes import Shape, fields_of_struct, generated_structs, shape_of
 from pilothouse.api.types.coordination.v1 import Lease
 from pilothouse.api.types.core.v1 import ConfigMap, Pod, PodList
 from pilothouse.api.types.meta import v1 as meta
 from pilothouse.api.types.meta.v1 import DeleteOptions, ListMeta, ObjectMeta, Status
+from pilothouse.kit.protobuf import varint
 
 from .objects import trees
 

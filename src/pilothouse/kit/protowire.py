@@ -1,4 +1,4 @@
-"""The protobuf wire format of gRPC services that are not the Kubernetes API (CRI, etcd), driven by tables. Pure.
+"""Protobuf messages of gRPC services that are not the Kubernetes API (CRI, etcd), driven by tables. Pure.
 
 proto3 rules: a zero scalar is not written, unknown fields are skipped, a repeated scalar is read packed or not.
 """
@@ -12,15 +12,23 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
 
+from pilothouse.kit.protobuf import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    VARINT,
+    block,
+    read_length,
+    read_varint,
+    signed,
+    skip,
+    tag,
+    varint,
+)
+
 Q = TypeVar("Q", bound=Struct)
 A = TypeVar("A", bound=Struct)
 Table = Mapping[type[Struct], "tuple[Field, ...]"]
-VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
-_MASK = (1 << 64) - 1
-
-
-class WireError(ValueError):
-    """Bytes that are no message."""
 
 
 class Kind(Enum):
@@ -49,31 +57,17 @@ class Method(NamedTuple, Generic[Q, A]):
     answer: type[A]
 
 
-def _varint(value: int) -> bytes:
-    value &= _MASK
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _block(number: int, data: bytes) -> bytes:
-    return _varint(number << 3 | LENGTH) + _varint(len(data)) + data
-
-
 def _value(field: Field, value: Any, table: Table) -> bytes:
     kind = field.kind
     if kind is Kind.STRING:
-        return _block(field.number, value.encode())
+        return block(field.number, value.encode())
     if kind is Kind.MESSAGE:
-        return _block(field.number, encode(value, table))
+        return block(field.number, encode(value, table))
     if kind is Kind.BYTES:
-        return _block(field.number, value)
+        return block(field.number, value)
     if kind is Kind.DOUBLE:
-        return _varint(field.number << 3 | FIXED64) + struct.pack("<d", value)
-    return _varint(field.number << 3 | VARINT) + _varint(int(value))
+        return tag(field.number, FIXED64) + struct.pack("<d", value)
+    return tag(field.number, VARINT) + varint(int(value))
 
 
 def encode(message: Struct, table: Table) -> bytes:
@@ -83,7 +77,7 @@ def encode(message: Struct, table: Table) -> bytes:
         value = getattr(message, field.attribute)
         if field.kind is Kind.STRING_MAP:
             for key, item in value.items():
-                out.append(_block(field.number, _block(1, key.encode()) + _block(2, item.encode())))
+                out.append(block(field.number, block(1, key.encode()) + block(2, item.encode())))
         elif field.repeated:
             out += [_value(field, item, table) for item in value]
         elif value is not None and (value or field.kind is Kind.MESSAGE):
@@ -91,52 +85,32 @@ def encode(message: Struct, table: Table) -> bytes:
     return b"".join(out)
 
 
-def _read_varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        if at >= len(data) or shift > 63:
-            raise WireError("a number runs over the end")
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & _MASK, at
-        shift += 7
-
-
 def parts(data: memoryview) -> list[tuple[int, int, Any]]:
-    """(field number, wire type, int or memoryview) of everything in a message, in order. Raises WireError."""
+    """(field number, wire type, int or memoryview) of everything in a message but groups, in order. Raises
+    ProtobufError."""
     found: list[tuple[int, int, Any]] = []
-    at, value = 0, 0
-    while at < len(data):
-        tag, at = _read_varint(data, at)
-        wire = tag & 7
+    at, end = 0, len(data)
+    while at < end:
+        key, at = read_varint(data, at, end)
+        number, wire = key >> 3, key & 7
         if wire == VARINT:
-            value, at = _read_varint(data, at)
-            found.append((tag >> 3, wire, value))
-            continue
-        if wire == LENGTH:
-            size, at = _read_varint(data, at)
-        elif wire in (FIXED64, FIXED32):
-            size = 8 if wire == FIXED64 else 4
+            value, at = read_varint(data, at, end)
+            found.append((number, wire, value))
+        elif wire == BYTES:
+            start, at = read_length(data, at, end)
+            found.append((number, wire, data[start:at]))
         else:
-            raise WireError(f"wire type {wire}")
-        if at + size > len(data):
-            raise WireError("a field runs over the end")
-        found.append((tag >> 3, wire, data[at : at + size]))
-        at += size
+            start, at = at, skip(data, at, end, wire)
+            if wire in (FIXED64, FIXED32):
+                found.append((number, wire, data[start:at]))
     return found
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >> 63 else value
 
 
 _SCALARS: dict[Kind, Callable[[Any], Any]] = {
     Kind.STRING: lambda raw: bytes(raw).decode("utf-8", "replace"),
     Kind.BYTES: bytes,
     Kind.BOOL: bool,
-    Kind.INT: _signed,
+    Kind.INT: lambda raw: signed(raw, 64),
     Kind.DOUBLE: lambda raw: struct.unpack("<d", raw)[0],
 }
 
@@ -147,7 +121,7 @@ def _packed(kind: Kind, raw: memoryview) -> list[Any]:
         return [value for (value,) in struct.iter_unpack("<d", raw)]
     found, at = [], 0
     while at < len(raw):
-        value, at = _read_varint(raw, at)
+        value, at = read_varint(raw, at, len(raw))
         found.append(_SCALARS[kind](value))
     return found
 
@@ -163,7 +137,7 @@ def _entry(raw: memoryview) -> tuple[str, str]:
 
 
 def decode(data: bytes | memoryview, kind: type[A], table: Table) -> A:
-    """The message of type `kind` in `data`. Raises WireError."""
+    """The message of type `kind` in `data`. Raises ProtobufError."""
     fields = {f.number: f for f in table[kind]}
     values: dict[str, Any] = {}
     for number, wire, raw in parts(memoryview(data)):
@@ -173,7 +147,7 @@ def decode(data: bytes | memoryview, kind: type[A], table: Table) -> A:
         if field.kind is Kind.STRING_MAP:
             key, item = _entry(raw)
             values.setdefault(field.attribute, {})[key] = item
-        elif field.repeated and wire == LENGTH and field.kind in (Kind.INT, Kind.BOOL, Kind.DOUBLE):
+        elif field.repeated and wire == BYTES and field.kind in (Kind.INT, Kind.BOOL, Kind.DOUBLE):
             values.setdefault(field.attribute, []).extend(_packed(field.kind, raw))
         else:
             value = decode(raw, field.message, table) if field.message else _SCALARS[field.kind](raw)

@@ -9,56 +9,44 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pilothouse.kit.protobuf import VARINT, block, tag, varint
+
 Writer = Callable[[Any], bytes]
 
 
-def varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def field(number: int, data: bytes) -> bytes:
-    """A length-delimited field."""
-    return varint(number << 3 | 2) + varint(len(data)) + data
-
-
 def _text(number: int) -> Writer:
-    return lambda value: field(number, str(value).encode())
+    return lambda value: block(number, str(value).encode())
 
 
 def _texts(number: int) -> Writer:
-    return lambda values: b"".join(field(number, str(value).encode()) for value in values)
+    return lambda values: b"".join(block(number, str(value).encode()) for value in values)
 
 
 def _flag(number: int) -> Writer:
-    return lambda value: varint(number << 3) + b"\x01" if value else b""
+    return lambda value: tag(number, VARINT) + b"\x01" if value else b""
 
 
 def _any(number: int) -> Writer:
     """gnostic.Any, whose second field is the value as YAML (JSON is YAML)."""
-    return lambda value: field(number, _any_message(value))
+    return lambda value: block(number, _any_message(value))
 
 
 def _any_message(value: Any) -> bytes:
-    return field(2, json.dumps(value).encode())
+    return block(2, json.dumps(value).encode())
 
 
 def _anys(number: int) -> Writer:
-    return lambda values: b"".join(field(number, _any_message(value)) for value in values)
+    return lambda values: b"".join(block(number, _any_message(value)) for value in values)
 
 
 def _message(number: int, write: Callable[[Any], bytes]) -> Writer:
-    return lambda value: field(number, write(value))
+    return lambda value: block(number, write(value))
 
 
 def _named(number: int, write: Callable[[Any], bytes]) -> Writer:
     """A map as repeated pairs of name (1) and value (2)."""
     return lambda mapping: b"".join(
-        field(number, field(1, name.encode()) + field(2, write(value))) for name, value in mapping.items()
+        block(number, block(1, name.encode()) + block(2, write(value))) for name, value in mapping.items()
     )
 
 
@@ -69,7 +57,7 @@ def _table(value: Mapping[str, Any], table: Mapping[str, Writer], extension: int
         if key in table:
             out.append(table[key](item))
         elif key.startswith("x-"):
-            out.append(field(extension, field(1, key.encode()) + field(2, _any_message(item))))
+            out.append(block(extension, block(1, key.encode()) + block(2, _any_message(item))))
     return b"".join(out)
 
 
@@ -78,7 +66,7 @@ def schema(value: Mapping[str, Any]) -> bytes:
 
 
 def _additional(value: Any) -> bytes:
-    return varint(2 << 3) + bytes([value]) if isinstance(value, bool) else field(1, schema(value))
+    return varint(2 << 3) + bytes([value]) if isinstance(value, bool) else block(1, schema(value))
 
 
 _SCHEMA: dict[str, Writer] = {
@@ -90,8 +78,8 @@ _SCHEMA: dict[str, Writer] = {
     "required": _texts(19),
     "enum": _anys(20),
     "additionalProperties": _message(21, _additional),
-    "type": _message(22, lambda value: field(1, value.encode())),
-    "items": _message(23, lambda value: field(1, schema(value))),
+    "type": _message(22, lambda value: block(1, value.encode())),
+    "items": _message(23, lambda value: block(1, schema(value))),
     "properties": _message(25, _named(1, schema)),
 }
 _SIMPLE: dict[str, Writer] = {"required": _flag(1), "in": _text(2), "description": _text(3), "name": _text(4)}
@@ -109,19 +97,19 @@ _BODY: dict[str, Writer] = {
 def _parameter(value: Mapping[str, Any]) -> bytes:
     """ParametersItem holding a Parameter: a body one, or another one by its place."""
     if value["in"] == "body":
-        return field(1, field(1, _table(value, _BODY, 6)))
+        return block(1, block(1, _table(value, _BODY, 6)))
     if value["in"] == "path":
-        return field(1, field(2, field(4, _table(value, _PATH, 22))))
-    return field(1, field(2, field(3, _table(value, _QUERY, 23))))
+        return block(1, block(2, block(4, _table(value, _PATH, 22))))
+    return block(1, block(2, block(3, _table(value, _QUERY, 23))))
 
 
 def _response(value: Mapping[str, Any]) -> bytes:
-    table: dict[str, Writer] = {"description": _text(1), "schema": _message(2, lambda s: field(1, schema(s)))}
-    return field(1, _table(value, table, 5))
+    table: dict[str, Writer] = {"description": _text(1), "schema": _message(2, lambda s: block(1, schema(s)))}
+    return block(1, _table(value, table, 5))
 
 
 def _parameters(number: int) -> Writer:
-    return lambda values: b"".join(field(number, _parameter(value)) for value in values)
+    return lambda values: b"".join(block(number, _parameter(value)) for value in values)
 
 
 _OPERATION: dict[str, Writer] = {

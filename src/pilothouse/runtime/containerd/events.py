@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from pilothouse.kit.clock import Clock
-from pilothouse.kit.protowire import WireError, parts
+from pilothouse.kit.protobuf import ProtobufError
+from pilothouse.kit.protowire import parts
 from pilothouse.runtime.containerd.channel import Channel
 from pilothouse.seams.runtime import EventType, RuntimeEvent, RuntimeFailure
 
@@ -56,6 +57,6 @@ async def watch(channel: Channel, clock: Clock) -> AsyncIterator[RuntimeEvent]:
                 event = event_of(envelope)
                 if event is not None:
                     yield event
-        except (RuntimeFailure, WireError):
+        except (RuntimeFailure, ProtobufError):
             pass
         await clock.sleep(RETRY_SECONDS)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 from pilothouse.api.codec.depth import TOLD
 from pilothouse.api.codec.protobuf.messages import message_of
 from pilothouse.api.codec.protobuf.scalars import delimited, parts, text_of
-from pilothouse.api.codec.protobuf.wire import BYTES, ProtobufError, tag
 from pilothouse.api.types.meta.v1 import ListMeta
+from pilothouse.kit.protobuf import BYTES, ProtobufError, tag
 
 T = TypeVar("T")
 

@@ -15,7 +15,9 @@ from pilothouse.api import scheme
 from pilothouse.api.codec.parts import Known, is_shared_part
 from pilothouse.api.codec.protobuf import schemas
 from pilothouse.api.codec.protobuf.scalars import BODIES, READERS, WIRE_TYPES, double_body, read_double
-from pilothouse.api.codec.protobuf.wire import (
+from pilothouse.api.shapes import Shape, fields_of_struct
+from pilothouse.kit.memo import Memo
+from pilothouse.kit.protobuf import (
     BYTES,
     FIXED64,
     VARINT,
@@ -27,8 +29,6 @@ from pilothouse.api.codec.protobuf.wire import (
     tag,
     varint,
 )
-from pilothouse.api.shapes import Shape, fields_of_struct
-from pilothouse.kit.memo import Memo
 
 Append = Callable[[bytes], None]
 Write = Callable[[Any, Append], None]

@@ -9,7 +9,10 @@ from typing import Any
 
 import msgspec
 
-from pilothouse.api.codec.protobuf.wire import (
+from pilothouse.api.quantity import Quantity, QuantityError
+from pilothouse.api.quantity import parse as parse_quantity
+from pilothouse.api.time import format_micro_time, format_time
+from pilothouse.kit.protobuf import (
     BYTES,
     FIXED64,
     VARINT,
@@ -21,9 +24,6 @@ from pilothouse.api.codec.protobuf.wire import (
     tag,
     varint,
 )
-from pilothouse.api.quantity import Quantity, QuantityError
-from pilothouse.api.quantity import parse as parse_quantity
-from pilothouse.api.time import format_micro_time, format_time
 
 Body = Callable[[Any], bytes]
 Reader = Callable[[bytes, int, int], Any]

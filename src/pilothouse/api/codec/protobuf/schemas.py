@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pilothouse.api.codec import json
 from pilothouse.api.codec.protobuf.scalars import delimited, parts, text_of
-from pilothouse.api.codec.protobuf.wire import BYTES, VARINT, read_length, read_varint, skip, tag
+from pilothouse.kit.protobuf import BYTES, VARINT, read_length, read_varint, skip, tag
 
 _SCHEMA1, _SCHEMA2, _REPEATED2, _BOOL1 = tag(1, BYTES), tag(2, BYTES), tag(2, BYTES), tag(1, VARINT)
 
