@@ -11,6 +11,7 @@ from pilothouse.api.object import Object
 from pilothouse.api.types.core.v1 import Service, ServicePort, ServiceSpec
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.api.types.rbac.v1 import ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject
+from pilothouse.house.pki import KUBELET_CLIENT
 from pilothouse.house.spec import ClusterSpec
 from pilothouse.machinery.client import Client
 
@@ -37,6 +38,14 @@ def dns_service(spec: ClusterSpec) -> Service:
     )
 
 
+def kubelet_client_binding() -> ClusterRoleBinding:
+    """The API server may ask kubelets for everything; upstream leaves this binding to whoever installs."""
+    subject = Subject(kind="User", api_group="rbac.authorization.k8s.io", name=KUBELET_CLIENT)
+    role = RoleRef(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name="system:kubelet-api-admin")
+    name = f"pilothouse:{KUBELET_CLIENT}"
+    return ClusterRoleBinding(metadata=ObjectMeta(name=name), role_ref=role, subjects=(subject,))
+
+
 def _roles() -> Sequence[Any]:
     """What cluster DNS may read."""
     read = ("get", "list", "watch")
@@ -54,7 +63,8 @@ def _roles() -> Sequence[Any]:
 
 
 async def cluster_objects(client: Client, spec: ClusterSpec) -> None:
-    """Make what is missing on a real cluster; a simulated one has no node that answers for names."""
+    """Make what is missing. A simulated cluster has no node that answers for names."""
+    await _ensure(client, kubelet_client_binding())
     if spec.runtime == "simulated":
         return
     for obj in (*_roles(), dns_service(spec)):

@@ -22,6 +22,7 @@ from pilothouse.kit.tasks import TaskScope
 from pilothouse.kubelet.kubelet import Kubelet
 from pilothouse.kubelet.options import NodeOptions
 from pilothouse.kubelet.place import DiskPlace
+from pilothouse.kubelet.server.auth import ApiReviews, KubeletAuth
 from pilothouse.kubelet.server.kubelet_host import KubeletHost
 from pilothouse.kubelet.server.server import KubeletServer
 from pilothouse.kubeproxy.backends.kernel import NftKernel
@@ -117,7 +118,8 @@ async def start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, scope: T
     )
     # A container that started before the Services are known would miss them in its environment for good.
     await services.wait_synced()
-    await _serve_kubelet(KubeletServer(KubeletHost(kubelet), clock), pki, options, scope)
+    auth = KubeletAuth(ApiReviews(own.client, member.name), clock)
+    await _serve_kubelet(KubeletServer(KubeletHost(kubelet), clock, auth), pki, options, scope)
     await kubelet.start()
     await service_proxy.wait_ready()
     await cluster_dns.wait_ready()

@@ -187,7 +187,7 @@ def leaves(spec: ClusterSpec) -> list[Leaf]:
     return [
         Leaf(API_SERVER, "kube-apiserver", hosts=server_hosts(spec)),
         Leaf(ADMIN, "kubernetes-admin", (MASTERS_GROUP,)),
-        Leaf(KUBELET_CLIENT, KUBELET_CLIENT, (MASTERS_GROUP,)),
+        Leaf(KUBELET_CLIENT, KUBELET_CLIENT),
         Leaf(PROXY, "system:kube-proxy"),
         Leaf(DNS, "pilothouse:cluster-dns"),
         *(leaf for node in spec.nodes for leaf in _node_leaves(spec, node)),

@@ -16,6 +16,7 @@ from pilothouse.house.spec import ClusterSpec, NodeSpec
 from pilothouse.kit import tls
 from pilothouse.kubelet.kubelet import Kubelet
 from pilothouse.kubelet.options import NodeOptions
+from pilothouse.kubelet.server.auth import ApiReviews, KubeletAuth
 from pilothouse.kubelet.server.kubelet_host import KubeletHost
 from pilothouse.kubelet.server.server import KubeletServer
 from pilothouse.kubelet.simulated import NoPlace, SimulatedHandlers
@@ -58,7 +59,8 @@ async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: 
         services=lambda: tuple(services.list()),
         actions=SimulatedHandlers(runtime, heart.clock),
     )
-    server = KubeletServer(KubeletHost(kubelet), heart.clock)
+    auth = KubeletAuth(ApiReviews(client, member.name), heart.clock)
+    server = KubeletServer(KubeletHost(kubelet), heart.clock, auth)
     pki = PKI(paths.pki)
     pair = node_server(member.name)
     context = tls.server_context(pki.pair(pair), pki.pair(AUTHORITY).certificate)

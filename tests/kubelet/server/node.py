@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import Container as ContainerSpec
 from pilothouse.api.types.core.v1 import Pod, PodSpec
 from pilothouse.api.types.meta.v1 import ObjectMeta
@@ -15,14 +16,48 @@ from pilothouse.kit import tls
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.http.client import ClientRequest, ClientResponse, dial, exchange
 from pilothouse.kubelet.podworker.state import PodState
+from pilothouse.kubelet.server.auth import KubeletAuth, ReviewFailed
 from pilothouse.kubelet.server.host import HeldPod
-from pilothouse.kubelet.server.server import API_SERVER, KubeletServer
-from pilothouse.seams.runtime import Container, ContainerState, Runtime, RuntimeFailure, Sandbox, SandboxState
+from pilothouse.kubelet.server.server import KubeletServer
+from pilothouse.seams.runtime import (
+    Container,
+    ContainerState,
+    FilesystemUsage,
+    Runtime,
+    RuntimeFailure,
+    Sandbox,
+    SandboxState,
+)
 from pilothouse.seams.streams import ExitStatus, StreamClosed
 from pilothouse.testing.http import AUTHORITY, NOW, SERVER_TLS
 
+API_SERVER = "kube-apiserver-kubelet-client"
 CLIENT = tls.client_context(AUTHORITY.certificate, AUTHORITY.issue_client(API_SERVER, now=NOW))
+NOBODY = tls.client_context(AUTHORITY.certificate)
 STRANGER = tls.client_context(AUTHORITY.certificate, AUTHORITY.issue_client("somebody", now=NOW))
+
+
+class Reviews:
+    """`alice`'s token is "alice-token"; the API server may do all, others what `granted` says."""
+
+    def __init__(self) -> None:
+        self.granted: set[tuple[str, str, str]] = set()
+        self.asked: list[tuple[str, ...]] = []
+        self.reachable = True
+
+    async def user_of(self, token: str) -> UserInfo | None:
+        self.asked.append(("token", token))
+        self._reach()
+        return UserInfo(username="alice", groups=("system:authenticated",)) if token == "alice-token" else None
+
+    async def allowed(self, user: UserInfo, verb: str, subresource: str) -> bool:
+        self.asked.append((user.username, verb, subresource))
+        self._reach()
+        return user.username == API_SERVER or (user.username, verb, subresource) in self.granted
+
+    def _reach(self) -> None:
+        if not self.reachable:
+            raise ReviewFailed("connection refused")
 
 
 class Pipe:
@@ -133,6 +168,9 @@ class PipeRuntime:
     async def container_stats(self) -> Sequence[Any]:
         return ()
 
+    async def filesystem(self) -> FilesystemUsage:
+        return FilesystemUsage("/", 1, 1)
+
 
 class Host:
     """One pod `p` in `default` with container `c`; another, `gone`, has ended and not begun again."""
@@ -166,8 +204,8 @@ class Host:
 
 
 class Node:
-    def __init__(self, host: Host, port: int) -> None:
-        self.host, self._port = host, port
+    def __init__(self, host: Host, port: int, reviews: Reviews) -> None:
+        self.host, self._port, self.reviews = host, port, reviews
 
     @contextlib.asynccontextmanager
     async def ask(
@@ -186,10 +224,11 @@ class Node:
 @contextlib.asynccontextmanager
 async def node(logs: Path) -> AsyncIterator[Node]:
     host = Host(logs)
-    server = KubeletServer(host, SystemClock())
+    reviews = Reviews()
+    server = KubeletServer(host, SystemClock(), KubeletAuth(reviews, SystemClock()))
     _, port = await server.listen("127.0.0.1", 0, SERVER_TLS)
     try:
-        yield Node(host, port)
+        yield Node(host, port, reviews)
     finally:
         await server.close()
         for session in host.pipes.sessions:

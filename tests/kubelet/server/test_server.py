@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kubelet.server.node import STRANGER, node
+from tests.kubelet.server.node import NOBODY, STRANGER, node
 
 LINES = b"".join(b"2026-01-01T00:00:0%d.5Z stdout F line %d\n" % (i, i) for i in range(5))
 
@@ -18,11 +18,31 @@ def logs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_only_the_api_server_is_answered(logs: Path) -> None:
+async def test_who_has_rights_is_answered(logs: Path) -> None:
     async with node(logs) as one:
         assert await one.get("/healthz") == (200, "ok")
         async with one.ask("/healthz", context=STRANGER) as response:
+            assert response.status == 403
+            expected = b"Forbidden (user=somebody, verb=get, resource=nodes, subresource(s)=[healthz proxy])\n"
+            assert await response.read(1000) == expected
+        async with one.ask("/healthz", context=NOBODY) as response:
             assert response.status == 401
+
+
+async def test_scrapers_show_tokens(logs: Path) -> None:
+    async with node(logs) as one:
+        one.reviews.granted |= {("alice", "get", "metrics"), ("alice", "get", "stats")}
+        for path, token, status in (
+            ("/metrics", "alice-token", 200),
+            ("/metrics/cadvisor", "alice-token", 200),
+            ("/stats/summary", "alice-token", 200),
+            ("/pods", "alice-token", 403),
+            ("/exec/default/p/c?command=x&output=1", "alice-token", 403),
+            ("/metrics", "forged", 401),
+        ):
+            header = (b"Authorization", b"Bearer " + token.encode())
+            async with one.ask(path, header, context=NOBODY) as response:
+                assert response.status == status, path
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """The kubelet's HTTPS server.
 
-    server = KubeletServer(host, clock, metrics)
+    server = KubeletServer(host, clock, KubeletAuth(ApiReviews(client, node), clock), metrics)
     port = (await server.listen_socket(bound, tls))[1]
 
-Only the API server may ask: whoever shows another certificate, or none, gets 401. Paths are the kubelet's own
+Every request is authenticated and authorized first (`auth`). Paths are the kubelet's own
 (`/containerLogs/NAMESPACE/POD/CONTAINER`), answers to refused requests plain text.
 """
 
@@ -13,23 +13,22 @@ import json
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qs, unquote
 
 from pilothouse.api.codec import json as codec
 from pilothouse.api.types.core.v1 import PodList
-from pilothouse.kit import tls
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.messages import Answer, Request, Response
 from pilothouse.kit.http.server import Server
 from pilothouse.kit.metrics import CONTENT_TYPE, Registry
 from pilothouse.kubelet.server import figures, logs
+from pilothouse.kubelet.server.auth import KubeletAuth
 from pilothouse.kubelet.server.host import Host, Refused, logged, pod_of
 from pilothouse.kubelet.server.streaming import ACCEPTED_HEADER, Streaming, Unnegotiable
 from pilothouse.seams.runtime import ContainerState, RuntimeFailure
 
 log = logging.getLogger(__name__)
-API_SERVER = "kube-apiserver-kubelet-client"
 PLAIN = b"text/plain; charset=utf-8"
 Query = Mapping[str, Sequence[str]]
 
@@ -37,14 +36,13 @@ Query = Mapping[str, Sequence[str]]
 class KubeletServer:
     """Serves one node's kubelet."""
 
-    def __init__(self, host: Host, clock: Clock, metrics: Registry | None = None, client: str = API_SERVER) -> None:
+    def __init__(self, host: Host, clock: Clock, auth: KubeletAuth, metrics: Registry | None = None) -> None:
         self._host = host
         self._clock = clock
         self._metrics = metrics or Registry()
         figures.declare(self._metrics, host)
-        self._client = client
+        self._auth = auth
         self._streaming = Streaming(host, clock)
-        self._known: dict[bytes, bool] = {}
         self._http = Server(self.handle, clock, name="kubelet-server")
 
     async def listen(self, address: str, port: int, context: ssl.SSLContext) -> tuple[str, int]:
@@ -57,28 +55,15 @@ class KubeletServer:
     async def close(self) -> None:
         await self._http.close()
 
-    def handle(self, request: Request) -> Answer | Awaitable[Answer]:
+    async def handle(self, request: Request) -> Answer:
         """The handler for the HTTP server."""
-        if not self._trusted(request.peer_certificate):
-            return _text(401, "Unauthorized")
-        return self._answer(request)
-
-    def _trusted(self, certificate: bytes | None) -> bool:
-        if certificate is None:
-            return False
-        known = self._known.get(certificate)
-        if known is None:
-            try:
-                known = tls.inspect(certificate).common_name == self._client
-            except tls.CertificateError:
-                known = False
-            if len(self._known) > 100:
-                self._known.clear()
-            self._known[certificate] = known
-        return known
-
-    async def _answer(self, request: Request) -> Answer:
         path, _, query = request.target.decode("latin-1").partition("?")
+        denied = await self._auth.decide(request, path)
+        if denied is not None:
+            return _text(denied.status, denied.text)
+        return await self._answer(request, path, query)
+
+    async def _answer(self, request: Request, path: str, query: str) -> Answer:
         parts = [unquote(part) for part in path.split("/") if part]
         try:
             return await self._route(request, parts, parse_qs(query, keep_blank_values=True))
