@@ -13,6 +13,7 @@ from pilothouse.apiserver.admission.plugins.certificates import (
     ClusterTrustBundleAttest,
 )
 from pilothouse.apiserver.admission.plugins.claim_resize import PersistentVolumeClaimResize
+from pilothouse.apiserver.admission.plugins.claim_status import ResourceClaimStatusAuthorization
 from pilothouse.apiserver.admission.plugins.default_ingress_class import DefaultIngressClass
 from pilothouse.apiserver.admission.plugins.default_storage_class import DefaultStorageClass
 from pilothouse.apiserver.admission.plugins.default_tolerations import DefaultTolerationSeconds
@@ -52,6 +53,7 @@ PLUGINS: Sequence[Factory] = (
     CertificateSubjectRestriction,
     DefaultIngressClass,
     PodTopologyLabels,
+    ResourceClaimStatusAuthorization,
     lambda s: EscalationCheck(s.authorizer, s.rbac),
     ResourceQuotaPlugin,
     UnservedFields,
