@@ -15,6 +15,7 @@ from pilothouse.api import scheme
 from pilothouse.api.errors import StatusError
 from pilothouse.api.facts import Resource
 from pilothouse.api.object import Object
+from pilothouse.api.types.autoscaling.v1 import Scale
 from pilothouse.api.types.meta.v1 import PartialObjectMetadata
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery.client import Client, ListPage, MetadataClient, Patch, TransportError, WatchEvent
@@ -235,6 +236,9 @@ class _TappedMetadata:
     async def delete_collection(self, resource: Resource, namespace: str = "") -> None:
         request = request_of(self._identity, "deletecollection", resource, namespace, "")
         await self._tap.carry_out(request, self._client.delete_collection(resource, namespace))
+
+    async def scale(self, resource: Resource, name: str, namespace: str) -> Scale:
+        return await self._client.scale(resource, name, namespace)
 
 
 def request_of(

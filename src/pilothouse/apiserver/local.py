@@ -16,6 +16,7 @@ from pilothouse.api.facts import Resource
 from pilothouse.api.object import Object
 from pilothouse.api.selectors import SelectorError, parse_fields
 from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.api.types.autoscaling.v1 import Scale
 from pilothouse.api.types.meta.v1 import DeleteOptions, ListOptions, PartialObjectMetadata, Preconditions
 from pilothouse.apiserver.authz.access import fields_of_text
 from pilothouse.apiserver.authz.interface import Access
@@ -252,14 +253,18 @@ class LocalClient:
                     raise
 
     async def get_subresource(self, kind: type[K], name: str, namespace: str, subresource: str, answer: type[A]) -> A:
-        endpoint = self.server.endpoints[kind]
-        self.authorize("get", endpoint, namespace, name, subresource)
-        rules = endpoint.registry.strategy.scale
-        if subresource != "scale" or rules is None:
+        if subresource != "scale":
             raise errors.bad_request(f"{subresource} cannot be read in the process")
-        found: Any = scale_of(rules, (await endpoint.registry.get(namespace, name)).obj)
+        found: Any = await self.scale(self.server.endpoints[kind], name, namespace)
         shown: A = found
         return shown
+
+    async def scale(self, endpoint: ResourceEndpoint, name: str, namespace: str) -> Scale:
+        self.authorize("get", endpoint, namespace, name, "scale")
+        rules = endpoint.registry.strategy.scale
+        if rules is None:
+            raise errors.not_found(endpoint.resource.group, endpoint.resource.resource, name)
+        return scale_of(rules, (await endpoint.registry.get(namespace, name)).obj)
 
     async def create_subresource(
         self, kind: type[K], name: str, namespace: str, subresource: str, body: Struct, answer: type[A]
@@ -347,6 +352,9 @@ class LocalMetadataClient:
 
     async def delete_collection(self, resource: Resource, namespace: str = "") -> None:
         await self._client.remove_all(self._endpoint(resource), namespace, ListOptions())
+
+    async def scale(self, resource: Resource, name: str, namespace: str) -> Scale:
+        return await self._client.scale(self._endpoint(resource), name, namespace)
 
 
 def _named(field_selector: str) -> str:

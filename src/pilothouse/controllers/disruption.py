@@ -8,15 +8,17 @@ from typing import Any
 
 import msgspec
 
+from pilothouse.api.errors import StatusError, qualified
 from pilothouse.api.selectors import SelectorError, of_object
 from pilothouse.api.time import format_time, parse_time
 from pilothouse.api.types.apps.v1 import Deployment, ReplicaSet, StatefulSet
 from pilothouse.api.types.core.v1 import Pod, ReplicationController
-from pilothouse.api.types.meta.v1 import Condition
+from pilothouse.api.types.meta.v1 import Condition, OwnerReference
 from pilothouse.api.types.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetStatus
 from pilothouse.controllers.environment import Environment
-from pilothouse.machinery.client import Client
+from pilothouse.machinery.client import CLIENT_ERRORS, Client
 from pilothouse.machinery.controller import Controller, Key, key_of, own_key
+from pilothouse.machinery.discovery import by_kind
 from pilothouse.machinery.events import NORMAL, WARNING
 from pilothouse.semantics import conditions
 from pilothouse.semantics.amounts import scaled
@@ -24,6 +26,7 @@ from pilothouse.semantics.ownership import controller_of
 from pilothouse.semantics.pods import is_ready, is_terminal
 
 IDENTITY = "disruption-controller"
+NOT_FOUND = 404
 ALLOWED = "DisruptionAllowed"
 EVICTION_SECONDS = 120.0
 """How long an eviction that was granted may take to show as a deletion."""
@@ -164,9 +167,9 @@ class _Shell:
             self.recorder.event(budget, NORMAL, "NoPods", "No matching pods found")
         again: float | None = None
         try:
-            scale = self._scale(budget, pods) if by_scale(budget) else len(pods)
+            scale = await self._scale(budget, pods, client) if by_scale(budget) else len(pods)
             status, again = decide(budget, pods, scale, now)
-        except ValueError as error:
+        except (ValueError, *CLIENT_ERRORS) as error:
             text = f"Failed to calculate the number of expected pods: {error}"
             self.recorder.event(budget, WARNING, "CalculateExpectedPodCountFailed", text)
             status = failed(budget, str(error), now)
@@ -175,8 +178,9 @@ class _Shell:
         if again is not None:
             self.controller.queue.add_after(key, again + 1.0)
 
-    def _scale(self, budget: PodDisruptionBudget, pods: Sequence[Pod]) -> int:
-        """The sum of the sizes of all controllers of these pods, each once."""
+    async def _scale(self, budget: PodDisruptionBudget, pods: Sequence[Pod], client: Client) -> int:
+        """The sum of the sizes of all controllers of these pods, each once. Raises ValueError for a pod without one,
+        and the client's errors."""
         sizes: dict[str, int] = {}
         unmanaged = False
         for pod in pods:
@@ -184,7 +188,12 @@ class _Shell:
             if reference is None:
                 unmanaged = True
             elif reference.uid not in sizes:
-                uid, size = self._size(pod.metadata.namespace, reference.kind, reference.name)
+                found = self._size(pod.metadata.namespace, reference)
+                if found is None:
+                    found = await _custom_size(pod.metadata.namespace, reference, client)
+                if found is None:
+                    raise ValueError(f'found no controllers for pod "{pod.metadata.name}"')
+                uid, size = found
                 sizes[reference.uid] = 0
                 sizes[uid] = size
         if unmanaged:
@@ -192,24 +201,41 @@ class _Shell:
             self.recorder.event(budget, WARNING, "UnmanagedPods", text)
         return sum(sizes.values())
 
-    def _size(self, namespace: str, kind: str, name: str) -> tuple[str, int]:
-        if kind == "ReplicaSet":
-            rs = self.replica_sets.get(name, namespace)
-            owner = controller_of(rs.metadata) if rs is not None else None
-            if owner is not None and owner.kind == "Deployment":
-                deployment = self.deployments.get(owner.name, namespace)
-                if deployment is not None:
-                    return deployment.metadata.uid, _replicas(deployment.spec.replicas)
-            if rs is not None:
-                return rs.metadata.uid, _replicas(rs.spec.replicas)
-        held: StatefulSet | ReplicationController | None = None
-        if kind == "StatefulSet":
-            held = self.stateful_sets.get(name, namespace)
-        elif kind == "ReplicationController":
-            held = self.replication_controllers.get(name, namespace)
-        if held is not None:
-            return held.metadata.uid, _replicas(held.spec.replicas)
-        raise ValueError(f"{kind} {namespace}/{name} is not there, or has no scale")
+    def _size(self, namespace: str, reference: OwnerReference) -> tuple[str, int] | None:
+        """Uid and size of a controller whose kind has a cache here; a Deployment stands for its ReplicaSets."""
+        group = reference.api_version.rpartition("/")[0]
+        held: ReplicaSet | StatefulSet | ReplicationController | None = None
+        if reference.kind == "ReplicaSet" and group in ("apps", "extensions"):
+            held = self.replica_sets.get(reference.name, namespace)
+        elif reference.kind == "StatefulSet" and group == "apps":
+            held = self.stateful_sets.get(reference.name, namespace)
+        elif reference.kind == "ReplicationController" and not group:
+            held = self.replication_controllers.get(reference.name, namespace)
+        if held is None or held.metadata.uid != reference.uid:
+            return None
+        owner = controller_of(held.metadata)
+        if isinstance(held, ReplicaSet) and owner is not None and owner.kind == "Deployment":
+            deployment = self.deployments.get(owner.name, namespace)
+            if deployment is None or deployment.metadata.uid != owner.uid:
+                return None
+            return deployment.metadata.uid, _replicas(deployment.spec.replicas)
+        return held.metadata.uid, _replicas(held.spec.replicas)
+
+
+async def _custom_size(namespace: str, reference: OwnerReference, client: Client) -> tuple[str, int] | None:
+    """Uid and size of any other controller, by its subresource `scale`; None if it is not there."""
+    resource = by_kind(await client.metadata.resources()).get((reference.api_version, reference.kind))
+    if resource is None:
+        raise ValueError(f'no matches for kind "{reference.kind}" in version "{reference.api_version}"')
+    if not any(s.name == "scale" and s.kind == "Scale" for s in resource.subresources):
+        raise ValueError(f"{qualified(resource.group, resource.resource)} does not implement the scale subresource")
+    try:
+        scale = await client.metadata.scale(resource, reference.name, namespace)
+    except StatusError as error:
+        if error.code == NOT_FOUND:
+            return None
+        raise
+    return (scale.metadata.uid, scale.spec.replicas) if scale.metadata.uid == reference.uid else None
 
 
 def _replicas(told: int | None) -> int:

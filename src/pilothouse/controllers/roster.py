@@ -15,7 +15,6 @@ from pilothouse.controllers import (
     namespace,
     node_ttl,
     pod_gc,
-    quota,
     replicas,
     root_ca,
     service_accounts,
@@ -31,6 +30,7 @@ from pilothouse.controllers.job import orphans as job_orphans
 from pilothouse.controllers.job import shell as job
 from pilothouse.controllers.job import ttl as job_ttl
 from pilothouse.controllers.nodes import eviction, lifecycle, ranges
+from pilothouse.controllers.quota import shell as quota
 from pilothouse.controllers.statefulset import shell as statefulset
 from pilothouse.controllers.volumes import binder, class_protection, ephemeral, protection
 from pilothouse.machinery.controller import Controller

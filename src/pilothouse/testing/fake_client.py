@@ -113,11 +113,9 @@ class FakeClient:
 
     async def get_subresource(self, kind: type[K], name: str, namespace: str, subresource: str, answer: type[A]) -> A:
         resource = resource_named(kind)
-        obj = self.cluster.find(resource, namespace, name)
         if subresource != "scale" or answer is not Scale:
             raise errors.not_found(resource.group, f"{resource.resource}/{subresource}", name)
-        spec, status = ScaleSpec(replicas=obj.spec.replicas or 0), ScaleStatus(replicas=obj.status.replicas)
-        return cast(A, Scale(metadata=obj.metadata, spec=spec, status=status))
+        return cast(A, await self._metadata.scale(resource, name, namespace))
 
     async def create_subresource(
         self, kind: type[K], name: str, namespace: str, subresource: str, body: Struct, answer: type[A]
@@ -184,6 +182,13 @@ class FakeMetadataClient:
         self.cluster.react("deletecollection", resource, namespace, "")
         for obj in list(self.cluster.select(resource, namespace, "", "")):
             self.cluster.delete(resource, obj.metadata.namespace, obj.metadata.name, _options())
+
+    async def scale(self, resource: Resource, name: str, namespace: str) -> Scale:
+        if not any(s.name == "scale" for s in resource.subresources):
+            raise errors.not_found(resource.group, f"{resource.resource}/scale", name)
+        obj = self.cluster.find(resource, namespace, name)
+        spec, status = ScaleSpec(replicas=obj.spec.replicas or 0), ScaleStatus(replicas=obj.status.replicas)
+        return Scale(metadata=obj.metadata, spec=spec, status=status)
 
 
 def partial(obj: Any) -> PartialObjectMetadata:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -40,6 +40,14 @@ class Attributes:
     warnings: list[str] = field(default_factory=list)
     """Sent to the client, each once."""
     audit_annotations: dict[str, str] = field(default_factory=dict)
+    ended: Callable[[], None] | None = None
+    """Set by a plugin that must know when the write was stored or refused; called once."""
+
+    def end(self) -> None:
+        """The write was stored or refused."""
+        ended, self.ended = self.ended, None
+        if ended is not None:
+            ended()
 
     def warn(self, text: str) -> None:
         if text not in self.warnings:

@@ -58,7 +58,7 @@ class Creator:
         write = desk.write(call)
         obj = writing.system_metadata(obj, write.now, self._s.chance)
         obj, hook = await desk.begin_create(obj, write)
-        with settling(hook, call.dry_run):
+        with settling(hook, attributes):
             checked = partial(writing.before_create, desk.rules[call.api_version], obj, write, call.sent)
             obj, warnings = await aside(call.size, checked)
             attributes.obj, attributes.name = obj, obj.metadata.name

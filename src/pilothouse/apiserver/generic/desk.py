@@ -162,13 +162,15 @@ class Desk:
 
 
 @contextmanager
-def settling(hook: WriteHook, dry_run: bool) -> Iterator[None]:
-    """Commit the side effects of a write when the block ends well; take them back if it fails, or was a dry run."""
+def settling(hook: WriteHook, attributes: Attributes) -> Iterator[None]:
+    """Commit the side effects of a write when the block ends well; take them back if it fails, or was a dry run.
+    Admission hears of the end."""
     done = False
     try:
         yield
-        done = not dry_run
+        done = not attributes.dry_run
     finally:
+        attributes.end()
         if done:
             hook.commit()
         else:

@@ -124,7 +124,7 @@ class Updater:
         new, warning = writing.distinct_owners(attributes.obj, after_admission=True)
         call.warn(warning)
         new, hook = await desk.begin_update(self._expected(new, old), old, write)
-        with settling(hook, call.dry_run):
+        with settling(hook, attributes):
             strategy, rules = desk.rules[call.api_version], self._rules(call.subresource)
             checked = partial(writing.before_update, strategy, new, old, write, rules, call.sent)
             new, warnings = await aside(call.size, checked)

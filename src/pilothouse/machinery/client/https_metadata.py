@@ -9,8 +9,9 @@ from typing import Any, TypeVar, cast
 
 from msgspec import Struct
 
-from pilothouse.api.facts import Resource
-from pilothouse.api.types.apidiscovery.v2 import APIGroupDiscoveryList, APIResourceDiscovery
+from pilothouse.api.facts import Resource, Subresource
+from pilothouse.api.types.apidiscovery.v2 import APIGroupDiscoveryList, APIResourceDiscovery, APISubresourceDiscovery
+from pilothouse.api.types.autoscaling.v1 import Scale
 from pilothouse.api.types.meta.v1 import PartialObjectMetadata, PartialObjectMetadataList
 from pilothouse.machinery.client import wire
 from pilothouse.machinery.client.connection import Connection, decoded, watch_events
@@ -41,7 +42,14 @@ def _resource(group: str, version: str, told: APIResourceDiscovery) -> Resource:
         told.singular_resource,
         told.scope == "Namespaced",
         tuple(told.verbs or ()),
+        subresources=tuple(map(_subresource, told.subresources)),
     )
+
+
+def _subresource(told: APISubresourceDiscovery) -> Subresource:
+    kind = told.response_kind
+    names = (kind.kind, kind.group, kind.version) if kind is not None else ("", "", "")
+    return Subresource(told.subresource, *names, tuple(told.verbs or ()))
 
 
 class HTTPSMetadataClient:
@@ -121,3 +129,7 @@ class HTTPSMetadataClient:
 
     async def delete_collection(self, resource: Resource, namespace: str = "") -> None:
         await self._connection.request("DELETE", wire.path_of(resource, namespace))
+
+    async def scale(self, resource: Resource, name: str, namespace: str) -> Scale:
+        path = wire.path_of(resource, namespace, name, "scale")
+        return await self._send(Scale, "GET", path, headers={"Accept": wire.JSON})

@@ -16,6 +16,7 @@ from msgspec import Struct
 from pilothouse.api.errors import StatusError
 from pilothouse.api.facts import Resource
 from pilothouse.api.object import Object
+from pilothouse.api.types.autoscaling.v1 import Scale
 from pilothouse.api.types.meta.v1 import PartialObjectMetadata
 
 K = TypeVar("K", bound=Object)
@@ -111,6 +112,10 @@ class MetadataClient(Protocol):
     ) -> None: ...
 
     async def delete_collection(self, resource: Resource, namespace: str = "") -> None: ...
+
+    async def scale(self, resource: Resource, name: str, namespace: str) -> Scale:
+        """The object's subresource `scale`; NotFound (404) also where the resource has none."""
+        ...
 
 
 class Client(Protocol):

@@ -12,16 +12,20 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from pilothouse.api.errors import StatusError
+from pilothouse.api.errors import StatusError, conflict
 from pilothouse.api.quantity import ZERO, Quantity
 from pilothouse.api.scheme import BY_RESOURCE
 from pilothouse.api.types.core.v1 import Container, Pod, ResourceQuota
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused
 from pilothouse.apiserver.admission.surroundings import Surroundings
+from pilothouse.apiserver.admission.under_way import UnderWay
 from pilothouse.semantics import quota as counting
 
 _ATTEMPTS = 5
+_PATIENCE = 10.0
+_RECOUNT = ("", "resourcequotas", "status", "UPDATE")
+_OURSELVES = "system:apiserver"
 _UNCOUNTED = frozenset({"namespaces", "events", "bindings"})
 _MAY_GROW = frozenset({("", "services"), ("", "persistentvolumeclaims")})
 _DEMANDED = frozenset({"cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"})
@@ -40,10 +44,13 @@ class ResourceQuotaPlugin:
         self._clock = surroundings.clock
         # One at a time for each namespace: what is checked together must be charged together.
         self._locks: dict[str, asyncio.Lock] = {}
+        self._under_way = UnderWay()
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
         if resource in _UNCOUNTED or operation not in ("CREATE", "UPDATE"):
             return False
+        if (group, resource, subresource, operation) == _RECOUNT:
+            return True
         if subresource:
             return (group, resource, subresource, operation) == ("", "pods", "resize", "UPDATE")
         return operation == "CREATE" or (group, resource) in _MAY_GROW
@@ -51,10 +58,28 @@ class ResourceQuotaPlugin:
     async def validate(self, attributes: Attributes) -> None:
         """Raises StatusError 403."""
         a = attributes
-        if not a.namespace or not self._reader.list(ResourceQuota, a.namespace):
+        if not a.namespace:
+            return
+        if a.subresource == "status":
+            await self._settled(a)
+            return
+        a.ended = self._under_way.begin(a.namespace)
+        if not self._reader.list(ResourceQuota, a.namespace):
             return
         async with self._locks.setdefault(a.namespace, asyncio.Lock()):
             await self._charge(a)
+
+    async def _settled(self, a: Attributes) -> None:
+        """Let a status in only when all that was charged to the quota before is in the store, or was refused. So
+        whoever writes the status back unchanged, then counts, then writes the sum over that same state, misses
+        nothing: what is charged in between changes the state, and the last write meets a conflict."""
+        if a.user.username == _OURSELVES:
+            return
+        try:
+            async with self._clock.timeout(_PATIENCE):
+                await self._under_way.settled(a.namespace)
+        except TimeoutError:
+            raise conflict("", "resourcequotas", a.name, "objects are still being created; please try again") from None
 
     async def _charge(self, a: Attributes) -> None:
         delta = self._delta(a)

@@ -1,0 +1,1 @@
+"""The status of ResourceQuotas: what their namespaces use."""
