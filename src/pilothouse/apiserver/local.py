@@ -255,16 +255,9 @@ class LocalClient:
     async def get_subresource(self, kind: type[K], name: str, namespace: str, subresource: str, answer: type[A]) -> A:
         if subresource != "scale":
             raise errors.bad_request(f"{subresource} cannot be read in the process")
-        found: Any = await self.scale(self.server.endpoints[kind], name, namespace)
+        found: Any = await _scale(self, self.server.endpoints[kind], name, namespace)
         shown: A = found
         return shown
-
-    async def scale(self, endpoint: ResourceEndpoint, name: str, namespace: str) -> Scale:
-        self.authorize("get", endpoint, namespace, name, "scale")
-        rules = endpoint.registry.strategy.scale
-        if rules is None:
-            raise errors.not_found(endpoint.resource.group, endpoint.resource.resource, name)
-        return scale_of(rules, (await endpoint.registry.get(namespace, name)).obj)
 
     async def create_subresource(
         self, kind: type[K], name: str, namespace: str, subresource: str, body: Struct, answer: type[A]
@@ -354,7 +347,7 @@ class LocalMetadataClient:
         await self._client.remove_all(self._endpoint(resource), namespace, ListOptions())
 
     async def scale(self, resource: Resource, name: str, namespace: str) -> Scale:
-        return await self._client.scale(self._endpoint(resource), name, namespace)
+        return await _scale(self._client, self._endpoint(resource), name, namespace)
 
 
 def _named(field_selector: str) -> str:
@@ -374,6 +367,14 @@ async def _ask(server: ApiServer, user: UserInfo, obj: K) -> K:
     found: Any = await server.action(r, "").run(obj, call)
     answer: K = found
     return answer
+
+
+async def _scale(client: LocalClient, endpoint: ResourceEndpoint, name: str, namespace: str) -> Scale:
+    client.authorize("get", endpoint, namespace, name, "scale")
+    rules = endpoint.registry.strategy.scale
+    if rules is None:
+        raise errors.not_found(endpoint.resource.group, endpoint.resource.resource, name)
+    return scale_of(rules, (await endpoint.registry.get(namespace, name)).obj)
 
 
 def _typed(endpoint: ResourceEndpoint, item: Stored, kind: type[K]) -> K:
