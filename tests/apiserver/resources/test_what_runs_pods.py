@@ -6,6 +6,12 @@ from typing import Any
 
 import pytest
 
+from pilothouse.api.types.apps.v1 import (
+    RollingUpdateStatefulSetStrategy,
+    StatefulSet,
+    StatefulSetSpec,
+    StatefulSetUpdateStrategy,
+)
 from pilothouse.apiserver.resources.apps import daemonset, deployment, replicaset, statefulset
 from pilothouse.apiserver.resources.batch import cronjob, job
 from tests.apiserver.resources.asking import Body, merged, refused, refused_change
@@ -272,3 +278,15 @@ def test_the_name_of_a_cron_job_is_told_last() -> None:
         "spec.startingDeadlineSeconds: Invalid value: -1: must be greater than or equal to 0",
         f'metadata.name: Invalid value: "{name}": must be no more than 52 characters',
     ]
+
+
+def test_max_unavailable_of_a_stateful_set_is_dropped_while_its_gate_is_off() -> None:
+    def rolling(limit: int | None) -> StatefulSet:
+        strategy = StatefulSetUpdateStrategy(
+            type="RollingUpdate", rolling_update=RollingUpdateStatefulSetStrategy(partition=1, max_unavailable=limit)
+        )
+        return StatefulSet(spec=StatefulSetSpec(update_strategy=strategy))
+
+    assert statefulset.without_gated(rolling(2), None) == rolling(None)
+    assert statefulset.without_gated(rolling(2), rolling(None)) == rolling(None)
+    assert statefulset.without_gated(rolling(2), rolling(3)) == rolling(2)

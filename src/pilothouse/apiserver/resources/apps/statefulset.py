@@ -81,6 +81,18 @@ _FORBIDDEN = (
 )
 
 
+def without_gated(new: StatefulSet, old: StatefulSet | None) -> StatefulSet:
+    """Without `maxUnavailable`, whose feature gate (MaxUnavailableStatefulSet) is off, unless it was there before."""
+    rolling = new.spec.update_strategy.rolling_update
+    before = old.spec.update_strategy.rolling_update if old is not None else None
+    if rolling is None or rolling.max_unavailable is None:
+        return new
+    if before is not None and before.max_unavailable is not None:
+        return new
+    strategy = replace(new.spec.update_strategy, rolling_update=replace(rolling, max_unavailable=None))
+    return replace(new, spec=replace(new.spec, update_strategy=strategy))
+
+
 def _strategy_errors(found: StatefulSetUpdateStrategy) -> FieldErrors:
     path, rolling = "spec.updateStrategy", found.rolling_update
     if not found.type:
@@ -240,8 +252,8 @@ STRATEGY = Strategy(
     name=dns_label,
     defaults=defaults,
     generation=("spec",),
-    prepare_create=lambda obj, write: gated.of_template(obj),
-    prepare_update=lambda new, old, write: gated.of_template(new),
+    prepare_create=lambda obj, write: gated.of_template(without_gated(obj, None)),
+    prepare_update=lambda new, old, write: gated.of_template(without_gated(new, old)),
     validate=validate,
     warnings=warn,
     warnings_update=warn_update,
