@@ -11,6 +11,7 @@ from pilothouse.api.types.batch.v1 import (
     JobSpec,
     PodFailurePolicy,
     PodFailurePolicyOnExitCodesRequirement,
+    PodFailurePolicyOnPodConditionsPattern,
     PodFailurePolicyRule,
     SuccessPolicy,
     SuccessPolicyRule,
@@ -30,7 +31,7 @@ from pilothouse.controllers.job import indexes
 from pilothouse.controllers.job.backoff import Failures, finished_at
 from pilothouse.controllers.job.failures import COUNTED, IGNORED, counted_failures
 from pilothouse.controllers.job.tally import FINALIZER
-from pilothouse.controllers.pod_control import with_spec
+from pilothouse.controllers.pod_control import with_meta, with_spec
 from pilothouse.semantics.conditions import find
 from pilothouse.testing.clock import VirtualClock
 from tests.controllers.world import World, untouched, world
@@ -340,6 +341,118 @@ async def test_pods_of_a_deleted_job_are_freed(clock: VirtualClock) -> None:
         await w.client.delete(Job, "work", "ns", propagation_policy="Background")
         await w.rest()
         assert not await w.all(Pod)
+
+
+async def test_only_failed_pods_are_replaced_if_the_policy_says_so(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await w.client.create(job(backoff_limit=6, pod_replacement_policy="Failed"))
+        await w.rest()
+        (first,) = await w.all(Pod)
+        await w.bind(first, "n")
+        await w.status(first, phase="Running")
+        await w.client.delete(Pod, first.metadata.name, "ns")
+        await clock.advance(30)
+        assert [p.metadata.name for p in await w.all(Pod)] == [first.metadata.name]
+        status = (await get(w)).status
+        assert (status.active, status.terminating, status.failed) == (0, 1, 0)
+        await w.status(first, phase="Failed")
+        await clock.advance(12)
+        assert (await get(w)).status.failed == 1
+        assert len([p for p in await w.all(Pod) if untouched(p)]) == 1
+
+
+async def test_a_pod_that_is_deleted_counts_as_failed_at_once_otherwise(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await w.client.create(job(backoff_limit=6))
+        await w.rest()
+        (first,) = await w.all(Pod)
+        await w.bind(first, "n")
+        await w.status(first, phase="Running")
+        await w.client.delete(Pod, first.metadata.name, "ns")
+        await clock.advance(45)
+        assert (await get(w)).status.failed == 1
+        assert len([p for p in await w.all(Pod) if untouched(p)]) == 1
+
+
+async def test_failures_by_disruption_can_be_ignored(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        pattern = PodFailurePolicyOnPodConditionsPattern(type="DisruptionTarget", status="True")
+        rules = (PodFailurePolicyRule(action="Ignore", on_pod_conditions=(pattern,)),)
+        await w.client.create(job(backoff_limit=0, pod_failure_policy=PodFailurePolicy(rules=rules)))
+        await w.rest()
+        (first,) = await w.all(Pod)
+        await w.status(first, phase="Failed", conditions=(PodCondition(type="DisruptionTarget", status="True"),))
+        await clock.advance(12)
+        await end(w, "Succeeded")
+        await w.rest()
+        found = await get(w)
+        assert "Complete" in told(found)
+        assert (found.status.failed, found.status.succeeded) == (0, 1)
+
+
+async def test_too_many_failed_indexes_end_the_job(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        spec = {**INDEXED, "completions": 4, "parallelism": 4}
+        await w.client.create(job(**spec, backoff_limit_per_index=0, max_failed_indexes=1))
+        await w.rest()
+        await fail(w, (await running(w, 0))[0])
+        assert told(await get(w)) == {}
+        await fail(w, (await running(w, 1))[0])
+        found = await get(w)
+        assert told(found) == {"FailureTarget": "MaxFailedIndexesExceeded", "Failed": "MaxFailedIndexesExceeded"}
+        assert (found.status.failed_indexes, found.status.failed, found.status.active) == ("0,1", 4, 0)
+
+
+async def test_an_action_fails_its_index_at_once(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        codes = PodFailurePolicyOnExitCodesRequirement(operator="In", values=(3,))
+        policy = PodFailurePolicy(rules=(PodFailurePolicyRule(action="FailIndex", on_exit_codes=codes),))
+        await w.client.create(job(**INDEXED, backoff_limit_per_index=5, pod_failure_policy=policy))
+        await w.rest()
+        await fail(w, (await running(w, 0))[0], code=3)
+        await w.status((await running(w, 1))[0], phase="Succeeded")
+        await w.rest()
+        found = await get(w)
+        assert (found.status.failed_indexes, found.status.completed_indexes) == ("0", "1")
+        assert told(found)["Failed"] == "FailedIndexes"
+
+
+async def test_an_indexed_job_grows_and_shrinks(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await w.client.create(job(**{**INDEXED, "completions": 3, "parallelism": 3}))
+        await w.rest()
+        await w.status((await running(w, 2))[0], phase="Succeeded")
+        await w.rest()
+        assert (await get(w)).status.completed_indexes == "2"
+        await w.client.update(with_spec(await get(w), completions=2, parallelism=2))
+        await w.rest()
+        status = (await get(w)).status
+        assert (status.completed_indexes, status.succeeded, status.active) == ("", 0, 2)
+        await w.client.update(with_spec(await get(w), completions=4, parallelism=4))
+        await w.rest()
+        active = sorted(indexes.index_of(p) for p in await w.all(Pod) if untouched(p))
+        assert active == [0, 1, 2, 3]
+
+
+async def test_pods_with_an_index_nobody_wants_go(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await w.client.create(job(**{**INDEXED, "completions": 3, "parallelism": 3}))
+        await w.rest()
+        await w.client.update(with_spec(await get(w), completions=1, parallelism=1))
+        await w.rest()
+        assert [indexes.index_of(p) for p in await w.all(Pod)] == [0]
+
+
+async def test_adopts_orphans_and_tracks_them(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        made = await w.client.create(job())
+        await w.rest()
+        (mine,) = await w.all(Pod)
+        await w.client.update(with_meta(mine, owner_references=()))
+        await w.rest()
+        (again,) = await w.all(Pod)
+        assert [r.uid for r in again.metadata.owner_references] == [made.metadata.uid]
+        assert FINALIZER in again.metadata.finalizers
 
 
 def pod(number: int = 0, **meta: object) -> Pod:

@@ -41,7 +41,8 @@ def build(env: Environment) -> Controller[Key]:
     async def reconcile(key: Key, client: Client) -> None:
         pod = pods.get(key[1], key[0])
         if pod is not None and orphaned(pod, job_of(pod)):
-            await free(client, [pod])
+            # A Job may adopt it at this very moment, and then needs the finalizer.
+            await free(client, [pod], unchanged=True)
 
     def pod_changed(old: Pod | None, new: Pod | None) -> Iterable[Key]:
         if new is not None and tracked(new) and orphaned(new, job_of(new)):

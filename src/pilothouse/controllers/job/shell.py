@@ -27,15 +27,16 @@ NOT_FOUND, INVALID = 404, 422
 replace = msgspec.structs.replace
 
 
-async def free(client: Client, pods: Sequence[Pod]) -> None:
-    """Take the tracking finalizer from these pods."""
-    results = await asyncio.gather(*(_free_one(client, pod) for pod in pods), return_exceptions=True)
+async def free(client: Client, pods: Sequence[Pod], *, unchanged: bool = False) -> None:
+    """Take the tracking finalizer from these pods; `unchanged`: only if they are still as they are here, else raises
+    StatusError."""
+    results = await asyncio.gather(*(_free_one(client, pod, unchanged) for pod in pods), return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result
 
 
-async def _free_one(client: Client, pod: Pod) -> None:
+async def _free_one(client: Client, pod: Pod, unchanged: bool) -> None:
     meta = pod.metadata
     at = meta.finalizers.index(FINALIZER)
     operations = [
@@ -43,6 +44,8 @@ async def _free_one(client: Client, pod: Pod) -> None:
         {"op": "test", "path": f"/metadata/finalizers/{at}", "value": FINALIZER},
         {"op": "remove", "path": f"/metadata/finalizers/{at}"},
     ]
+    if unchanged:
+        operations.insert(0, {"op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version})
     try:
         await client.patch(Pod, meta.name, meta.namespace, JSONPatch(operations))
     except StatusError as error:
