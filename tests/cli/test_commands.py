@@ -43,6 +43,9 @@ class FakeHouse:
     def names(self) -> Sequence[str]:
         return ["dev", "other"]
 
+    def rotate_encryption_key(self, name: str, progress: Progress) -> None:
+        self.asked.append(f"rotate {name}")
+
     def kubeconfig(self, name: str) -> str:
         return "kind: Config\n"
 

@@ -75,6 +75,11 @@ def parser() -> Parser:
         help="real containers, or simulated pods in one process (new cluster: containerd)",
     )
     up.add_argument("--audit-policy", metavar="FILE", help="keep an audit log, as this policy (audit.k8s.io/v1) says")
+    up.add_argument(
+        "--encryption-config",
+        metavar="FILE",
+        help="encrypt in the store what this configuration (apiserver.config.k8s.io/v1) names (default: Secrets)",
+    )
     up.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="debug logs every request")
     up.add_argument("--log-format", choices=("text", "json"), help="how the processes write their logs")
     up.add_argument("-q", "--quiet", action="store_true", help="print errors only")
@@ -102,6 +107,10 @@ def parser() -> Parser:
 
     logs = _with_name(commands.add_parser("logs", help="logs of the control plane and the nodes"))
     logs.add_argument("component", nargs="?", metavar="COMPONENT", help="control-plane or a node (default: all)")
+
+    encryption = commands.add_parser("encryption", help="the keys that Secrets are encrypted with in the store")
+    actions = encryption.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+    _with_name(actions.add_parser("rotate", help="make a new key, and encrypt everything anew with it"))
 
     completion = commands.add_parser("completion", help="print a completion script for a shell")
     completion.add_argument("shell", choices=("bash", "zsh", "fish"))

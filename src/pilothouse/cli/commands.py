@@ -34,7 +34,8 @@ def _print_status(status: ClusterStatus) -> None:
 def _up(house: House, args: argparse.Namespace) -> int:
     progress = LineProgress(sys.stderr, quiet=args.quiet)
     policy = pathlib.Path(args.audit_policy) if args.audit_policy is not None else None
-    request = UpRequest(args.name, args.nodes, args.runtime, policy, args.log_level, args.log_format)
+    encryption = pathlib.Path(args.encryption_config) if args.encryption_config is not None else None
+    request = UpRequest(args.name, args.nodes, args.runtime, policy, encryption, args.log_level, args.log_format)
     status = house.up(request, progress)
     if args.output == "json":
         print(json.dumps(_as_json(status)))
@@ -97,6 +98,12 @@ def _logs(house: House, args: argparse.Namespace) -> int:
     return 0
 
 
+def _encryption(house: House, args: argparse.Namespace) -> int:
+    house.rotate_encryption_key(args.name, LineProgress(sys.stderr))
+    print(f"cluster {args.name} encrypts with a new key")
+    return 0
+
+
 def _completion(house: House, args: argparse.Namespace) -> int:
     print(completion.SHELLS[args.shell](parser()), end="")
     return 0
@@ -110,6 +117,7 @@ COMMANDS: dict[str, Callable[[House, argparse.Namespace], int]] = {
     "doctor": _doctor,
     "image": _image,
     "logs": _logs,
+    "encryption": _encryption,
     "completion": _completion,
 }
 

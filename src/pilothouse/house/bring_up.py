@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pilothouse.house import kubeconfig, members, observe
+from pilothouse.house import encryption, kubeconfig, members, observe
 from pilothouse.house import spec as specs
 from pilothouse.house.daemon import Daemon, stop_all, wait_all_ready
 from pilothouse.house.logging import same_logging
@@ -46,9 +46,12 @@ class BringUp:
     wanted: ClusterSpec
     clock: Clock
     progress: Progress
+    encryption: str | None = None
+    """The text of an EncryptionConfiguration that is asked for; None keeps what there is."""
     started: list[Daemon] = field(default_factory=list)
     mark: KubeconfigMark | None = None
     renewed: set[str] = field(default_factory=set)
+    old_keys: str | None = None
 
     def run(self, fail_after: str = "") -> None:
         """Do it, or leave everything as it was and raise HouseError."""
@@ -63,6 +66,7 @@ class BringUp:
         steps = [
             Step("write down the cluster", self._write_spec, self._unwrite_spec),
             Step("make certificates", self._make_certificates, self._nothing_if_kept(self.paths.pki)),
+            Step("make the encryption key", self._make_encryption_key, self._restore_encryption_key),
         ]
         if self._surplus():
             steps.append(Step(f"remove {_nodes(len(self._surplus()))}", self._remove_surplus))
@@ -101,6 +105,21 @@ class BringUp:
             if pair.reason not in ("", "missing"):
                 self.progress.note(f"made {pair.name} anew: {pair.reason}")
         return bool(made)
+
+    # Encryption at rest. A file that is lost is never replaced: nobody could read the store any more.
+
+    def _make_encryption_key(self) -> bool:
+        known = self.existing is not None and self.existing.encrypted and self.paths.store.exists()
+        self.old_keys = encryption.read(self.paths) if known else None
+        text = self.encryption if self.encryption is not None else self.old_keys or encryption.begun()
+        if text == self.old_keys:
+            return False
+        encryption.write(self.paths, text)
+        return True
+
+    def _restore_encryption_key(self) -> None:
+        if self.old_keys is not None:
+            encryption.write(self.paths, self.old_keys)
 
     # Nodes that the cluster has and shall not have any more.
 
@@ -159,7 +178,8 @@ class BringUp:
         shown = {API_SERVER, KUBELET_CLIENT, ACCOUNT_KEY}
         if self.wanted.runtime == "simulated":
             shown |= {node_server(node.name) for node in self.wanted.nodes}
-        if self.renewed & shown or not same_logging(self.existing, self.wanted):
+        new_keys = encryption.read(self.paths) != self.old_keys
+        if new_keys or self.renewed & shown or not same_logging(self.existing, self.wanted):
             return True
         return self.existing.nodes != self.wanted.nodes and self.wanted.runtime == "simulated"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import yaml
 
-from pilothouse.house import doctor, kubeconfig, observe
+from pilothouse.house import doctor, encryption, kubeconfig, observe
 from pilothouse.house import spec as specs
 from pilothouse.house.addresses import FIRST_PORT, choose_networks, free_port, own_address
 from pilothouse.house.bring_up import BringUp
@@ -39,15 +39,23 @@ class Clusters:
         with self._claimed(paths):
             existing = specs.load(paths)
             wanted = self._wanted(request, existing)
+            keys = _encryption_asked_for(request)
             doctor.require(wanted.runtime)
-            self._bring_up(paths, existing, wanted, progress)
+            self._bring_up(paths, existing, wanted, progress, keys)
         return self.status(request.name)
 
-    def _bring_up(self, paths: Paths, existing: ClusterSpec | None, wanted: ClusterSpec, progress: Progress) -> None:
+    def _bring_up(
+        self,
+        paths: Paths,
+        existing: ClusterSpec | None,
+        wanted: ClusterSpec,
+        progress: Progress,
+        keys: str | None = None,
+    ) -> None:
         """A new cluster whose port somebody takes in the meantime gets another one."""
         for tries_left in (2, 1, 0):
             try:
-                BringUp(paths, existing, wanted, self._clock, progress).run(self._fail_after)
+                BringUp(paths, existing, wanted, self._clock, progress, keys).run(self._fail_after)
                 return
             except HouseError as error:
                 if "already in use" not in str(error):
@@ -68,7 +76,7 @@ class Clusters:
                     f"take it down first (pilothouse down --name {request.name}), or use another --name",
                 )
             count = len(existing.nodes) if request.nodes is None else request.nodes
-            return logging_as_asked(msgspec.structs.replace(existing, nodes=_nodes(count)), request)
+            return logging_as_asked(msgspec.structs.replace(existing, nodes=_nodes(count), encrypted=True), request)
         others = [found for name in self.names() if (found := specs.load(Paths.of(name)))]
         runtime: RuntimeKind = request.runtime or "containerd"
         if runtime == "containerd":
@@ -84,6 +92,7 @@ class Clusters:
             node_subnet=subnet,
             pod_cidr=pods,
             nodes=_nodes(1 if request.nodes is None else request.nodes),
+            encrypted=True,
         )
         address = spec.gateway if runtime == "containerd" else own_address()
         return logging_as_asked(msgspec.structs.replace(spec, advertise_address=address), request)
@@ -111,6 +120,12 @@ class Clusters:
             known = ", ".join(self.names()) or "none"
             raise HouseError(f"there is no cluster {name} (known: {known})", f"pilothouse up --name {name} makes one")
         return paths, spec
+
+    def rotate_encryption_key(self, name: str, progress: Progress) -> None:
+        paths, spec = self._existing(name)
+        with self._claimed(paths):
+            keys = encryption.rotated(encryption.read(paths), str(paths.encryption))
+            self._bring_up(paths, spec, spec, progress, keys)
 
     def kubeconfig(self, name: str) -> str:
         paths, spec = self._existing(name)
@@ -176,6 +191,18 @@ class Clusters:
                     for directory in (paths.run.parent, paths.state.parent):
                         with contextlib.suppress(OSError):
                             directory.rmdir()  # the last cluster leaves no empty house behind
+
+
+def _encryption_asked_for(request: UpRequest) -> str | None:
+    """The text of the configuration that `up` was given. Raises HouseError for one that cannot be used."""
+    if request.encryption is None:
+        return None
+    try:
+        text = request.encryption.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HouseError(f"cannot read the encryption configuration: {error}") from None
+    encryption.checked(text, str(request.encryption))
+    return text
 
 
 def _nodes(count: int) -> tuple[NodeSpec, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections.abc import Sequence
 from functools import partial
 
 from pilothouse.api.types.authentication.v1 import UserInfo
@@ -17,6 +18,7 @@ from pilothouse.apiserver.server import ApiServer, Parts
 from pilothouse.apiserver.streaming.nodes import SecureKubelets
 from pilothouse.controllers import account_tokens, roster
 from pilothouse.controllers.environment import Environment, Settings
+from pilothouse.house import encryption
 from pilothouse.house.bootstrap import cluster_objects
 from pilothouse.house.heart import AUTHENTICATED, CONTROLLER_MANAGER, MASTER, SCHEDULER, Heart
 from pilothouse.house.logging import audit_of
@@ -35,7 +37,11 @@ from pilothouse.machinery.events import Recorder
 from pilothouse.machinery.informer import Informers
 from pilothouse.scheduler import metrics as scheduler_metrics
 from pilothouse.scheduler.runner import Scheduler
+from pilothouse.seams.house import HouseError
+from pilothouse.store import sqlite_file
 from pilothouse.store.compactor import compact_for_ever
+from pilothouse.store.encryption import keycheck
+from pilothouse.store.encryption.encrypted import EncryptedStore, Rule
 from pilothouse.store.sqlite import SQLiteStore
 
 log = logging.getLogger(__name__)
@@ -56,8 +62,11 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
     """Bring everything up in `scope`; returns once requests are answered and the `default` account exists."""
     clock, chance = SystemClock(), Chance()
     pki = PKI(paths.pki)
-    store = await SQLiteStore.open(paths.store)
-    scope.spawn(_closing(store), "store")
+    engine = await SQLiteStore.open(paths.store)
+    scope.spawn(_closing(engine), "store")
+    rules = encryption.rules(paths)
+    await _check_keys(paths, engine, rules)
+    store = EncryptedStore(engine, rules)
     signer = jwt.Signer(pki.service_account_key)
     kubelets = _kubelets(pki, spec, clock)
     server = ApiServer(
@@ -74,6 +83,7 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
         )
     )
     await server.start()
+    await _write_anew(paths, engine, store, rules)
     heart = Heart(server, clock, chance, scope)
     context = tls.server_context(pki.pair(API_SERVER), pki.pair(AUTHORITY).certificate)
     await _listen(heart, spec, context)
@@ -92,6 +102,24 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
     await _default_account(heart)
     memory.settle()
     log.info("the control plane of %s is ready at %s", spec.name, spec.server)
+
+
+async def _check_keys(paths: Paths, engine: SQLiteStore, rules: Sequence[Rule]) -> None:
+    """Raises HouseError if the store was written with other keys than the cluster's file has."""
+    try:
+        await keycheck.check(engine, rules)
+    except keycheck.WrongKey as error:
+        advice = f"put the key into {paths.encryption}, from a backup, then run pilothouse up --name {paths.state.name}"
+        raise HouseError(str(error), advice) from None
+
+
+async def _write_anew(paths: Paths, engine: SQLiteStore, store: EncryptedStore, rules: Sequence[Rule]) -> None:
+    """Encrypt with the newest key what is not, and leave nothing of what was there before on the disk."""
+    await keycheck.keep_record(engine, rules)
+    if count := await store.rewrite():
+        log.info("objects were encrypted anew", extra={"count": count})
+        await engine.compact(await engine.revision())
+        await asyncio.to_thread(sqlite_file.purge, paths.store)
 
 
 def _kubelets(pki: PKI, spec: ClusterSpec, clock: Clock) -> SecureKubelets:

@@ -45,6 +45,11 @@ class Paths:
         return self.state / "pki"
 
     @property
+    def encryption(self) -> pathlib.Path:
+        """The keys that what is secret in the store is encrypted with, as an EncryptionConfiguration."""
+        return self.state / "encryption.yaml"
+
+    @property
     def store(self) -> pathlib.Path:
         return self.state / "store.db"
 

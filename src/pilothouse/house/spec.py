@@ -41,6 +41,8 @@ class ClusterSpec(msgspec.Struct, frozen=True):
     kubeconfig: KubeconfigMark | None = None
     audit_policy: str = ""
     """The text of a policy; no audit log is kept without."""
+    encrypted: bool = False
+    """Whether there is a file of encryption keys, without which the store cannot be read."""
     log_level: str = "info"
     log_format: Literal["text", "json"] = "text"
 

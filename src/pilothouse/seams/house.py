@@ -26,6 +26,8 @@ class UpRequest(NamedTuple):
     runtime: RuntimeKind | None
     audit_policy: pathlib.Path | None = None
     """A file with an audit policy (`audit.k8s.io/v1`); None keeps what the cluster has, which may be none."""
+    encryption: pathlib.Path | None = None
+    """A file with an EncryptionConfiguration (`apiserver.config.k8s.io/v1`); None keeps what the cluster has."""
     log_level: str | None = None
     log_format: Literal["text", "json"] | None = None
 
@@ -93,6 +95,10 @@ class House(Protocol):
 
     def names(self) -> Sequence[str]:
         """The clusters that exist here."""
+        ...
+
+    def rotate_encryption_key(self, name: str, progress: Progress) -> None:
+        """Make a new key, and write with it everything that is encrypted; old keys stay, to read backups with."""
         ...
 
     def kubeconfig(self, name: str) -> str:

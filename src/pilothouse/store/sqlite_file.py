@@ -6,6 +6,7 @@ One table is the whole history: a row a write. The newest row of a key that is n
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -183,6 +184,18 @@ def translated(work: Callable[[], T], what: str) -> T:
         return work()
     except sqlite3.Error as error:
         raise StoreUnavailable(f"{what}: {error}") from error
+
+
+def purge(path: Path) -> None:
+    """Leave nothing on the disk of what was deleted or compacted, in a store that is open: the file is written anew and
+    the journal emptied. Blocks, and holds up writers meanwhile. Raises StoreUnavailable."""
+
+    def work() -> None:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=30.0)) as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    translated(work, f"cannot write the store {path} anew")
 
 
 def _insert(rows: int) -> str:

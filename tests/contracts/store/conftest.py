@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from pilothouse.seams.store import Store
 
-from .engines import Engine, EtcdEngine, EtcdServer, MemoryEngine, SQLiteEngine
+from .engines import EncryptedEngine, Engine, EtcdEngine, EtcdServer, MemoryEngine, SQLiteEngine
 
 
 @pytest.fixture(scope="session")
@@ -21,13 +21,15 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdServer]:
     server.stop()
 
 
-@pytest_asyncio.fixture(params=["memory", "sqlite", "etcd"])
+@pytest_asyncio.fixture(params=["memory", "sqlite", "etcd", "encrypted"])
 async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
     made: Engine
     if request.param == "memory":
         made = MemoryEngine()
     elif request.param == "sqlite":
         made = SQLiteEngine(tmp_path)
+    elif request.param == "encrypted":
+        made = EncryptedEngine(SQLiteEngine(tmp_path))
     else:
         made = EtcdEngine(request.getfixturevalue("etcd"))
     yield made

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from pilothouse.seams.store import Event, Store, StoreError, Watch
+from pilothouse.store.encryption.encrypted import EncryptedStore, Rule
+from pilothouse.store.encryption.providers import GCM, Identity
 from pilothouse.store.etcd.channel import Endpoint
 from pilothouse.store.etcd.engine import EtcdStore
 from pilothouse.store.memory import MemoryStore
@@ -49,6 +51,21 @@ class SQLiteEngine:
         return await SQLiteStore.open(self.path / "state" / "store.db")
 
     async def stop(self) -> None: ...
+
+
+class EncryptedEngine:
+    """Another engine, some of whose keys are encrypted."""
+
+    def __init__(self, inner: Engine) -> None:
+        self.durable, self.reads_the_past_later = inner.durable, inner.reads_the_past_later
+        self._inner = inner
+
+    async def open(self) -> Store:
+        key = GCM("key1", bytes(32))
+        return EncryptedStore(await self._inner.open(), [Rule("/p/", (key, Identity())), Rule("/a", (key, Identity()))])
+
+    async def stop(self) -> None:
+        await self._inner.stop()
 
 
 class EtcdServer:
