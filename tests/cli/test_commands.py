@@ -12,7 +12,17 @@ import pytest
 from pilothouse.cli.arguments import parser
 from pilothouse.cli.commands import run
 from pilothouse.cli.completion import SHELLS
-from pilothouse.seams.house import Check, ClusterStatus, HouseError, NodeStatus, Progress, RuntimeKind, UpRequest
+from pilothouse.seams.house import (
+    Check,
+    ClusterStatus,
+    HouseError,
+    LogRequest,
+    NodeStatus,
+    ProcessStatus,
+    Progress,
+    RuntimeKind,
+    UpRequest,
+)
 
 NODE = NodeStatus("node-1", "172.30.0.2", "running", True)
 STATUS = ClusterStatus("dev", "simulated", "https://127.0.0.1:6443", "running", True, (NODE,), "/tmp/dev")
@@ -58,8 +68,12 @@ class FakeHouse:
     def load_image(self, name: str, archive: pathlib.Path, progress: Progress) -> Sequence[str]:
         return ["docker.io/library/web:1"]
 
-    def logs(self, name: str, component: str | None) -> Iterator[str]:
-        yield f"{component or 'all'}: a line"
+    def logs(self, name: str, request: LogRequest) -> Iterator[str]:
+        self.asked.append(request)
+        yield f"{request.component or 'all'}: a line"
+
+    def export_logs(self, name: str, folder: pathlib.Path) -> pathlib.Path:
+        return folder
 
     def components(self, name: str) -> Sequence[str]:
         return ["control-plane"]
@@ -74,9 +88,18 @@ class FakeHouse:
         (["up"], UpRequest("default", None, None)),
         (["up", "--nodes", "0", "--name", "a"], UpRequest("a", 0, None)),
         (["up", "--runtime", "simulated"], UpRequest("default", None, "simulated")),
+        (
+            ["up", "--port", "7001", "--listen", "0.0.0.0", "--timeout", "5m", "--no-switch-context"],
+            UpRequest("default", None, None, port=7001, listen="0.0.0.0", timeout=300.0, switch_context=False),
+        ),
+        (["up", "--kubeconfig", "/x"], UpRequest("default", None, None, kubeconfig=pathlib.Path("/x"))),
+        (["up", "--encryption-config", "f"], UpRequest("default", None, None, encryption=pathlib.Path("f"))),
+        (["logs", "-f", "--tail", "3", "node-1"], LogRequest("node-1", follow=True, tail=3)),
+        (["logs", "--since", "1h2m3s"], LogRequest(since=3723.0)),
+        (["encryption", "rotate", "--name", "a"], "rotate a"),
     ],
 )
-def test_up_asks_for_what_was_typed(argv: list[str], request_: UpRequest) -> None:
+def test_the_house_is_asked_for_what_was_typed(argv: list[str], request_: object) -> None:
     house = FakeHouse()
     assert run(house, argv) == 0
     assert house.asked == [request_]
@@ -91,7 +114,22 @@ def test_up_answers_json_on_standard_output_alone(capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(
     "argv",
-    [[], ["up", "--nodes", "-1"], ["up", "--nodes", "x"], ["up", "--nodes", "99"], ["up", "--name", "UPPER"], ["fly"]],
+    [
+        [],
+        ["up", "--nodes", "-1"],
+        ["up", "--nodes", "x"],
+        ["up", "--nodes", "99"],
+        ["up", "--name", "UPPER"],
+        ["fly"],
+        ["up", "--port", "0"],
+        ["up", "--listen", "here"],
+        ["up", "--timeout", "soon"],
+        ["up", "--timeout", "0"],
+        ["logs", "--tail", "-1"],
+        ["logs", "--since", ""],
+        ["export"],
+        ["encryption"],
+    ],
 )
 def test_misuse_is_exit_code_2_and_names_help(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -117,6 +155,38 @@ def test_doctor_names_the_remedy_and_exits_1(capsys: pytest.CaptureFixture[str])
     assert run(FakeHouse(), ["doctor", "--install"]) == 0
 
 
+def test_a_broken_cluster_keeps_nobody_from_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    class Half(FakeHouse):
+        def status(self, name: str) -> ClusterStatus:
+            if name == "other":
+                raise HouseError("other is broken", "take it down")
+            return STATUS
+
+    assert run(Half(), ["status", "--all"]) == 1
+    printed = capsys.readouterr().out
+    assert "cluster dev (simulated): ready" in printed
+    assert "cluster other: other is broken\n  take it down" in printed
+    assert run(Half(), ["status", "--all", "-o", "json"]) == 1
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)] == ["dev", "other"]
+
+
+def test_an_error_of_the_system_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    class Full(FakeHouse):
+        def logs(self, name: str, request: LogRequest) -> Iterator[str]:
+            raise OSError(28, "No space left on device", "/var/lib/x")
+
+    assert run(Full(), ["logs"]) == 1
+    assert capsys.readouterr().err == "pilothouse: /var/lib/x: No space left on device\n"
+
+
+def test_status_tells_of_restarts_and_warns(capsys: pytest.CaptureFixture[str]) -> None:
+    history = ProcessStatus("node-1", "running", 2, "B", "signal 9 (SIGKILL)", "A")
+    assert run(FakeHouse(STATUS._replace(processes=(history,), warnings=("soon",))), ["status"]) == 0
+    printed = capsys.readouterr().out
+    assert "running  Ready since B, restarted 2 times, last exit: signal 9 (SIGKILL) at A" in printed
+    assert "warning        soon" in printed
+
+
 def test_down_of_nothing_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(FakeHouse(), ["down", "--all"]) == 0
     assert capsys.readouterr().out == "cluster dev is gone\nthere is no cluster other\n"
@@ -139,8 +209,11 @@ def test_bash_completes_commands_and_values() -> None:
     probe = (
         "\nCOMP_WORDS=(pilothouse image ''); COMP_CWORD=2; _pilothouse; echo ${COMPREPLY[@]}"
         "\nCOMP_WORDS=(pilothouse up --runtime s); COMP_CWORD=3; _pilothouse; echo ${COMPREPLY[@]}"
+        "\npilothouse() { [ $1 = list ] && printf 'other\\ndev-2\\n'; }"
+        "\nCOMP_WORDS=(pilothouse status --name d); COMP_CWORD=3; _pilothouse; echo ${COMPREPLY[@]}"
     )
     done = subprocess.run(["bash", "-c", script + probe], capture_output=True, text=True, check=True)
-    first, second = done.stdout.splitlines()
+    first, second, third = done.stdout.splitlines()
     assert "load" in first.split()
     assert second == "simulated"
+    assert third == "dev-2"

@@ -119,10 +119,54 @@ def test_a_simulated_cluster_needs_no_root_and_changes_its_size(home: pathlib.Pa
     assert status["ready"]
     assert [n["ready"] for n in status["nodes"]] == [True] * 3
     os.kill(one.process("control-plane"), signal.SIGKILL)
-    assert one.pilothouse("status", check=False).returncode == 1
     one.pilothouse("up")
     eventually(lambda: one.get("deployment", "web")["status"].get("readyReplicas") == 5, 20, "five replicas again")
+    one.pilothouse("up", "--nodes", "1")
+    assert [node["metadata"]["name"] for node in one.get("nodes")["items"]] == ["node-1"]
+    pods = eventually(lambda: len(found := one.pods("app=web")) == 5 and found, 20, "five pods")
+    assert {pod["spec"].get("nodeName") for pod in pods} == {"node-1"}
     one.pilothouse("down")
+
+
+@pytest.mark.parametrize("runtime", ["simulated", "containerd"])
+def test_what_dies_is_started_again_and_told(home: pathlib.Path, runtime: str) -> None:
+    one = other(home, "dies")
+    one.pilothouse("up", "--runtime", runtime, "--nodes", "1")
+    for component in ("control-plane", *(["node-1"] if runtime == "containerd" else [])):
+        first = one.process(component)
+        os.kill(first, signal.SIGKILL)
+        eventually(lambda c=component, f=first: restarted(one, c) and one.process(c) != f, 30, f"{component} again")
+        eventually(lambda: one.pilothouse("status", check=False).returncode == 0, 60, "all is ready again")
+    os.kill(one.process("supervisor"), signal.SIGKILL)
+    stopped = one.pilothouse("status", check=False)
+    assert (stopped.returncode, "the supervisor is stopped" in stopped.stdout) == (1, True)
+    one.pilothouse("up")
+    assert one.pilothouse("status").returncode == 0
+    one.pilothouse("down")
+    assert not (home / "state/dies").exists()
+
+
+def restarted(one: Cluster, component: str) -> bool:
+    status = json.loads(one.pilothouse("status", "-o", "json", check=False).stdout)
+    return any(process["name"] == component and process["restarts"] for process in status["processes"])
+
+
+def test_a_real_node_is_drained_and_leaves_nothing(home: pathlib.Path) -> None:
+    one = other(home, "shrinks")
+    one.pilothouse("up", "--nodes", "2")
+    one.pilothouse("image", "load", str(web.archive(home / "shrinks.tar")))
+    one.apply(web.manifest())
+    one.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    one.pilothouse("up", "--nodes", "1")
+    assert [node["metadata"]["name"] for node in one.get("nodes")["items"]] == ["node-1"]
+    one.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    pods = one.pods("app=web")
+    assert {pod["spec"]["nodeName"] for pod in pods} == {"node-1"}
+    ready = {pod["status"]["podIP"] for pod in pods}
+    eventually(lambda: one.endpoints("web") == ready, 20, "endpoints on node-1 alone")
+    assert not (home / "state/shrinks/nodes/node-2").exists()
+    one.pilothouse("down")
+    (home / "shrinks.tar").unlink()
 
 
 def test_a_port_that_another_took_meanwhile(home: pathlib.Path) -> None:
@@ -130,7 +174,8 @@ def test_a_port_that_another_took_meanwhile(home: pathlib.Path) -> None:
     one = other(home, "robbed")
     one.pilothouse("up", "--runtime", "simulated", "--nodes", "0")
     port = json.loads((home / "state/robbed/cluster.json").read_text())["api_port"]
-    os.kill(one.process("control-plane"), signal.SIGKILL)
+    for component in ("supervisor", "control-plane"):
+        os.kill(one.process(component), signal.SIGKILL)
     eventually(lambda: one.pilothouse("status", check=False).returncode == 1, 10, "the control plane is gone")
     with socket.create_server(("127.0.0.1", port)):
         refused = one.pilothouse("up", check=False)

@@ -10,6 +10,7 @@ import yaml
 
 from pilothouse.house import kubeconfig
 from pilothouse.house.spec import ClusterSpec
+from pilothouse.kit.tls import KeyPair
 from pilothouse.seams.house import HouseError
 
 
@@ -71,6 +72,42 @@ def test_merging_twice_replaces(tmp_path: pathlib.Path) -> None:
         mark = kubeconfig.merge(own(), file)
     assert len(yaml.safe_load(file.read_text())["clusters"]) == 1
     kubeconfig.remove("dev", mark)
+    assert not file.exists()
+
+
+def test_a_repair_keeps_the_namespace_that_was_chosen(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "config"
+    kubeconfig.merge(own(), file)
+    config = yaml.safe_load(file.read_text())
+    config["contexts"][0]["context"]["namespace"] = "mine"
+    file.write_text(yaml.safe_dump(config))
+    mark = kubeconfig.merge(own(), file)
+    assert yaml.safe_load(file.read_text())["contexts"][0]["context"]["namespace"] == "mine"
+    kubeconfig.remove("dev", mark)
+    assert not file.exists()
+
+
+def test_the_current_context_stays_if_so_asked(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "config"
+    kubeconfig.merge(own("a"), file)
+    kubeconfig.merge(own("b"), file, switch=False)
+    assert yaml.safe_load(file.read_text())["current-context"] == "pilothouse-a"
+    kubeconfig.merge(own("c"), tmp_path / "new", switch=False)
+    assert yaml.safe_load((tmp_path / "new").read_text())["current-context"] == ""
+
+
+def test_a_renewed_certificate_changes_its_own_user_alone(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "config"
+    kubeconfig.merge(own("a"), file)
+    mark = kubeconfig.merge(own("b"), file)
+    before = yaml.safe_load(file.read_text())
+    kubeconfig.renew("b", mark, KeyPair(b"NEW", b"KEY2"))
+    after = yaml.safe_load(file.read_text())
+    assert after["users"][0] == before["users"][0]
+    assert after["users"][1]["user"] == {"client-certificate-data": "TkVX", "client-key-data": "S0VZMg=="}
+    assert {**after, "users": []} == {**before, "users": []}
+    file.unlink()
+    kubeconfig.renew("b", mark, KeyPair(b"NEW", b"KEY2"))
     assert not file.exists()
 
 

@@ -7,26 +7,43 @@ import json
 import pathlib
 import sys
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from pilothouse.cli import completion
 from pilothouse.cli.arguments import parser
 from pilothouse.cli.progress import LineProgress, colour_wanted
-from pilothouse.seams.house import Check, ClusterStatus, House, HouseError, UpRequest
+from pilothouse.seams.house import Check, ClusterStatus, House, HouseError, LogRequest, ProcessStatus, UpRequest
 
 
 def _as_json(status: ClusterStatus) -> dict[str, object]:
-    nodes, certificates = ([one._asdict() for one in many] for many in (status.nodes, status.certificates))
-    return {**status._asdict(), "nodes": nodes, "certificates": certificates}
+    return {
+        **status._asdict(),
+        "nodes": [one._asdict() for one in status.nodes],
+        "processes": [one._asdict() for one in status.processes],
+        "certificates": [one._asdict() for one in status.certificates],
+    }
+
+
+def _history(process: ProcessStatus | None) -> str:
+    """What is worth telling of a process that was started again."""
+    if process is None or not (process.restarts or process.last_exit):
+        return ""
+    times = "once" if process.restarts == 1 else f"{process.restarts} times"
+    since = f" since {process.since}" if process.since else ""
+    return f"{since}, restarted {times}, last exit: {process.last_exit} at {process.last_exit_at}"
 
 
 def _print_status(status: ClusterStatus) -> None:
     state = "ready" if status.ready else "not ready"
     print(f"cluster {status.name} ({status.runtime}): {state}")
     print(f"  server         {status.server}")
-    print(f"  control plane  {status.control_plane}")
+    processes = {process.name: process for process in status.processes}
+    print(f"  control plane  {status.control_plane}{_history(processes.get('control-plane'))}")
     for node in status.nodes:
         ready = {True: "Ready", False: "NotReady", None: "unknown"}[node.ready]
-        print(f"  node           {node.name}  {node.address}  {node.process}  {ready}")
+        print(
+            f"  node           {node.name}  {node.address}  {node.process}  {ready}{_history(processes.get(node.name))}"
+        )
     for warning in status.warnings:
         print(f"  warning        {warning}")
 
@@ -35,7 +52,21 @@ def _up(house: House, args: argparse.Namespace) -> int:
     progress = LineProgress(sys.stderr, quiet=args.quiet)
     policy = pathlib.Path(args.audit_policy) if args.audit_policy is not None else None
     encryption = pathlib.Path(args.encryption_config) if args.encryption_config is not None else None
-    request = UpRequest(args.name, args.nodes, args.runtime, policy, encryption, args.log_level, args.log_format)
+    kubeconfig = pathlib.Path(args.kubeconfig).absolute() if args.kubeconfig is not None else None
+    request = UpRequest(
+        name=args.name,
+        nodes=args.nodes,
+        runtime=args.runtime,
+        audit_policy=policy,
+        encryption=encryption,
+        log_level=args.log_level,
+        log_format=args.log_format,
+        kubeconfig=kubeconfig,
+        switch_context=not args.no_switch_context,
+        port=args.port,
+        listen=args.listen,
+        timeout=args.timeout,
+    )
     status = house.up(request, progress)
     if args.output == "json":
         print(json.dumps(_as_json(status)))
@@ -54,13 +85,46 @@ def _down(house: House, args: argparse.Namespace) -> int:
 
 
 def _status(house: House, args: argparse.Namespace) -> int:
-    found = [house.status(name) for name in (house.names() if args.all else (args.name,))]
-    if args.output == "json":
-        print(json.dumps([_as_json(s) for s in found] if args.all else _as_json(found[0])))
-    else:
-        for status in found:
+    if not args.all:
+        status = house.status(args.name)
+        if args.output == "json":
+            print(json.dumps(_as_json(status)))
+        else:
             _print_status(status)
-    return 0 if all(status.ready for status in found) else 1
+        return 0 if status.ready else 1
+    found = [_status_or_error(house, name) for name in house.names()]
+    if args.output == "json":
+        broken = [
+            {"name": e.name, "error": str(e.error), "advice": e.error.advice} for e in found if isinstance(e, Broken)
+        ]
+        print(json.dumps([*(_as_json(s) for s in found if isinstance(s, ClusterStatus)), *broken]))
+    else:
+        for one in found:
+            if isinstance(one, Broken):
+                print(f"cluster {one.name}: {one.error}\n  {one.error.advice}")
+            else:
+                _print_status(one)
+    return 0 if all(isinstance(one, ClusterStatus) and one.ready for one in found) else 1
+
+
+class Broken(NamedTuple):
+    """A cluster that cannot be looked at; it does not keep others from it."""
+
+    name: str
+    error: HouseError
+
+
+def _status_or_error(house: House, name: str) -> ClusterStatus | Broken:
+    try:
+        return house.status(name)
+    except HouseError as error:
+        return Broken(name, error)
+
+
+def _list(house: House, args: argparse.Namespace) -> int:
+    for name in house.names():
+        print(name)
+    return 0
 
 
 def _kubeconfig(house: House, args: argparse.Namespace) -> int:
@@ -93,8 +157,14 @@ def _image(house: House, args: argparse.Namespace) -> int:
 
 
 def _logs(house: House, args: argparse.Namespace) -> int:
-    for line in house.logs(args.name, args.component):
-        print(line)
+    for line in house.logs(args.name, LogRequest(args.component, args.follow, args.tail, args.since)):
+        print(line, flush=args.follow)
+    return 0
+
+
+def _export(house: House, args: argparse.Namespace) -> int:
+    folder = pathlib.Path(args.folder if args.folder is not None else f"pilothouse-logs-{args.name}")
+    print(house.export_logs(args.name, folder))
     return 0
 
 
@@ -118,6 +188,8 @@ COMMANDS: dict[str, Callable[[House, argparse.Namespace], int]] = {
     "image": _image,
     "logs": _logs,
     "encryption": _encryption,
+    "export": _export,
+    "list": _list,
     "completion": _completion,
 }
 
@@ -135,3 +207,7 @@ def run(house: House, argv: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 141
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"pilothouse: {where}{error.strerror or error}", file=sys.stderr)
+        return 1

@@ -22,6 +22,10 @@ complete -o default -F _pilothouse pilothouse
 """
 
 
+# The names of clusters, asked for anew each time.
+_CLUSTERS = "$(pilothouse list 2>/dev/null)"
+
+
 def _walk(parser: argparse.ArgumentParser, path: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
     yield path, parser
     for action in parser._actions:
@@ -42,8 +46,15 @@ def _words(parser: argparse.ArgumentParser) -> list[str]:
 def _values(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
     for _, sub in _walk(parser):
         for action in sub._actions:
-            if action.option_strings and action.choices is not None:
+            if "--name" in action.option_strings:
+                yield "--name", _CLUSTERS
+            elif action.option_strings and action.choices is not None:
                 yield "|".join(action.option_strings), " ".join(str(c) for c in action.choices)
+
+
+def _quoted(words: str) -> str:
+    """For bash; what is asked for when somebody completes stays a command."""
+    return f'"{words}"' if words == _CLUSTERS else repr(words)
 
 
 def bash(parser: argparse.ArgumentParser) -> str:
@@ -53,7 +64,7 @@ def bash(parser: argparse.ArgumentParser) -> str:
         for path, sub in _walk(parser)
     )
     values = "\n".join(
-        f'        {options}) COMPREPLY=($(compgen -W {choices!r} -- "$current")); return ;;'
+        f'        {options}) COMPREPLY=($(compgen -W {_quoted(choices)} -- "$current")); return ;;'
         for options, choices in dict(_values(parser)).items()
     )
     return _BASH.format(paths="|".join(repr(path) for path in paths), words=words, values=values)
@@ -71,7 +82,10 @@ def fish(parser: argparse.ArgumentParser) -> str:
         for action in sub._actions:
             for option in action.option_strings:
                 flag = f"-l {option[2:]}" if option.startswith("--") else f"-s {option[1:]}"
-                lines.append(f"complete -c pilothouse -n '{seen}' {flag} -d '{action.help or ''}'")
+                values = "" if action.choices is None else f" -x -a '{' '.join(map(str, action.choices))}'"
+                values = " -x -a '(pilothouse list 2>/dev/null)'" if option == "--name" else values
+                text = (action.help or "").replace("'", "\\'")
+                lines.append(f"complete -c pilothouse -n '{seen}' {flag}{values} -d '{text}'")
             if not action.option_strings and action.choices is not None:
                 lines.append(f"complete -c pilothouse -n '{seen}' -f -a '{' '.join(map(str, action.choices))}'")
     return "\n".join(lines).replace("%%", "%") + "\n"

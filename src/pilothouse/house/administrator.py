@@ -15,8 +15,9 @@ from pilothouse.seams.house import HouseError
 _SECONDS = 5.0
 
 
-def request(paths: Paths, spec: ClusterSpec, method: str, path: str) -> tuple[int, bytes]:
-    """One request to the API server as its administrator: (status, body). Raises HouseError if nobody answers."""
+def request(paths: Paths, spec: ClusterSpec, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+    """One request to the API server as its administrator: (status, body). `body` is JSON, of a PATCH a merge patch.
+    Raises HouseError if nobody answers."""
     pki = PKI(paths.pki)
     try:
         context = tls.client_context(pki.pair(AUTHORITY).certificate, pki.pair(ADMIN))
@@ -26,7 +27,9 @@ def request(paths: Paths, spec: ClusterSpec, method: str, path: str) -> tuple[in
     port = urllib.parse.urlsplit(spec.server).port
     connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=_SECONDS)
     try:
-        connection.request(method, path, headers={"Accept": "application/json"})
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {"Accept": "application/json", **({"Content-Type": kind} if body else {})}
+        connection.request(method, path, body or None, headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException) as error:

@@ -1,4 +1,4 @@
-"""The steps from a wanted spec to a running cluster, and back to nothing."""
+"""The steps from a wanted spec to a running cluster."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pathlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
@@ -26,6 +27,7 @@ from pilothouse.house.pki import (
     node_client,
     node_server,
 )
+from pilothouse.house.removal import Removal, nodes_in_words
 from pilothouse.house.spec import ClusterSpec, KubeconfigMark, NodeSpec
 from pilothouse.house.steps import Step, run
 from pilothouse.kit.clock import Clock, pause
@@ -34,7 +36,19 @@ from pilothouse.seams.house import HouseError, Progress
 CONTROL_PLANE_SECONDS = 30.0
 NODE_SECONDS = 60.0
 READY_SECONDS = 30.0
+SUPERVISOR_SECONDS = 20.0
 _POLL_SECONDS = 0.1
+
+
+class Options(NamedTuple):
+    """How `up` shall do it; the cluster itself does not change by it, but for the keys."""
+
+    encryption: str | None = None
+    """The text of an EncryptionConfiguration that is asked for; None keeps what there is."""
+    kubeconfig: pathlib.Path | None = None
+    switch_context: bool = True
+    timeout: float | None = None
+    """Seconds to wait for each thing; None has a limit for each."""
 
 
 @dataclass
@@ -46,8 +60,7 @@ class BringUp:
     wanted: ClusterSpec
     clock: Clock
     progress: Progress
-    encryption: str | None = None
-    """The text of an EncryptionConfiguration that is asked for; None keeps what there is."""
+    options: Options = field(default_factory=Options)
     started: list[Daemon] = field(default_factory=list)
     mark: KubeconfigMark | None = None
     renewed: set[str] = field(default_factory=set)
@@ -68,13 +81,17 @@ class BringUp:
             Step("make certificates", self._make_certificates, self._nothing_if_kept(self.paths.pki)),
             Step("make the encryption key", self._make_encryption_key, self._restore_encryption_key),
         ]
-        if self._surplus():
-            steps.append(Step(f"remove {_nodes(len(self._surplus()))}", self._remove_surplus))
+        removal = Removal(self.paths, self.wanted, self._surplus(), self.clock, self.options.timeout)
+        steps += removal.before()
         if real:
             steps.append(Step("connect the nodes' network", self._make_network, self._remove_network))
         steps.append(
-            Step(f"start the control plane and {_nodes(len(self.wanted.nodes))}", self._start, self._stop_started)
+            Step(
+                f"start the control plane and {nodes_in_words(len(self.wanted.nodes))}", self._start, self._stop_started
+            )
         )
+        steps += removal.after()
+        steps.append(Step("start the supervisor", self._start_supervisor, self._stop_supervisor))
         steps.append(Step("wait until all of it is ready", self._wait_ready))
         steps.append(Step("switch kubectl to it", self._switch_kubectl, self._switch_back))
         return steps
@@ -84,7 +101,9 @@ class BringUp:
     def _write_spec(self) -> bool:
         if self.existing == self.wanted:
             return False
-        specs.save(self.paths, self.wanted)
+        # Nodes that shall go are still there, and `down` must know of them.
+        everything = msgspec.structs.replace(self.wanted, nodes=(*self.wanted.nodes, *self._surplus()))
+        specs.save(self.paths, everything)
         return True
 
     def _unwrite_spec(self) -> None:
@@ -111,7 +130,7 @@ class BringUp:
     def _make_encryption_key(self) -> bool:
         known = self.existing is not None and self.existing.encrypted and self.paths.store.exists()
         self.old_keys = encryption.read(self.paths) if known else None
-        text = self.encryption if self.encryption is not None else self.old_keys or encryption.begun()
+        text = self.options.encryption if self.options.encryption is not None else self.old_keys or encryption.begun()
         if text == self.old_keys:
             return False
         encryption.write(self.paths, text)
@@ -126,17 +145,6 @@ class BringUp:
     def _surplus(self) -> list[NodeSpec]:
         kept = {node.name for node in self.wanted.nodes}
         return [node for node in (self.existing.nodes if self.existing else ()) if node.name not in kept]
-
-    def _remove_surplus(self) -> bool:
-        from pilothouse.house import machine
-
-        if self.wanted.runtime == "simulated":
-            return True  # they go with the control plane's restart
-        for node in self._surplus():
-            members.node(self.paths, self.wanted, node).stop()
-            machine.remove_node(self.paths, self.wanted, node)
-            machine.forget_node_object(self.paths, self.wanted, node)
-        return True
 
     def _make_network(self) -> bool:
         from pilothouse.house import machine
@@ -167,7 +175,8 @@ class BringUp:
         for daemon in (first, *nodes):
             if (one := daemon.launch()) is not None:
                 self.started.append(daemon)
-                launched.append((one, CONTROL_PLANE_SECONDS if daemon is first else NODE_SECONDS))
+                usual = CONTROL_PLANE_SECONDS if daemon is first else NODE_SECONDS
+                launched.append((one, self.options.timeout or usual))
         wait_all_ready(launched)
         return bool(self.started)
 
@@ -179,7 +188,8 @@ class BringUp:
         if self.wanted.runtime == "simulated":
             shown |= {node_server(node.name) for node in self.wanted.nodes}
         new_keys = encryption.read(self.paths) != self.old_keys
-        if new_keys or self.renewed & shown or not same_logging(self.existing, self.wanted):
+        other_place = self.existing.listen != self.wanted.listen
+        if new_keys or other_place or self.renewed & shown or not same_logging(self.existing, self.wanted):
             return True
         return self.existing.nodes != self.wanted.nodes and self.wanted.runtime == "simulated"
 
@@ -193,9 +203,16 @@ class BringUp:
                 if self._new and node.name in started:
                     machine.remove_node_runtime(self.paths, self.wanted, node)
 
+    def _start_supervisor(self) -> bool:
+        return members.supervisor(self.paths, self.wanted).start(SUPERVISOR_SECONDS)
+
+    def _stop_supervisor(self) -> None:
+        if self._new:
+            members.supervisor(self.paths, self.wanted).stop()
+
     def _wait_ready(self) -> bool:
         """What ran already may not answer: nothing is called ready that is not."""
-        deadline = self.clock.monotonic() + READY_SECONDS
+        deadline = self.clock.monotonic() + (self.options.timeout or READY_SECONDS)
         while not (found := observe.status(self.paths, self.wanted, self.clock.now())).ready:
             if self.clock.monotonic() > deadline:
                 name = self.wanted.name
@@ -210,13 +227,14 @@ class BringUp:
         pki = PKI(self.paths.pki)
         admin = pki.pair(ADMIN)
         own = kubeconfig.render(self.wanted, pki.pair(AUTHORITY).certificate, admin.certificate, admin.key)
-        file = kubeconfig.path()
         kept = self.existing.kubeconfig if self.existing else None
-        mark = kubeconfig.merge(own, file)
-        if kept is not None and kept.path == mark.path:
-            mark = kept
-        elif kept is not None:
+        asked = self.options.kubeconfig
+        chosen = asked is not None or (kept is not None and kept.chosen)
+        file = asked or (pathlib.Path(kept.path) if kept is not None and kept.chosen else kubeconfig.path())
+        mark = kubeconfig.merge(own, file, switch=self.options.switch_context)
+        if kept is not None and kept.path != mark.path:
             kubeconfig.remove(self.wanted.name, kept)
+        mark = msgspec.structs.replace(mark, chosen=chosen)
         self.mark = mark
         specs.save(self.paths, msgspec.structs.replace(self.wanted, kubeconfig=mark))
         return True
@@ -224,34 +242,3 @@ class BringUp:
     def _switch_back(self) -> None:
         if self.mark is not None and self._new:
             kubeconfig.remove(self.wanted.name, self.mark)
-
-    def take_down(self) -> None:
-        """Remove all that the cluster made, in an order in which nobody misses what is gone already."""
-        spec = self.wanted
-
-        def stop() -> bool:
-            first, *nodes = members.daemons(self.paths, spec)
-            stop_all([*nodes, first])
-            return True
-
-        def kubectl() -> bool:
-            if spec.kubeconfig is not None:
-                kubeconfig.remove(spec.name, spec.kubeconfig)
-            return True
-
-        def network() -> bool:
-            from pilothouse.house import machine
-
-            for node in spec.nodes:
-                machine.remove_node_runtime(self.paths, spec, node)
-            machine.remove_network(self.paths, spec)
-            return True
-
-        steps = [Step("switch kubectl back", kubectl), Step("stop the processes", stop)]
-        if spec.runtime == "containerd":
-            steps.append(Step("remove containers and network", network))
-        run(steps, self.progress)
-
-
-def _nodes(count: int) -> str:
-    return f"{count} node{'' if count == 1 else 's'}"

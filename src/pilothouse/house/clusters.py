@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import pathlib
 import shutil
+import socket
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -13,15 +13,20 @@ import yaml
 
 from pilothouse.house import doctor, encryption, kubeconfig, observe
 from pilothouse.house import spec as specs
-from pilothouse.house.addresses import FIRST_PORT, choose_networks, free_port, own_address
-from pilothouse.house.bring_up import BringUp
+from pilothouse.house.addresses import FIRST_PORT, choose_networks, free_port, own_address, port_is_free
+from pilothouse.house.bring_up import BringUp, Options
+from pilothouse.house.claim import claimed
+from pilothouse.house.export import export
+from pilothouse.house.log_files import lines_of
 from pilothouse.house.logging import logging_as_asked
-from pilothouse.house.members import daemons
+from pilothouse.house.members import SUPERVISOR, daemons
 from pilothouse.house.paths import Paths
 from pilothouse.house.pki import ADMIN, AUTHORITY, PKI
 from pilothouse.house.spec import ClusterSpec, NodeSpec
+from pilothouse.house.steps import advice_on
+from pilothouse.house.take_down import take_down
 from pilothouse.kit.clock import Clock, SystemClock
-from pilothouse.seams.house import Check, ClusterStatus, HouseError, Progress, RuntimeKind, UpRequest
+from pilothouse.seams.house import Check, ClusterStatus, HouseError, LogRequest, Progress, RuntimeKind, UpRequest
 
 
 class Clusters:
@@ -41,7 +46,8 @@ class Clusters:
             wanted = self._wanted(request, existing)
             keys = _encryption_asked_for(request)
             doctor.require(wanted.runtime)
-            self._bring_up(paths, existing, wanted, progress, keys)
+            options = Options(keys, request.kubeconfig, request.switch_context, request.timeout)
+            self._bring_up(paths, existing, wanted, progress, options, fixed_port=request.port is not None)
         return self.status(request.name)
 
     def _bring_up(
@@ -50,17 +56,19 @@ class Clusters:
         existing: ClusterSpec | None,
         wanted: ClusterSpec,
         progress: Progress,
-        keys: str | None = None,
+        options: Options,
+        *,
+        fixed_port: bool = False,
     ) -> None:
         """A new cluster whose port somebody takes in the meantime gets another one."""
         for tries_left in (2, 1, 0):
             try:
-                BringUp(paths, existing, wanted, self._clock, progress, keys).run(self._fail_after)
+                BringUp(paths, existing, wanted, self._clock, progress, options).run(self._fail_after)
                 return
             except HouseError as error:
                 if "already in use" not in str(error):
                     raise
-                if existing is not None or not tries_left:
+                if existing is not None or fixed_port or not tries_left:
                     port = wanted.api_port
                     who = f"see who has it with: ss -ltnp 'sport = :{port}'; end it, then run the same command again"
                     raise HouseError(f"another program has port {port}, where the API server listens", who) from error
@@ -75,9 +83,20 @@ class Clusters:
                     f"cluster {request.name} runs {existing.runtime}, not {request.runtime}",
                     f"take it down first (pilothouse down --name {request.name}), or use another --name",
                 )
+            if request.port not in (None, existing.api_port):
+                raise HouseError(
+                    f"cluster {request.name} has port {existing.api_port}, and nodes and clients know it by that",
+                    f"take it down first (pilothouse down --name {request.name}), or use another --name",
+                )
             count = len(existing.nodes) if request.nodes is None else request.nodes
-            return logging_as_asked(msgspec.structs.replace(existing, nodes=_nodes(count), encrypted=True), request)
-        others = [found for name in self.names() if (found := specs.load(Paths.of(name)))]
+            changed = msgspec.structs.replace(
+                existing, nodes=_nodes(count), encrypted=True, listen=_listen(request, existing.listen)
+            )
+            return logging_as_asked(changed, request)
+        return self._new(request)
+
+    def _new(self, request: UpRequest) -> ClusterSpec:
+        others = [found for name in self.names() if (found := _known(Paths.of(name)))]
         runtime: RuntimeKind = request.runtime or "containerd"
         if runtime == "containerd":
             taken = [network for other in others for network in (other.node_subnet, other.pod_cidr)]
@@ -87,7 +106,8 @@ class Clusters:
         spec = ClusterSpec(
             name=request.name,
             runtime=runtime,
-            api_port=free_port(other.api_port for other in others),
+            api_port=_port(request, others),
+            listen=_listen(request, ""),
             advertise_address="",
             node_subnet=subnet,
             pod_cidr=pods,
@@ -100,11 +120,15 @@ class Clusters:
     def down(self, name: str, progress: Progress) -> bool:
         paths = Paths.of(name)
         with self._claimed(paths):
-            spec = specs.load(paths)
-            if spec is None and not paths.state.exists() and not paths.run.exists():
+            try:
+                spec = specs.load(paths)
+            except HouseError as error:
+                progress.note(f"{error}; what is known otherwise is taken away")
+                spec = None
+            spec = spec or specs.salvage(paths)
+            if spec is None:
                 return False
-            if spec is not None:
-                BringUp(paths, spec, spec, self._clock, progress).take_down()
+            take_down(paths, spec, progress)
             shutil.rmtree(paths.state, ignore_errors=True)
             shutil.rmtree(paths.run, ignore_errors=True)
         return True
@@ -125,7 +149,7 @@ class Clusters:
         paths, spec = self._existing(name)
         with self._claimed(paths):
             keys = encryption.rotated(encryption.read(paths), str(paths.encryption))
-            self._bring_up(paths, spec, spec, progress, keys)
+            self._bring_up(paths, spec, spec, progress, Options(keys))
 
     def kubeconfig(self, name: str) -> str:
         paths, spec = self._existing(name)
@@ -143,30 +167,31 @@ class Clusters:
         return doctor.install(runtime, progress)
 
     def load_image(self, name: str, archive: pathlib.Path, progress: Progress) -> Sequence[str]:
-        from pilothouse.house.images import load
+        from pilothouse.house.images import archive_file, load
 
         paths, spec = self._existing(name)
-        if not archive.exists():
-            raise HouseError(f"{archive}: no such file", "save an image with `docker save -o FILE IMAGE`")
-        return load(paths, spec, archive, progress)
+        with archive_file(archive, paths.state) as file:
+            return load(paths, spec, file, progress)
 
     def components(self, name: str) -> Sequence[str]:
         paths, spec = self._existing(name)
-        return [daemon.name for daemon in daemons(paths, spec)]
+        return [*(daemon.name for daemon in daemons(paths, spec)), SUPERVISOR]
 
-    def logs(self, name: str, component: str | None) -> Iterator[str]:
-        paths, _ = self._existing(name)
+    def logs(self, name: str, request: LogRequest) -> Iterator[str]:
+        paths, component = Paths.of(name), request.component
         known = self.components(name)
         if component is not None and component not in known:
             raise HouseError(f"cluster {name} has no component {component}", f"it has: {', '.join(known)}")
-        for one in [component] if component else known:
-            file = paths.log(one)
-            if not file.exists():
-                continue
-            prefix = "" if component else f"{one}: "
-            with open(file, errors="replace") as lines:
-                for line in lines:
-                    yield prefix + line.rstrip("\n")
+        files = [(f"{one}: ", paths.log(one)) for one in known] if component is None else [("", paths.log(component))]
+        return lines_of(files, request, self._clock)
+
+    def export_logs(self, name: str, folder: pathlib.Path) -> pathlib.Path:
+        paths, spec = self._existing(name)
+        try:
+            export(paths, spec, self.status(name), folder)
+        except OSError as error:
+            raise HouseError(f"cannot write {error.filename or folder}: {error.strerror}", advice_on(error)) from None
+        return folder
 
     def run_daemon(self, arguments: Sequence[str]) -> int:
         from pilothouse.house.processes import run
@@ -176,17 +201,15 @@ class Clusters:
     @contextlib.contextmanager
     def _claimed(self, paths: Paths) -> Iterator[None]:
         """One command at a time changes a cluster; a second one waits."""
-        try:
-            paths.claim.parent.mkdir(parents=True, exist_ok=True)
-            claim = open(paths.claim, "w")  # noqa: SIM115 - closed below
-        except PermissionError as error:
-            raise HouseError(f"cannot write {error.filename}", "run it as root") from None
-        with claim:
-            fcntl.flock(claim, fcntl.LOCK_EX)
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(claimed(paths))
+            except OSError as error:
+                raise HouseError(f"cannot write {error.filename}: {error.strerror}", advice_on(error)) from None
             try:
                 yield
             finally:
-                if specs.load(paths) is None:
+                if not paths.spec.exists():
                     paths.claim.unlink(missing_ok=True)
                     for directory in (paths.run.parent, paths.state.parent):
                         with contextlib.suppress(OSError):
@@ -203,6 +226,40 @@ def _encryption_asked_for(request: UpRequest) -> str | None:
         raise HouseError(f"cannot read the encryption configuration: {error}") from None
     encryption.checked(text, str(request.encryption))
     return text
+
+
+def _known(paths: Paths) -> ClusterSpec | None:
+    """What another cluster has taken; also that of one whose spec is damaged, as far as it is known."""
+    try:
+        return specs.load(paths)
+    except HouseError:
+        return specs.salvage(paths)
+
+
+def _port(request: UpRequest, others: Sequence[ClusterSpec]) -> int:
+    if request.port is None:
+        return free_port(other.api_port for other in others)
+    owner = next((other.name for other in others if other.api_port == request.port), None)
+    if owner is not None:
+        raise HouseError(f"port {request.port} is cluster {owner}'s", "choose another --port, or none for a free one")
+    if not port_is_free(request.port, "0.0.0.0"):
+        who = f"see who has it with: ss -ltnp 'sport = :{request.port}'"
+        raise HouseError(f"another program has port {request.port}", f"{who}; or choose another --port")
+    return request.port
+
+
+def _listen(request: UpRequest, before: str) -> str:
+    """The address to listen on. Raises HouseError for one that this machine does not have."""
+    if request.listen is None:
+        return before
+    try:
+        family = socket.AF_INET6 if ":" in request.listen else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.bind((request.listen, 0))
+    except OSError as error:
+        advice = "use an address of this machine, or 0.0.0.0 for all of them"
+        raise HouseError(f"cannot listen on {request.listen}: {error.strerror}", advice) from None
+    return request.listen
 
 
 def _nodes(count: int) -> tuple[NodeSpec, ...]:

@@ -6,6 +6,7 @@ On a simulated cluster its nodes live here too.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import ssl
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ from pilothouse.machinery.informer import Informers
 from pilothouse.scheduler import metrics as scheduler_metrics
 from pilothouse.scheduler.runner import Scheduler
 from pilothouse.seams.house import HouseError
+from pilothouse.seams.store import StoreUnavailable
 from pilothouse.store import sqlite_file
 from pilothouse.store.compactor import compact_for_ever
 from pilothouse.store.encryption import keycheck
@@ -62,7 +64,7 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
     """Bring everything up in `scope`; returns once requests are answered and the `default` account exists."""
     clock, chance = SystemClock(), Chance()
     pki = PKI(paths.pki)
-    engine = await SQLiteStore.open(paths.store)
+    engine = await _open(paths)
     scope.spawn(_closing(engine), "store")
     rules = encryption.rules(paths)
     await _check_keys(paths, engine, rules)
@@ -104,6 +106,14 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
     log.info("the control plane of %s is ready at %s", spec.name, spec.server)
 
 
+async def _open(paths: Paths) -> SQLiteStore:
+    try:
+        return await SQLiteStore.open(paths.store)
+    except StoreUnavailable as error:
+        advice = f"put it back from a backup, or take the cluster away: pilothouse down --name {paths.state.name}"
+        raise HouseError(str(error), "" if "in use" in str(error) else advice) from None
+
+
 async def _check_keys(paths: Paths, engine: SQLiteStore, rules: Sequence[Rule]) -> None:
     """Raises HouseError if the store was written with other keys than the cluster's file has."""
     try:
@@ -139,9 +149,19 @@ async def _closing(store: SQLiteStore) -> None:
 
 async def _listen(heart: Heart, spec: ClusterSpec, context: ssl.SSLContext) -> None:
     http = Server(heart.server.handle, heart.clock, name="https")
-    addresses = ["127.0.0.1"] if spec.runtime == "simulated" else ["127.0.0.1", spec.gateway]
-    for address in addresses:
+    for address in listening_addresses(spec):
         await http.listen(address, spec.api_port, context)
+
+
+def listening_addresses(spec: ClusterSpec) -> list[str]:
+    """Where the API server listens: on the loopback, for its nodes, and where the user wants it."""
+    own = ["127.0.0.1"] if spec.runtime == "simulated" else ["127.0.0.1", spec.gateway]
+    if not spec.listen:
+        return own
+    # One that stands for all of its family takes the place of the others.
+    if ipaddress.ip_address(spec.listen).is_unspecified:
+        return [spec.listen]
+    return list(dict.fromkeys([*own, spec.listen]))
 
 
 def _run_controllers(heart: Heart, pki: PKI, spec: ClusterSpec) -> None:

@@ -5,7 +5,6 @@ The lock tells that a process lives better than a pid does: the kernel lets it g
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import pathlib
@@ -16,6 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
+from pilothouse.kit import filelock
 from pilothouse.kit.clock import SystemClock, pause
 from pilothouse.seams.house import HouseError
 
@@ -38,14 +38,12 @@ class Daemon:
         """The pid of the living process, None if it does not run."""
         try:
             with open(self.lock, "rb") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    text = file.read().decode()
-                    return int(text) if text else None
+                if filelock.take(file, wait=False, shared=True):
+                    return None
+                text = file.read().decode(errors="replace")
+                return int(text) if text.isdecimal() else None
         except FileNotFoundError:
             return None
-        return None
 
     def start(self, seconds: float, heard: Callable[[str], None] = lambda step: None) -> bool:
         """Start it and wait until it says that it is ready; False if it ran already. Raises HouseError with its own
@@ -59,6 +57,10 @@ class Daemon:
         """Start it, and let somebody else wait; None if it runs already."""
         if self.pid() is not None:
             return None
+        if os.name == "nt":
+            raise HouseError(
+                "a cluster's processes cannot be started on Windows", "use WSL 2: pilothouse up works there"
+            )
         self.lock.parent.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         read_end, write_end = os.pipe()
@@ -88,7 +90,7 @@ class Daemon:
         pid = self.pid()
         if pid is None:
             return False
-        for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
+        for number, patience in ((signal.SIGTERM, seconds), (getattr(signal, "SIGKILL", signal.SIGTERM), 5.0)):
             try:
                 os.kill(pid, number)
             except ProcessLookupError:
@@ -163,10 +165,8 @@ class Herald:
 
     def __init__(self, lock: pathlib.Path) -> None:
         self._lock = open(lock, "a+b")  # noqa: SIM115 - held for the life of the process
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HouseError(f"another process holds {lock}") from None
+        if not filelock.take(self._lock, wait=False):
+            raise HouseError(f"another process holds {lock}")
         self._lock.truncate(0)
         self._lock.write(str(os.getpid()).encode())
         self._lock.flush()

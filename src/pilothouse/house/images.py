@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import pathlib
+import shutil
+import stat
 import tarfile
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pilothouse.house.machine import containerd_paths
 from pilothouse.house.paths import Paths
 from pilothouse.house.spec import ClusterSpec, NodeSpec
-from pilothouse.house.steps import CLOCK
+from pilothouse.house.steps import CLOCK, advice_on
 from pilothouse.runtime.containerd.client import ContainerdRuntime
 from pilothouse.seams.house import HouseError, Progress
 from pilothouse.seams.runtime import RuntimeFailure
@@ -39,6 +43,28 @@ def names_in(archive: pathlib.Path) -> list[str]:
     except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise HouseError(f"{archive} is no image archive: {error}", advice) from None
     raise HouseError(f"{archive} is no image archive: it has neither manifest.json nor index.json", advice)
+
+
+@contextlib.contextmanager
+def archive_file(archive: pathlib.Path, state: pathlib.Path) -> Iterator[pathlib.Path]:
+    """`archive` as a file that can be read more than once: what comes from a pipe (`-` is standard input) is kept below
+    `state` meanwhile. Raises HouseError."""
+    source = pathlib.Path("/dev/stdin") if str(archive) == "-" else archive
+    try:
+        mode = source.stat().st_mode
+        if stat.S_ISREG(mode):
+            yield source.resolve()
+            return
+        if stat.S_ISDIR(mode):
+            raise HouseError(f"{archive} is a directory", "save an image with `docker save -o FILE IMAGE`")
+        with tempfile.NamedTemporaryFile(dir=state, prefix=".image-") as kept, open(source, "rb") as pipe:
+            shutil.copyfileobj(pipe, kept)
+            kept.flush()
+            yield pathlib.Path(kept.name)
+    except FileNotFoundError:
+        raise HouseError(f"{archive}: no such file", "save an image with `docker save -o FILE IMAGE`") from None
+    except OSError as error:
+        raise HouseError(f"cannot read {archive}: {error.strerror}", advice_on(error)) from None
 
 
 def _json(tar: tarfile.TarFile, name: str) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import fcntl
 import os
 import pathlib
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any
 import yaml
 
 from pilothouse.house.spec import ClusterSpec, KubeconfigMark, write_atomically
+from pilothouse.kit import filelock
 from pilothouse.kit.tls import KeyPair
 from pilothouse.seams.house import HouseError
 
@@ -64,7 +64,7 @@ def _locked(file: pathlib.Path) -> Iterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True)
     lock = file.with_name(file.name + ".pilothouse-lock")
     with open(lock, "w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        filelock.take(held, wait=True)
         try:
             yield
         finally:
@@ -102,22 +102,25 @@ def _before(context: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def merge(own: dict[str, Any], file: pathlib.Path) -> KubeconfigMark:
-    """Add the cluster's entries (replacing older ones of the same name) and switch to its context."""
+def merge(own: dict[str, Any], file: pathlib.Path, *, switch: bool = True) -> KubeconfigMark:
+    """Add the cluster's entries (replacing older ones of the same name, whose namespace stays) and, if asked to, switch
+    to its context."""
     name = own["current-context"]
     with _locked(file):
         before: dict[str, Any] = {"created": not file.exists()}
         config = _read(file)
         before["previous"] = str(config.get("current-context") or "")
+        kept = {}
         for context in config.get("contexts") or []:
             if context.get("name") == name:
                 before = _before(context) or before
+                kept = {"namespace": context["context"]["namespace"]} if context["context"].get("namespace") else {}
         merged = _without({"apiVersion": "v1", "kind": "Config", **config}, name)
         for section in _SECTIONS:
             merged[section] = [*merged[section], *own[section]]
-        marked = {**own["contexts"][0]["context"], "extensions": [{"name": _EXTENSION, "extension": before}]}
+        marked = {**own["contexts"][0]["context"], **kept, "extensions": [{"name": _EXTENSION, "extension": before}]}
         merged["contexts"][-1] = {"name": name, "context": marked}
-        merged["current-context"] = name
+        merged["current-context"] = name if switch else config.get("current-context") or ""
         _write(file, merged)
     return KubeconfigMark(str(file))
 

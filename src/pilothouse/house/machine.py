@@ -3,45 +3,15 @@
 from __future__ import annotations
 
 import pathlib
-import sys
-from http import HTTPStatus
 
-import pilothouse
-from pilothouse.house.administrator import request
+from pilothouse.house.network import network_of, view_of
 from pilothouse.house.paths import Paths
 from pilothouse.house.spec import ClusterSpec, NodeSpec
 from pilothouse.runtime.containerd import leftovers
 from pilothouse.runtime.containerd.config import ContainerdPaths
 from pilothouse.runtime.network import machine
-from pilothouse.runtime.network.plan import ClusterNetwork, NodeLink
+from pilothouse.runtime.network.plan import NodeLink
 from pilothouse.runtime.view import machine as view_machine
-from pilothouse.runtime.view.plan import NodeView
-from pilothouse.seams.house import HouseError
-
-
-def network_of(spec: ClusterSpec) -> ClusterNetwork:
-    nodes = tuple(NodeLink(n.name, n.index, spec.node_address(n), spec.node_pod_cidr(n)) for n in spec.nodes)
-    return ClusterNetwork(spec.name, spec.node_subnet, spec.gateway, spec.pod_cidr, spec.dns_address, nodes)
-
-
-def view_of(paths: Paths, spec: ClusterSpec, node: NodeSpec) -> NodeView:
-    """How the node sees the machine. It needs of it this program and its interpreter, what the cluster keeps, and the
-    resolver's configuration, wherever they lie."""
-    resolver = pathlib.Path("/etc/resolv.conf").resolve().parent
-    kept = [paths.state, paths.run, pathlib.Path(sys.prefix), pathlib.Path(sys.base_prefix), resolver]
-    kept += [pathlib.Path(pilothouse.__file__).parents[1]]
-    return NodeView(
-        spec.name,
-        node.name,
-        own=paths.node_state(node.name).absolute() / "root",
-        pins=paths.node_run(node.name).absolute() / "ns",
-        kept=tuple(path.absolute() for path in kept),
-    )
-
-
-def in_namespaces(paths: Paths, spec: ClusterSpec, node: NodeSpec) -> tuple[str, ...]:
-    """The words before a command that make it run in the node's network and view of the machine."""
-    return (*machine.enter(network_of(spec), node.name), *view_machine.enter(view_of(paths, spec, node)))
 
 
 def containerd_paths(paths: Paths, node: NodeSpec) -> ContainerdPaths:
@@ -96,10 +66,3 @@ def remove_node(paths: Paths, spec: ClusterSpec, node: NodeSpec) -> None:
     remove_node_runtime(paths, spec, node)
     link = NodeLink(node.name, node.index, spec.node_address(node), spec.node_pod_cidr(node))
     machine.remove_node(network_of(spec), link)
-
-
-def forget_node_object(paths: Paths, spec: ClusterSpec, node: NodeSpec) -> None:
-    """Delete the Node; its pods go with it (pod garbage collection). One that is gone already is fine."""
-    status, body = request(paths, spec, "DELETE", f"/api/v1/nodes/{node.name}")
-    if status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
-        raise HouseError(f"Node {node.name} was not deleted: {body.decode(errors='replace')}")

@@ -9,7 +9,7 @@ from functools import partial
 
 from pilothouse.api.types.core.v1 import Node, Service
 from pilothouse.dns.runner import ClusterDNS
-from pilothouse.house import machine
+from pilothouse.house import machine, network
 from pilothouse.house.holding import hold
 from pilothouse.house.paths import Paths
 from pilothouse.house.pki import AUTHORITY, DNS, PKI, PROXY, node_client, node_server
@@ -82,7 +82,7 @@ def options_of(spec: ClusterSpec, member: NodeSpec, resolv_conf: pathlib.Path) -
 
 async def start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, scope: TaskScope) -> None:
     """Bring the node up in `scope`; returns once its Node is Ready and its Services and names are served."""
-    if not view.entered(machine.view_of(paths, spec, member)):
+    if not view.entered(network.view_of(paths, spec, member)):
         raise HouseError(f"{member.name} was not started in its own view of the machine", "start it with pilothouse up")
     clock, chance = SystemClock(), Chance()
     pki = PKI(paths.pki)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
 
+from pilothouse.house import members, supervision
 from pilothouse.house.administrator import request
 from pilothouse.house.members import daemons
 from pilothouse.house.paths import Paths
 from pilothouse.house.pki import AUTHORITY, DAY, PKI
 from pilothouse.house.spec import ClusterSpec
 from pilothouse.kit import logs
-from pilothouse.seams.house import CertificateStatus, ClusterStatus, HouseError, NodeStatus
+from pilothouse.seams.house import CertificateStatus, ClusterStatus, HouseError, NodeStatus, ProcessStatus
 
 WARN_DAYS = 30
 
@@ -54,6 +55,15 @@ def certificate_warnings(cluster: str, found: Sequence[CertificateStatus]) -> It
             yield f"certificate {one.name} expires on {one.expires[:10]} ({how_long}); {advice}"
 
 
+def _processes(paths: Paths, running: Mapping[str, bool]) -> Iterator[ProcessStatus]:
+    records = supervision.load(paths)
+    for name, runs in running.items():
+        record = records.get(name, supervision.Record())
+        since, last = (logs.stamp(at) if at else "" for at in (record.since, record.last_exit_at))
+        state: Literal["running", "stopped"] = "running" if runs else "stopped"
+        yield ProcessStatus(name, state, record.restarts, since if runs else "", record.last_exit, last)
+
+
 def lacking(found: ClusterStatus) -> list[str]:
     """What keeps a cluster from being ready, in words; empty if it is."""
     if found.ready:
@@ -62,6 +72,8 @@ def lacking(found: ClusterStatus) -> list[str]:
         return ["the control plane is stopped"]
     bad = [node for node in found.nodes if node.process != "running" or node.ready is False]
     words = [f"{node.name} is {'not ready' if node.process == 'running' else 'stopped'}" for node in bad]
+    if not words and any(p.name == members.SUPERVISOR and p.state == "stopped" for p in found.processes):
+        return ["the supervisor is stopped"]
     return words or ["the API server does not answer"]
 
 
@@ -87,14 +99,22 @@ def status(paths: Paths, spec: ClusterSpec, now: float) -> ClusterStatus:
         for node in spec.nodes
     )
     found = certificates(paths, spec, now)
+    supervised = members.supervisor(paths, spec).pid() is not None
+    warnings = list(certificate_warnings(spec.name, found))
+    if not supervised:
+        warnings.insert(0, f"the supervisor is stopped: start it with: pilothouse up --name {spec.name}")
     return ClusterStatus(
         name=spec.name,
         runtime=spec.runtime,
         server=spec.server,
         control_plane="running" if running["control-plane"] else "stopped",
-        ready=serving and all(n.ready and n.process == "running" for n in nodes),
+        ready=supervised and serving and all(n.ready and n.process == "running" for n in nodes),
         nodes=nodes,
         state_directory=str(paths.state),
+        processes=(
+            ProcessStatus(members.SUPERVISOR, "running" if supervised else "stopped"),
+            *_processes(paths, running),
+        ),
         certificates=found,
-        warnings=tuple(certificate_warnings(spec.name, found)),
+        warnings=tuple(warnings),
     )

@@ -41,6 +41,11 @@ class Paths:
         return self.state / "cluster.json"
 
     @property
+    def spec_copy(self) -> pathlib.Path:
+        """The same again, for `down` to read if the other is damaged."""
+        return self.state / ".cluster.json.copy"
+
+    @property
     def pki(self) -> pathlib.Path:
         return self.state / "pki"
 
@@ -52,6 +57,11 @@ class Paths:
     @property
     def store(self) -> pathlib.Path:
         return self.state / "store.db"
+
+    @property
+    def supervision(self) -> pathlib.Path:
+        """How often each process was started again, and why: written by the supervisor, read by `status`."""
+        return self.run / "supervision.json"
 
     @property
     def claim(self) -> pathlib.Path:

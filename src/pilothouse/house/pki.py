@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pilothouse.house.addresses import own_address
 from pilothouse.house.spec import ClusterSpec, NodeSpec, write_atomically
 from pilothouse.kit import tls
 from pilothouse.seams.house import HouseError
@@ -225,4 +226,12 @@ def server_hosts(spec: ClusterSpec) -> tuple[str, ...]:
         first,
         spec.advertise_address,
         spec.gateway,
+        *_listening(spec),
     )
+
+
+def _listening(spec: ClusterSpec) -> tuple[str, ...]:
+    """What others call the API server by if it listens for them."""
+    if not spec.listen:
+        return ()
+    return (own_address(),) if ipaddress.ip_address(spec.listen).is_unspecified else (spec.listen,)

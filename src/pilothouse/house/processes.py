@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from pilothouse.house import spec as specs
 from pilothouse.house.daemon import Herald
-from pilothouse.house.members import CONTROL_PLANE
+from pilothouse.house.members import CONTROL_PLANE, SUPERVISOR
 from pilothouse.house.paths import Paths
 from pilothouse.house.spec import ClusterSpec
 from pilothouse.kit import logs
+from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.seams.house import HouseError
 from pilothouse.seams.runtime import RuntimeFailure
@@ -29,13 +31,22 @@ def run(arguments: Sequence[str]) -> int:
     if len(arguments) < 2:
         raise HouseError(f"there is no process {' '.join(arguments)!r}")
     kind, name, *rest = arguments
+    component = rest[0] if rest else kind
     paths = Paths.of(name)
-    spec = specs.load(paths)
-    if spec is None:
-        raise HouseError(f"there is no cluster {name}")
-    logs.set_up(spec.log_level, spec.log_format)
-    component = rest[0] if rest else CONTROL_PLANE
-    herald = Herald(paths.lock(component))
+    try:
+        spec = specs.load(paths)
+        if spec is None:
+            raise HouseError(f"there is no cluster {name}")
+        logs.set_up(spec.log_level, spec.log_format)
+        herald = Herald(paths.lock(component))
+    except HouseError as error:
+        print(f"{component} ends: {error}", file=sys.stderr, flush=True)
+        return 1
+    if kind == SUPERVISOR:
+        from pilothouse.house.supervisor import Supervisor
+
+        Supervisor(paths, SystemClock()).run(herald.ready)
+        return 0
     try:
         _loop_runner()(_until_told(component, _body(kind, paths, spec, component), herald))
     except Failures as error:
@@ -85,7 +96,10 @@ async def _until_told(component: str, body: Body, herald: Herald) -> None:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+        try:
+            loop.add_signal_handler(number, told.set)
+        except NotImplementedError:  # on Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(told.set))
     async with TaskScope(component) as scope:
         failing = scope.spawn(scope.wait_failed(), "failures")
         starting = scope.spawn(_started(body, scope, herald), "start")

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from pilothouse.house.paths import Paths
-from pilothouse.seams.house import RuntimeKind
+from pilothouse.seams.house import HouseError, RuntimeKind
 
 
 class NodeSpec(msgspec.Struct, frozen=True):
@@ -24,6 +24,8 @@ class KubeconfigMark(msgspec.Struct, frozen=True):
     """Where `up` put the cluster into a kubeconfig, so that `down` can take it out again."""
 
     path: str
+    chosen: bool = False
+    """Whether the user named the file: then later commands keep to it."""
 
 
 class ClusterSpec(msgspec.Struct, frozen=True):
@@ -39,6 +41,8 @@ class ClusterSpec(msgspec.Struct, frozen=True):
     service_cidr: str = "10.96.0.0/16"
     cluster_domain: str = "cluster.local"
     kubeconfig: KubeconfigMark | None = None
+    listen: str = ""
+    """An address of this machine that the API server listens on besides the loopback; empty for none."""
     audit_policy: str = ""
     """The text of a policy; no audit log is kept without."""
     encrypted: bool = False
@@ -76,16 +80,42 @@ class ClusterSpec(msgspec.Struct, frozen=True):
 
 
 def load(paths: Paths) -> ClusterSpec | None:
-    """The cluster's spec, None if there is no such cluster."""
+    """The cluster's spec, None if there is no such cluster. Raises HouseError if it cannot be read."""
     try:
         return msgspec.json.decode(paths.spec.read_bytes(), type=ClusterSpec)
     except FileNotFoundError:
         return None
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        name = paths.state.name
+        advice = f"put it back from a backup, or take the cluster away: pilothouse down --name {name}"
+        raise HouseError(f"cluster {name} is broken: {paths.spec} cannot be read: {why}", advice) from None
 
 
 def save(paths: Paths, spec: ClusterSpec) -> None:
     """Write it so that a crash leaves the old or the new one, never half."""
-    write_atomically(paths.spec, msgspec.json.format(msgspec.json.encode(spec)))
+    data = msgspec.json.format(msgspec.json.encode(spec))
+    write_atomically(paths.spec, data)
+    write_atomically(paths.spec_copy, data)
+
+
+def salvage(paths: Paths) -> ClusterSpec | None:
+    """The best that is known of a cluster whose spec is damaged or lost, so that it can be taken away: the spec's copy,
+    else what its directories tell. None if there is nothing of a cluster."""
+    try:
+        return msgspec.json.decode(paths.spec_copy.read_bytes(), type=ClusterSpec)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        pass
+    if not paths.state.exists() and not paths.run.exists():
+        return None
+    folder = paths.state / "nodes"
+    names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    real = any((folder / name / "containerd").exists() for name in names)
+    nodes = tuple(NodeSpec(name, index) for index, name in enumerate(names, 1))
+    # Addresses that nobody has (RFC 2544, RFC 5737): what is removed with them is found by its name.
+    return ClusterSpec(
+        paths.state.name, "containerd" if real else "simulated", 0, "", "198.51.100.0/24", "198.18.0.0/16", nodes
+    )
 
 
 def write_atomically(path: pathlib.Path, data: bytes, mode: int = 0o600) -> None:

@@ -6,7 +6,11 @@ this run made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import errno
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pilothouse.kit.clock import SystemClock
@@ -47,22 +51,40 @@ def run(steps: Sequence[Step], progress: Progress, fail_after: str = "") -> None
             progress.failed(step.name, str(error) or type(error).__name__)
             _roll_back(done, progress)
             if isinstance(error, OSError | ValueError):
-                raise HouseError(f"{step.name}: {error}", _advice(error)) from error
+                raise HouseError(f"{step.name}: {error}", advice_on(error)) from error
             raise
         progress.finished(step.name, CLOCK.monotonic() - began)
 
 
-def _advice(error: OSError | ValueError) -> str:
+def advice_on(error: OSError | ValueError) -> str:
+    """What somebody can do who met `error`."""
     if isinstance(error, PermissionError):
         return "run it as root, or use --runtime simulated, which needs no root"
-    if isinstance(error, OSError) and error.errno == 28:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free some space on the disk, then run the same command again"
+    if isinstance(error, OSError) and error.errno == errno.EROFS:
+        return "the file system is read-only: set PILOTHOUSE_HOME to a directory that can be written to"
     return "see `pilothouse doctor`"
 
 
 def _roll_back(done: list[Step], progress: Progress) -> None:
-    for step in reversed(done):
-        try:
-            step.undo()
-        except Failures as error:
-            progress.note(f"could not undo {step.name!r}: {error}")
+    with _undisturbed():
+        for step in reversed(done):
+            try:
+                step.undo()
+            except Failures as error:
+                progress.note(f"could not undo {step.name!r}: {error}")
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Nobody gains by breaking off the way back: a second Ctrl-C waits for its end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -30,6 +30,25 @@ class UpRequest(NamedTuple):
     """A file with an EncryptionConfiguration (`apiserver.config.k8s.io/v1`); None keeps what the cluster has."""
     log_level: str | None = None
     log_format: Literal["text", "json"] | None = None
+    kubeconfig: pathlib.Path | None = None
+    """The file that gets the cluster's entries; None takes the last one named, else the one that kubectl writes to."""
+    switch_context: bool = True
+    port: int | None = None
+    """The API server's port; None takes a free one, or keeps that of an existing cluster."""
+    listen: str | None = None
+    """An address of this machine to listen on besides the loopback; None keeps what the cluster has."""
+    timeout: float | None = None
+    """Seconds to wait for each thing that takes time; None has a limit for each."""
+
+
+class LogRequest(NamedTuple):
+    """Which lines of which logs. `component` None: all, each line with its component in front. `tail`: as many of each
+    log's last lines. `since`: those of as many seconds. `follow`: then go on with what is written."""
+
+    component: str | None = None
+    follow: bool = False
+    tail: int | None = None
+    since: float | None = None
 
 
 class NodeStatus(NamedTuple):
@@ -38,6 +57,17 @@ class NodeStatus(NamedTuple):
     process: Literal["running", "stopped"]
     ready: bool | None
     """The Node object's Ready condition; None while the API server cannot be asked."""
+
+
+class ProcessStatus(NamedTuple):
+    """One process of a cluster, and what the supervisor remembers of it. Times are RFC 3339, empty for unknown."""
+
+    name: str
+    state: Literal["running", "stopped"]
+    restarts: int = 0
+    since: str = ""
+    last_exit: str = ""
+    last_exit_at: str = ""
 
 
 class CertificateStatus(NamedTuple):
@@ -56,6 +86,8 @@ class ClusterStatus(NamedTuple):
     ready: bool
     nodes: tuple[NodeStatus, ...]
     state_directory: str
+    processes: tuple[ProcessStatus, ...] = ()
+    """The supervisor first, which starts the others again when they end by themselves."""
     certificates: tuple[CertificateStatus, ...] = ()
     warnings: tuple[str, ...] = ()
     """What will stop working soon, or is not as it should be, each with what to do."""
@@ -115,8 +147,12 @@ class House(Protocol):
         """Import a docker or OCI archive on every node; the image names."""
         ...
 
-    def logs(self, name: str, component: str | None) -> Iterator[str]:
-        """Lines of one component's log, or of all, oldest first."""
+    def logs(self, name: str, request: LogRequest) -> Iterator[str]:
+        """Lines of the logs of a cluster's processes, oldest first."""
+        ...
+
+    def export_logs(self, name: str, folder: pathlib.Path) -> pathlib.Path:
+        """Copy the cluster's logs, its state and what its API server tells of it, without secrets, into `folder`."""
         ...
 
     def components(self, name: str) -> Sequence[str]: ...

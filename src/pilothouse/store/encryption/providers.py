@@ -14,11 +14,9 @@ from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from pilothouse.store.encryption.secretbox import SecretBox
-
 ENCRYPTED = b"k8s:enc:"
 _BLOCK = 16
-_GCM_NONCE = 12
+_GCM_NONCE, _BOX_NONCE = 12, 24
 
 
 class CannotDecrypt(ValueError):
@@ -111,17 +109,20 @@ class Box:
     """`secretbox`: a random nonce of 24 bytes, then NaCl's secretbox (XSalsa20 and Poly1305) of the value."""
 
     def __init__(self, key_name: str, secret: bytes) -> None:
+        # It stands on numpy, which takes a while to load, and few use it.
+        from pilothouse.store.encryption.secretbox import SecretBox
+
         self.header = _header("secretbox", key_name)
         self._box = SecretBox(secret)
 
     def seal(self, value: bytes, key: str) -> bytes:
-        nonce = os.urandom(SecretBox.NONCE_BYTES)
+        nonce = os.urandom(_BOX_NONCE)
         return self.header + nonce + self._box.seal(value, nonce)
 
     def open(self, stored: bytes, key: str) -> bytes:
         sealed = stored[len(self.header) :]
-        nonce, sealed = sealed[: SecretBox.NONCE_BYTES], sealed[SecretBox.NONCE_BYTES :]
-        opened = self._box.open(sealed, nonce) if len(nonce) == SecretBox.NONCE_BYTES else None
+        nonce, sealed = sealed[:_BOX_NONCE], sealed[_BOX_NONCE:]
+        opened = self._box.open(sealed, nonce) if len(nonce) == _BOX_NONCE else None
         if opened is None:
             raise CannotDecrypt("message authentication failed")
         return opened

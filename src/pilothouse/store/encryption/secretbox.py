@@ -28,8 +28,6 @@ _QUARTERS = (
 class SecretBox:
     """Seals with one key of 32 bytes. A nonce (24 bytes) must never be used twice."""
 
-    NONCE_BYTES = 24
-
     def __init__(self, key: bytes) -> None:
         self._key = np.frombuffer(key, "<u4")
 

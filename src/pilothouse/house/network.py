@@ -1,0 +1,39 @@
+"""The namespaces that a cluster's nodes live in: light to import, for the supervisor needs it too."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+import pilothouse
+from pilothouse.house.paths import Paths
+from pilothouse.house.spec import ClusterSpec, NodeSpec
+from pilothouse.runtime.network import machine
+from pilothouse.runtime.network.plan import ClusterNetwork, NodeLink
+from pilothouse.runtime.view import machine as view_machine
+from pilothouse.runtime.view.plan import NodeView
+
+
+def network_of(spec: ClusterSpec) -> ClusterNetwork:
+    nodes = tuple(NodeLink(n.name, n.index, spec.node_address(n), spec.node_pod_cidr(n)) for n in spec.nodes)
+    return ClusterNetwork(spec.name, spec.node_subnet, spec.gateway, spec.pod_cidr, spec.dns_address, nodes)
+
+
+def view_of(paths: Paths, spec: ClusterSpec, node: NodeSpec) -> NodeView:
+    """How the node sees the machine. It needs of it this program and its interpreter, what the cluster keeps, and the
+    resolver's configuration, wherever they lie."""
+    resolver = pathlib.Path("/etc/resolv.conf").resolve().parent
+    kept = [paths.state, paths.run, pathlib.Path(sys.prefix), pathlib.Path(sys.base_prefix), resolver]
+    kept += [pathlib.Path(pilothouse.__file__).parents[1]]
+    return NodeView(
+        spec.name,
+        node.name,
+        own=paths.node_state(node.name).absolute() / "root",
+        pins=paths.node_run(node.name).absolute() / "ns",
+        kept=tuple(path.absolute() for path in kept),
+    )
+
+
+def in_namespaces(paths: Paths, spec: ClusterSpec, node: NodeSpec) -> tuple[str, ...]:
+    """The words before a command that make it run in the node's network and view of the machine."""
+    return (*machine.enter(network_of(spec), node.name), *view_machine.enter(view_of(paths, spec, node)))
