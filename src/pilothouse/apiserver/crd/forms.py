@@ -37,11 +37,11 @@ class CustomBytes(KindBytes):
         value = super().value(obj)
         return super().value(_whole(obj)) if _FLOATS in value else value
 
-    def of_value(self, key: str, value: bytes, revision: int, obj: Any = None) -> Stored:
+    def of_value(self, key: str, value: bytes, revision: int, obj: Any = None, *, unstored: str = "") -> Stored:
         if obj is None:
             obj = self.current(value)
             value = self.value(obj)
-        return super().of_value(key, value, revision, obj)
+        return super().of_value(key, value, revision, obj, unstored=unstored)
 
     def current(self, value: bytes) -> CustomObject:
         """The object of stored bytes: with the defaults of the version that it is stored in, then as the storage

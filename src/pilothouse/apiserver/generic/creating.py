@@ -20,6 +20,11 @@ from pilothouse.seams.store import KeyExists, KeyValue, StoreUnavailable
 NAME_ATTEMPTS = 8
 
 
+def _is_version(text: str) -> bool:
+    """Whether a new object names a version that something could have: other texts are passed over."""
+    return text.isascii() and text.isdigit() and int(text[-21:]) > 0 and len(text) < 21
+
+
 class Creator:
     """Creates objects of one kind."""
 
@@ -31,7 +36,7 @@ class Creator:
         """Create `obj` (of the call's version, decoded only). Raises StatusError."""
         obj, warning = writing.distinct_owners(writing.place(obj, call.namespace))
         call.warn(warning)
-        form, sent = self._desk.forms[call.api_version], obj
+        form, sent = self._desk.forms[call.api_version], writing.wiped(obj)
         obj = await aside(call.size, lambda: form.to_storage(self._s.tracker.created(form.read(sent), call)))
         return await self.admit_and_insert(obj, call)
 
@@ -66,7 +71,7 @@ class Creator:
             if authorize:
                 call.authorize_create()
             await self._s.admission.validate(attributes)
-            if obj.metadata.resource_version not in ("", "0"):
+            if _is_version(obj.metadata.resource_version):
                 raise errors.make(500, "", "resourceVersion should not be set on objects to be created")
             return await self._put(obj, call)
 
@@ -79,7 +84,7 @@ class Creator:
             current = await desk.cache.get(key)
             if current is not None:
                 raise self._exists(current.obj)
-            return kind.of_value(key, value, 0)
+            return kind.of_value(key, value, 0, unstored=obj.metadata.resource_version)
         try:
             return await desk.cache.create(key, value, obj)
         except KeyExists as found:

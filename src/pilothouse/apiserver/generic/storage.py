@@ -69,15 +69,20 @@ class KindBytes:
             obj = replace(obj, metadata=replace(obj.metadata, resource_version=""))
         return codec.encode(obj)
 
-    def of_value(self, key: str, value: bytes, revision: int, obj: Any = None) -> Stored:
+    def of_value(self, key: str, value: bytes, revision: int, obj: Any = None, *, unstored: str = "") -> Stored:
         """The item of stored bytes; `obj` is its typed form, if it is at hand, with or without a resourceVersion.
 
-        Revision 0 is that of what is not stored (a dry run's object): it has no resourceVersion.
+        Revision 0 is that of what is not stored (a dry run's object): it has no resourceVersion but `unstored`.
         """
         if not value.startswith(self._start):
             raise MalformedValue(f"the value of {key} begins with {value[:80]!r}, not with {self._start!r}")
         if not revision:
-            return Stored(self, key, 0, value[len(self.head) :])
+            return Stored(
+                self,
+                key,
+                0,
+                self._versioned(value, codec.encode(unstored)[1:]) if unstored else value[len(self.head) :],
+            )
         item = Stored(self, key, revision, self.tail(value, revision))
         if obj is not None:
             item.remember(self.stamped(obj, revision))
@@ -85,9 +90,13 @@ class KindBytes:
 
     def tail(self, value: bytes, revision: int) -> bytes:
         """The tail of the item of bytes that this form wrote."""
+        return self._versioned(value, b'%d"' % revision)
+
+    def _versioned(self, value: bytes, version: bytes) -> bytes:
+        """The tail with a resourceVersion: the rest of its text in JSON."""
         rest = memoryview(value)[len(self._start) :]
         comma = b"" if value.startswith(b"}", len(self._start)) else b","
-        return b"".join((_VERSION, b'%d"' % revision, comma, rest))
+        return b"".join((_VERSION, version, comma, rest))
 
     def stamped(self, obj: Any, revision: int) -> Any:
         """`obj` with that resourceVersion."""

@@ -41,14 +41,19 @@ def with_meta(obj: Any, **changes: Any) -> Any:
     return replace(obj, metadata=replace(obj.metadata, **changes))
 
 
+def wiped(obj: Any) -> Any:
+    """What a client sends to be created, without what only the system says of it: nobody owns that."""
+    meta: ObjectMeta = obj.metadata
+    if meta.deletion_timestamp is None and meta.deletion_grace_period_seconds is None and not meta.self_link:
+        return obj
+    return with_meta(obj, deletion_timestamp=None, deletion_grace_period_seconds=None, self_link="")
+
+
 def system_metadata(obj: Any, now: float, chance: Chance) -> Any:
     """A new object's uid, time and generated name; what only the system sets is taken away."""
+    obj = wiped(obj)
     meta: ObjectMeta = obj.metadata
     changes: dict[str, Any] = {"uid": chance.uid(), "creation_timestamp": format_time(now)}
-    if meta.deletion_timestamp is not None or meta.deletion_grace_period_seconds is not None:
-        changes |= {"deletion_timestamp": None, "deletion_grace_period_seconds": None}
-    if meta.self_link:
-        changes["self_link"] = ""
     if meta.generate_name and not meta.name:
         changes["name"] = generated_name(meta.generate_name, chance)
     return with_meta(obj, **changes)

@@ -23,6 +23,7 @@ FINISHED = frozenset({"Succeeded", "Failed"})
 
 
 _qos: Memo[PodSpec, str] = Memo(compute_qos)
+_kept: Memo[PodSpec, PodSpec] = Memo(without_gated)
 GATED = "Scheduling is blocked due to non-empty scheduling gates"
 
 
@@ -36,7 +37,7 @@ def _positive_grace(obj: Pod) -> Pod:
 
 def prepare_create(obj: Pod, write: Write) -> Pod:
     obj = _positive_grace(obj)
-    kept = without_gated(obj.spec)
+    kept = _kept(obj.spec)
     if kept is not obj.spec:
         obj = replace(obj, spec=kept)
     if obj.spec.affinity is not None or obj.spec.topology_spread_constraints:
@@ -60,7 +61,7 @@ def canonical(obj: Pod) -> Pod:
 
 
 def prepare_update(new: Pod, old: Pod, write: Write) -> Pod:
-    kept = without_gated(new.spec)
+    kept = _kept(new.spec)
     return _positive_grace(new if kept is new.spec else replace(new, spec=kept))
 
 
