@@ -13,7 +13,7 @@ from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.autoscaling.v1 import HorizontalPodAutoscaler as V1
 from pilothouse.api.types.autoscaling.v2 import HorizontalPodAutoscaler as V2
 from pilothouse.api.types.autoscaling.v2 import HorizontalPodAutoscalerSpec
-from pilothouse.api.types.core.v1 import ConfigMap
+from pilothouse.api.types.core.v1 import ConfigMap, ObjectReference, ServiceAccount
 from pilothouse.api.types.core.v1 import Event as CoreEvent
 from pilothouse.api.types.events.v1 import Event
 from pilothouse.api.types.meta.v1 import ObjectMeta
@@ -71,8 +71,17 @@ def test_scale_takes_the_replicas(tracker: FieldTracker) -> None:
     with pytest.raises(StatusError) as raised:
         tracker.applied_scale(new, config, call("three"), False)
     assert raised.value.status.message == (
-        'Apply failed with 1 conflict: conflict with "two" with subresource "scale" using apps/v1: .spec.replicas'
+        'Apply failed with 1 conflict: conflict with "two" with subresource "scale" using autoscaling/v1: '
+        ".spec.replicas"
     )
+    # Who wrote the object itself keeps the rest, and has an entry more for replicas that nobody else took.
+    spec = DeploymentSpec(replicas=1, paused=True)
+    held = tracker.created(Deployment(metadata=ObjectMeta(name="d"), spec=spec), call("one"))
+    kept = tracker.updated(held, held, call("two", "scale")).metadata.managed_fields
+    assert [(e.manager, e.api_version, e.fields_v_1, e.time is None) for e in kept] == [
+        ("one", "apps/v1", {"f:spec": {"f:replicas": {}}}, True),
+        ("one", "apps/v1", {"f:spec": {"f:paused": {}}}, False),
+    ]
     forced = tracker.applied_scale(new, config, call("three"), True)
     assert forced.spec.replicas == 5
     assert owners(forced) == {("three", "Apply", "scale"): {"f:spec": {"f:replicas": {}}}}
@@ -114,3 +123,15 @@ def test_owned_fields_are_told_in_upstreams_order(tracker: FieldTracker) -> None
     assert list(fields) == ["f:data", "f:metadata"]
     assert list(fields["f:data"]) == [".", "f:k", "f:m", "f:y"]
     assert list(fields["f:metadata"]["f:labels"]) == [".", "f:b", "f:z"]
+
+
+def test_an_item_without_its_key_ends_the_tracking_of_an_object(tracker: FieldTracker) -> None:
+    account = ServiceAccount(metadata=ObjectMeta(name="a"), secrets=(ObjectReference(uid="u"),))
+    assert owners(tracker.created(account, call("one"))) == {}
+    held = tracker.created(replace(account, secrets=(ObjectReference(name="s"),)), call("one"))
+    assert owners(held) != {}
+    assert owners(tracker.updated(replace(held, secrets=account.secrets), held, call("one"))) == {}
+    config = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a"}, "secrets": [{"name": "s"}]}
+    with pytest.raises(StatusError) as raised:
+        tracker.applied(account, config, ServiceAccount, call("two"), False)
+    assert raised.value.status.message.startswith("failed to create typed live object (/a; /v1, Kind=ServiceAccount): ")

@@ -22,6 +22,8 @@ AUTHORIZATION = "/apis/authorization.k8s.io/v1"
         ("POST", f"{AUTHORIZATION}/namespaces/default/subjectaccessreviews", 404),
         ("DELETE", "/api/v1/namespaces/default/pods/p/eviction", 405),
         ("GET", "/api/v1/namespaces/default/pods/p/nothing", 404),
+        *((method, "/api/v1/namespaces/default/pods", 405) for method in ("FOO", "get", "PROPFIND", "X-y.z!")),
+        *(("GET", path, 404) for path in ("//api/v1/namespaces", "/api/v1//namespaces", "/apis/apps//v1")),
     ],
 )
 async def test_a_method_that_a_path_lacks_and_a_path_that_is_none(method: str, path: str, wanted: int) -> None:

@@ -239,6 +239,18 @@ def test_services_tell_where_they_are_reached() -> None:
     assert told("ExternalName", externalName="e.example.com") == "e.example.com"
 
 
+@pytest.mark.parametrize(
+    ("info", "kernel"),
+    [
+        ({"kernelVersion": "6.8.0", "architecture": "arm64"}, "6.8.0 (arm64)"),
+        ({"kernelVersion": "6.8.0"}, "6.8.0"),
+        ({}, "<unknown>"),
+    ],
+)
+def test_the_kernel_of_a_node_with_its_architecture(info: dict[str, str], kernel: str) -> None:
+    assert cells("Node", status={"nodeInfo": info})[8] == kernel
+
+
 def test_nodes() -> None:
     labels = {"node-role.kubernetes.io/worker": "", "kubernetes.io/role": "edge", "node-role.kubernetes.io/": ""}
     status = {"conditions": [{"type": "Ready", "status": "Unknown"}], "nodeInfo": {}}

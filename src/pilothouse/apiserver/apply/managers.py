@@ -37,6 +37,8 @@ class Manager(NamedTuple):
     operation: str
     api_version: str = ""
     subresource: str = ""
+    beside: bool = False
+    """A second entry of a manager, as a write of the Scale makes it; who reads the entries knows only the last one."""
 
     def told(self) -> str:
         """The manager as conflicts name it."""

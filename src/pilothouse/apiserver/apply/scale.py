@@ -1,8 +1,9 @@
 """Who manages `spec.replicas` through the scale subresource. Pure.
 
 A Scale has fields of its own, but its managers are entries of the object that is scaled: on the way in the owners of
-the replicas become owners of `spec.replicas` of the Scale, on the way back those who still own it keep theirs, new ones
-get an entry of the subresource, without a time.
+the replicas become owners of `spec.replicas` of the Scale, in autoscaling/v1, and conflicts name them so. On the way
+back an applier that still owns it keeps its entry; an updater, which is another one in another version, loses the
+replicas to an entry beside its own, without a time, like that of a new owner.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def applied(
 
 def _of_scale(managed: Managed, place: Place) -> Managed:
     return {
-        key: Owned(_REPLICAS, VERSION, owned.time)
+        key if key.operation == APPLY else key._replace(api_version=VERSION): Owned(_REPLICAS, VERSION, owned.time)
         for key, owned in managed.items()
         if intersection(owned.fields, place.fields) is not None
     }
@@ -87,6 +88,8 @@ def _of_object(managed: Managed, own: Managed, place: Place) -> Managed:
     for key, owned in own.items():
         if owned.fields is not None:
             of_object = key if key.operation == APPLY else key._replace(api_version=place.api_version)
+            if of_object in found:
+                of_object = of_object._replace(beside=True)
             found[of_object] = Owned(place.fields, place.api_version)
     return found
 

@@ -53,20 +53,17 @@ class FieldTracker:
         self._templates.clear()
 
     def created(self, obj: Any, call: Call) -> Any:
-        try:
-            return self._created(obj, call)
-        except ElementError:  # no owner can be told of an item that has no key
-            return _with_entries(obj, ())
-
-    def _created(self, obj: Any, call: Call) -> Any:
         if call.untracked:
             return _with_entries(obj, ())
         meta = obj.metadata
         endpoint = self._endpoint(type(obj), "")
-        if meta.managed_fields:
-            entries = endpoint.update(None, _tree(obj), (), meta.managed_fields, call.manager, self._now())
-            return _with_entries(obj, entries)
-        fields = self._fields_of_new(endpoint, replace(obj, metadata=replace(meta, name="", namespace="")))
+        try:
+            if meta.managed_fields:
+                entries = endpoint.update(None, _tree(obj), (), meta.managed_fields, call.manager, self._now())
+                return _with_entries(obj, entries)
+            fields = self._fields_of_new(endpoint, replace(obj, metadata=replace(meta, name="", namespace="")))
+        except ElementError:  # no owner can be told of an item that has no key
+            return _with_entries(obj, ())
         if fields is None:
             return obj
         owned = managers.Owned(fields, endpoint.api_version, self._now())

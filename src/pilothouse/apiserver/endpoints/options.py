@@ -127,18 +127,18 @@ def check_list(options: ListOptions) -> None:
 def _watch_faults(options: ListOptions) -> FieldErrors:
     faults: FieldErrors = []
     match = options.resource_version_match
-    if options.send_initial_events is None:
-        if match:
+    if options.send_initial_events is not None and match != "NotOlderThan":
+        told = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        faults.append(forbidden("resourceVersionMatch", told))
+    if match:
+        if options.send_initial_events is None:
             told = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
             faults.append(forbidden("resourceVersionMatch", told))
-    else:
         if match != "NotOlderThan":
-            told = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-            faults.append(forbidden("resourceVersionMatch", told))
-        if match and match != "NotOlderThan":
             faults.append(not_supported("resourceVersionMatch", match, ("NotOlderThan",)))
-    if options.continue_:
-        faults.append(forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"))
+        if options.continue_:
+            told = "resourceVersionMatch is forbidden when continue is provided"
+            faults.append(forbidden("resourceVersionMatch", told))
     return faults
 
 

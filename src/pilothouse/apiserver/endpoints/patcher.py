@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from pilothouse.api import errors
 from pilothouse.api.codec import json as codec
 from pilothouse.api.codec import strict
 from pilothouse.api.codec.strict import Decoded
@@ -62,6 +63,13 @@ class ObjectPatcher:
         def applied(live: Any) -> Any:
             new = self._tracker.applied(live, config, form.type, call, force)
             bodies.named(new, call.name, call.namespace)
+            if live is None and new.metadata.uid:
+                told = (
+                    f"uid mismatch: the provided object specified uid {new.metadata.uid}, and no existing object was "
+                    "found"
+                )
+                resource = registry.resource
+                raise errors.conflict(resource.group, resource.resource, call.name, told)
             return form.defaults(new)
 
         async def change(live: Any) -> Any:

@@ -145,14 +145,15 @@ class ResourceEndpoint:
         for term in parse_fields(text).terms:
             field = self.form.fields.get(term.field, term.field)
             known = field in strategy.fields or field == "metadata.name"
-            if not known and not (field == "metadata.namespace" and self.registry.resource.namespaced):
+            spaced = self.registry.resource.namespaced or not strategy.own_field_labels
+            if not known and not (field == "metadata.namespace" and spaced):
                 raise self._unknown_field(term.field)
             terms.append(FieldTerm(field, term.value, negated=term.negated))
         return FieldSelector(tuple(terms))
 
     def _unknown_field(self, name: str) -> StatusError:
         if self.registry.strategy.own_field_labels:
-            return bad_request(f"field label not supported: {name}")
+            return bad_request(f"{self.registry.strategy.unknown_field}: {name}")
         return bad_request(f'"{name}" is not a known field selector: only "metadata.name", "metadata.namespace"')
 
     async def watch(self, context: Context) -> Response:

@@ -37,7 +37,8 @@ class Creator:
         obj, warning = writing.distinct_owners(writing.place(obj, call.namespace))
         call.warn(warning)
         form, sent = self._desk.forms[call.api_version], writing.wiped(obj)
-        obj = await aside(call.size, lambda: form.to_storage(self._s.tracker.created(form.read(sent), call)))
+        read = form.defaults if form is self._desk.own else form.read
+        obj = await aside(call.size, lambda: form.to_storage(self._s.tracker.created(read(sent), call)))
         return await self.admit_and_insert(obj, call)
 
     async def admit_and_insert(self, obj: Any, call: Call, *, authorize: bool = False) -> Stored:

@@ -8,7 +8,7 @@ from pilothouse.api import errors
 from pilothouse.api.errors import StatusError
 from pilothouse.api.field_errors import FieldErrors, as_status, invalid, not_supported
 from pilothouse.api.time import format_time, parse_time
-from pilothouse.api.types.meta.v1 import DeleteOptions, ObjectMeta
+from pilothouse.api.types.meta.v1 import DeleteOptions, ObjectMeta, Preconditions
 from pilothouse.apiserver.generic.strategy import Strategy, Write
 from pilothouse.apiserver.generic.writing import with_meta
 
@@ -173,6 +173,8 @@ def check_preconditions(strategy: Strategy[Any], meta: ObjectMeta, options: Dele
     wanted = options.preconditions
     if wanted is None:
         return
+    if strategy.deletion.storage_words:
+        _check_as_store(strategy, meta, wanted)
     if wanted.uid is not None and wanted.uid != meta.uid:
         told = (
             f"the UID in the precondition ({wanted.uid}) does not match the UID in record ({meta.uid}). "
@@ -185,6 +187,17 @@ def check_preconditions(strategy: Strategy[Any], meta: ObjectMeta, options: Dele
             f"in record ({meta.resource_version}). The object might have been modified"
         )
         raise _conflict(strategy, meta.name, told)
+
+
+def _check_as_store(strategy: Strategy[Any], meta: ObjectMeta, wanted: Preconditions) -> None:
+    for what, value, found in (
+        ("UID", wanted.uid, meta.uid),
+        ("ResourceVersion", wanted.resource_version, meta.resource_version),
+    ):
+        if value is not None and value != found:
+            told = f"Precondition failed: {what} in precondition: {value}, {what} in object meta: {found}"
+            resource = strategy.resource
+            raise errors.conflict(resource.group, resource.resource, meta.name, told)
 
 
 def _conflict(strategy: Strategy[Any], name: str, told: str) -> StatusError:

@@ -146,6 +146,8 @@ class Deletion(Generic[K]):
     """Seconds of grace of a kind that is deleted gracefully (Pod); None: at once. May be 0."""
     waits: Callable[[K], bool] = lambda obj: False
     """True while the object has finalizers of its own besides `metadata.finalizers` (Namespace)."""
+    storage_words: bool = False
+    """Preconditions that fail are told as the store tells them (Namespace, CustomResourceDefinition)."""
     bumps: bool = True
     """Whether the mark of deletion bumps the generation."""
     mark: Callable[[K, Write], K] = keep
@@ -245,6 +247,8 @@ class Strategy(Generic[K]):
     """Selectable fields beside metadata.name and metadata.namespace."""
     own_field_labels: bool = False
     """An unknown field selector reads `field label not supported: x` (kinds that declare their own labels)."""
+    unknown_field: str = "field label not supported"
+    """What an unknown field selector of a kind with its own labels is told with."""
     index: tuple[str, ...] = ()
     """Those of `fields` that lists and watches select so often that the cache indexes them (spec.nodeName)."""
     row: Callable[[K, float], Sequence[Cell]] | None = None

@@ -14,7 +14,7 @@ from pilothouse.api.facts import Resource
 from pilothouse.api.types.meta import v1 as meta
 from pilothouse.apiserver.openapi import documents, schemas
 from pilothouse.apiserver.openapi.descriptions import Described
-from pilothouse.apiserver.openapi.operations import JSON, PATCHES, PathWriter
+from pilothouse.apiserver.openapi.operations import JSON, LIST, PATCHES, VERSION_OF, Operation, PathWriter
 from pilothouse.apiserver.openapi.schemas import META, REFERENCE, definition_name
 
 TITLE, VERSION = "Kubernetes CRD Swagger", "v0.1.0"
@@ -26,6 +26,35 @@ _EMBEDDED = {
     "apiVersion": f"apiVersion {_SAID} {_CONVENTIONS}#resources",
     "kind": f"kind is a string value representing the type of this object. In CamelCase. {_CONVENTIONS}#types-kinds",
 }
+# All versions of the API's own groups that upstream's types know: custom resources are told of options in each.
+BUILT_IN_VERSIONS = tuple(
+    (group, version)
+    for group, versions in (
+        ("", "v1"),
+        ("admissionregistration.k8s.io", "v1 v1alpha1 v1beta1"),
+        ("apps", "v1 v1beta1 v1beta2"),
+        ("authentication.k8s.io", "v1 v1alpha1 v1beta1"),
+        ("authorization.k8s.io", "v1 v1beta1"),
+        ("autoscaling", "v1 v2"),
+        ("batch", "v1 v1beta1"),
+        ("certificates.k8s.io", "v1 v1alpha1 v1beta1"),
+        ("coordination.k8s.io", "v1 v1alpha2 v1beta1"),
+        ("discovery.k8s.io", "v1 v1beta1"),
+        ("events.k8s.io", "v1 v1beta1"),
+        ("extensions", "v1beta1"),
+        ("flowcontrol.apiserver.k8s.io", "v1 v1beta1 v1beta2 v1beta3"),
+        ("internal.apiserver.k8s.io", "v1alpha1"),
+        ("networking.k8s.io", "v1 v1beta1"),
+        ("node.k8s.io", "v1 v1alpha1 v1beta1"),
+        ("policy", "v1 v1beta1"),
+        ("rbac.authorization.k8s.io", "v1 v1alpha1 v1beta1"),
+        ("resource.k8s.io", "v1 v1alpha3 v1beta1 v1beta2"),
+        ("scheduling.k8s.io", "v1 v1alpha2 v1beta1"),
+        ("storage.k8s.io", "v1 v1alpha1 v1beta1"),
+        ("storagemigration.k8s.io", "v1beta1"),
+    )
+    for version in versions.split()
+)
 _UNSAID_IN_V2 = ("anyOf", "oneOf", "allOf", "not", "nullable")
 
 
@@ -51,9 +80,12 @@ def document(customs: Sequence[Custom], told: Mapping[str, Described], v2: bool 
     }
     roots[f"{META}.Patch"] = None
     for custom in customs:
-        paths |= _paths(custom, roots)
+        paths |= _paths(custom, roots, told)
         found |= _definitions(custom, told, v2)
     kinds = documents.meta_kinds([custom.resource for custom in customs])
+    kinds[f"{META}.DeleteOptions"] = [
+        {"group": group, "kind": "DeleteOptions", "version": version} for group, version in BUILT_IN_VERSIONS
+    ]
     found |= schemas.closure(roots, kinds, told)
     return {
         "openapi": "3.0.0",
@@ -63,7 +95,7 @@ def document(customs: Sequence[Custom], told: Mapping[str, Described], v2: bool 
     }
 
 
-def _paths(custom: Custom, roots: dict[str, Any]) -> dict[str, Any]:
+def _paths(custom: Custom, roots: dict[str, Any], told: Mapping[str, Described]) -> dict[str, Any]:
     r = custom.resource
 
     def define(group: str, version: str, kind: str) -> str:
@@ -76,13 +108,21 @@ def _paths(custom: Custom, roots: dict[str, Any]) -> dict[str, Any]:
     quiet = replace_verbs(r)
     paths: dict[str, Any] = {}
     for path in PathWriter(quiet, define).paths():
-        operations = [
-            replace(op, answer_types=(JSON, _YAML), body_types=PATCHES[:3] if op.verb == "patch" else (JSON, _YAML))
-            for op in path.operations
-        ]
-        item = {op.method: documents.operation_v3(path, op) for op in operations}
+        item = {op.method: documents.operation_v3(_own(op, r), (r.group, r.version), told) for op in path.operations}
+        item.get("patch", {}).get("responses", {}).pop("201", None)  # none is made by a patch, it says
         paths[path.path] = {**item, "parameters": documents.path_parameters(path)}
     return paths
+
+
+def _own(operation: Operation, resource: Resource) -> Operation:
+    """An operation as it is told of custom resources, whose objects have no protobuf form; that of a Scale is about the
+    resource."""
+    patching, kind = operation.verb == "patch", (resource.group, resource.version, resource.kind)
+    types = PATCHES[:3] if patching else (JSON, _YAML)
+    found = replace(operation, answer_types=(JSON, _YAML), body_types=types, kind=kind)
+    if operation.verb == "deletecollection":
+        return replace(found, body="", parameters=LIST)
+    return replace(found, parameters=(VERSION_OF,)) if operation.verb == "get" else found
 
 
 def replace_verbs(resource: Resource) -> Resource:

@@ -9,13 +9,18 @@ from typing import Any
 from pilothouse.api import scheme
 from pilothouse.api.facts import Resource
 from pilothouse.api.types.meta import v1 as meta
-from pilothouse.apiserver.openapi import schemas
+from pilothouse.apiserver.openapi import names, schemas
 from pilothouse.apiserver.openapi.descriptions import Described
-from pilothouse.apiserver.openapi.operations import PRETTY, Operation, Path, PathWriter, base_of
+from pilothouse.apiserver.openapi.operations import ANSWERS, PRETTY, Operation, Path, PathWriter, base_of
 from pilothouse.apiserver.openapi.schemas import META, REFERENCE, definition_name
 
 TITLE = "Kubernetes"
-_RESPONSES = {"post": ("200", "201", "202"), "put": ("200", "201"), "patch": ("200", "201"), "delete": ("200", "202")}
+_RESPONSES = {
+    "create": ("200", "201", "202"),
+    "update": ("200", "201"),
+    "patch": ("200", "201"),
+    "delete": ("200", "202"),
+}
 _DESCRIPTIONS = {"200": "OK", "201": "Created", "202": "Accepted", "401": "Unauthorized"}
 # Kinds every group version speaks, which meta/v1 defines.
 _EVERYWHERE = ("DeleteOptions", "WatchEvent")
@@ -76,24 +81,34 @@ def meta_kinds(resources: Iterable[Resource]) -> dict[str, list[dict[str, str]]]
     return kinds
 
 
-def operation_v3(path: Path, operation: Operation) -> dict[str, Any]:
-    """An operation as v3 writes it."""
+def operation_v3(operation: Operation, group: tuple[str, str], descriptions: Mapping[str, Described]) -> dict[str, Any]:
+    """An operation as v3 writes it; `group` are group and version of its resource. Parameters that are fields of
+    DeleteOptions too are described by that type."""
+    said = descriptions.get(f"{META}.DeleteOptions", Described()).properties
 
     def content(types: tuple[str, ...], name: str) -> dict[str, Any]:
         return {kind: {"schema": {"$ref": REFERENCE + name} if name else {"type": "string"}} for kind in types}
 
-    codes = _RESPONSES.get(operation.method, ("200",)) if operation.verb != "connect" else ("200",)
+    codes = _RESPONSES.get(operation.verb, ("200",))
     answer = content(operation.answer_types, operation.answer)
     told: dict[str, Any] = {
-        "operationId": operation_id(path, operation),
-        "parameters": [*operation.parameters],
+        "description": operation.description,
+        "operationId": operation.id,
+        "parameters": [_described(parameter, said) for parameter in operation.parameters],
         "responses": {code: {"description": _DESCRIPTIONS[code], "content": answer} for code in codes},
-        "tags": [_tag(operation)],
+        "tags": [names.tag(*group)],
     }
     told["responses"]["401"] = {"description": _DESCRIPTIONS["401"]}
     if operation.body:
         told["requestBody"] = {"content": content(operation.body_types, operation.body)}
+        if operation.body_needed:
+            told["requestBody"]["required"] = True
     return told | _marks(operation)
+
+
+def _described(parameter: Mapping[str, Any], said: Mapping[str, Described]) -> dict[str, Any]:
+    text = said.get(parameter["name"], Described()).description
+    return {**parameter, "description": text} if text else dict(parameter)
 
 
 def _marks(operation: Operation) -> dict[str, Any]:
@@ -104,36 +119,45 @@ def _marks(operation: Operation) -> dict[str, Any]:
     }
 
 
-def _tag(operation: Operation) -> str:
-    group, version, _ = operation.kind
-    return f"{group.partition('.')[0] or 'core'}_{version}"
-
-
-def operation_id(path: Path, operation: Operation) -> str:
-    """A name for the operation that is unlike all others."""
-    words = [w.strip("{}") for w in path.path.split("/") if w and w not in ("api", "apis")]
-    return operation.verb + "".join(w.replace(".", "_").title().replace("_", "") for w in words)
-
-
 def path_parameters(path: Path) -> list[dict[str, Any]]:
     """The parameters of all operations of a path."""
-    required = [{"name": v, "in": "path", "required": True, "schema": {"type": "string"}} for v in path.variables]
+    said = {"name": f"name of the {path.kind}", "path": "path to the resource"}
+    required = [
+        {
+            "name": variable,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "uniqueItems": True},
+            **({"description": said[variable]} if variable in said else {}),
+        }
+        for variable in path.variables
+    ]
     return [*required, PRETTY]
 
 
 def _index_path(base: str) -> dict[str, Any]:
-    answer = {"application/json": {"schema": {"$ref": f"{REFERENCE}{META}.APIResourceList"}}}
-    told = {"operationId": f"getResources{base.title().replace('/', '').replace('.', '')}"}
-    return {"get": {**told, "responses": {"200": {"description": "OK", "content": answer}}}}
+    group, _, version = base.removeprefix("/apis/").removeprefix("/api/").rpartition("/")
+    schema = {"schema": {"$ref": f"{REFERENCE}{META}.APIResourceList"}}
+    return {
+        "get": {
+            "description": "get available resources",
+            "operationId": f"get{names.group_prefix(group, version)}APIResources",
+            "responses": {
+                "200": {"description": "OK", "content": dict.fromkeys(ANSWERS, schema)},
+                "401": {"description": "Unauthorized"},
+            },
+            "tags": [names.tag(group, version)],
+        }
+    }
 
 
 def v3(resources: Iterable[Resource], server_version: str, told: Mapping[str, Described]) -> dict[str, Any]:
     """The document of one group version; `told` are the descriptions of types and fields."""
     gathered = Gathered(resources)
-    base = base_of(gathered.resources[0])
+    base, group = base_of(gathered.resources[0]), (gathered.resources[0].group, gathered.resources[0].version)
     paths: dict[str, Any] = {f"{base}/": _index_path(base)}
     for path in gathered.paths:
-        item: dict[str, Any] = {op.method: operation_v3(path, op) for op in path.operations}
+        item: dict[str, Any] = {op.method: operation_v3(op, group, told) for op in path.operations}
         paths[path.path] = {**item, "parameters": path_parameters(path)}
     return {
         "openapi": "3.0.0",

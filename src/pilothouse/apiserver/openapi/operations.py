@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pilothouse.api.facts import Resource, Subresource
+from pilothouse.apiserver.openapi import names
 
 JSON = "application/json"
 ANSWERS = (JSON, "application/vnd.kubernetes.protobuf", "application/yaml")
@@ -30,7 +31,7 @@ def _query(name: str, kind: str = "string") -> dict[str, Any]:
 
 PRETTY = _query("pretty")
 _WRITE = [_query("dryRun"), _query("fieldManager"), _query("fieldValidation")]
-_LIST = [
+LIST = (
     _query("allowWatchBookmarks", "boolean"),
     _query("continue"),
     _query("fieldSelector"),
@@ -39,9 +40,10 @@ _LIST = [
     _query("resourceVersion"),
     _query("resourceVersionMatch"),
     _query("sendInitialEvents", "boolean"),
+    _query("shardSelector"),
     _query("timeoutSeconds", "integer"),
     _query("watch", "boolean"),
-]
+)
 _DELETE = [
     _query("dryRun"),
     _query("gracePeriodSeconds", "integer"),
@@ -50,6 +52,7 @@ _DELETE = [
     _query("propagationPolicy"),
 ]
 _FORCE = _query("force", "boolean")
+VERSION_OF = _query("resourceVersion")
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,22 @@ class Operation:
     parameters: tuple[dict[str, Any], ...]
     body_types: tuple[str, ...] = ("*/*",)
     answer_types: tuple[str, ...] = ANSWERS
+    id: str = ""
+    description: str = ""
+
+    @property
+    def body_needed(self) -> bool:
+        return self.verb in ("create", "update", "patch")
 
 
 @dataclass(frozen=True)
 class Path:
+    """`kind`: what `{name}` in it is the name of."""
+
     path: str
     operations: tuple[Operation, ...]
     variables: tuple[str, ...]
+    kind: str
 
 
 def base_of(resource: Resource) -> str:
@@ -95,7 +107,13 @@ class PathWriter:
 
     def _path(self, path: str, operations: list[Operation]) -> Iterator[Path]:
         if operations:
-            yield Path(path, tuple(operations), self._variables(path))
+            yield Path(path, tuple(operations), self._variables(path), self._resource.kind)
+
+    def _said(self, operation: Operation, subresource: str = "", *, connect: str = "", **told: bool) -> Operation:
+        """The operation with its name and what it does."""
+        r, verb = self._resource, operation.verb
+        own = names.operation_id(r, verb, subresource, connect=connect, **told)
+        return replace(operation, id=own, description=names.description(r, verb, subresource, connect=connect))
 
     def paths(self) -> Iterator[Path]:
         """All paths of the resource, its watches and its subresources."""
@@ -103,7 +121,7 @@ class PathWriter:
         yield from self._path(self._collection() + "/{name}", list(self._on_item()))
         verbs = self._resource.verbs
         if self._resource.namespaced and "list" in verbs:
-            yield from self._path(f"{self._base}/{self._resource.resource}", [self._list()])
+            yield from self._path(f"{self._base}/{self._resource.resource}", [self._list(everywhere=True)])
         if "watch" in verbs:
             yield from self._watches()
         for sub in self._resource.subresources:
@@ -111,19 +129,27 @@ class PathWriter:
 
     def _operation(self, verb: str, body: str, answer: str, parameters: list[dict[str, Any]]) -> Operation:
         types = PATCHES if verb == "patch" else ("*/*",)
-        return Operation(_METHODS[verb], verb, self._gvk, body, answer, tuple(parameters), types)
+        return self._said(Operation(_METHODS[verb], verb, self._gvk, body, answer, tuple(parameters), types))
 
-    def _list(self) -> Operation:
+    def _list(self, everywhere: bool = False) -> Operation:
         answer = self._define(self._resource.group, self._resource.version, self._resource.kind + "List")
-        return Operation("get", "list", self._gvk, "", answer, tuple(_LIST), (), (*ANSWERS, *STREAMS))
+        operation = Operation("get", "list", self._gvk, "", answer, LIST, (), (*ANSWERS, *STREAMS))
+        return self._said(operation, everywhere=everywhere)
 
     def _on_collection(self) -> Iterator[Operation]:
         kind = self._define(*self._gvk)
         verbs = self._resource.verbs
         if "deletecollection" in verbs:
-            parameters = (*_DELETE, *_LIST[1:9])
-            yield Operation(
-                "delete", "deletecollection", self._gvk, self._meta("DeleteOptions"), self._meta("Status"), parameters
+            parameters = (*_DELETE, *LIST[1:-1])
+            yield self._said(
+                Operation(
+                    "delete",
+                    "deletecollection",
+                    self._gvk,
+                    self._meta("DeleteOptions"),
+                    self._meta("Status"),
+                    parameters,
+                )
             )
         if "list" in verbs:
             yield self._list()
@@ -152,26 +178,29 @@ class PathWriter:
         scope = "/namespaces/{namespace}" if resource.namespaced else ""
         event = self._meta("WatchEvent")
 
-        def watch(verb: str) -> list[Operation]:
-            return [Operation("get", verb, self._gvk, "", event, (), (), (*ANSWERS, *STREAMS))]
+        def watch(verb: str, everywhere: bool = False) -> list[Operation]:
+            operation = Operation("get", verb, self._gvk, "", event, (), (), (*ANSWERS, *STREAMS))
+            return [self._said(operation, everywhere=everywhere)]
 
         yield from self._path(f"{self._base}/watch{scope}/{resource.resource}", watch("watchlist"))
         yield from self._path(f"{self._base}/watch{scope}/{resource.resource}/{{name}}", watch("watch"))
         if resource.namespaced:
-            yield from self._path(f"{self._base}/watch/{resource.resource}", watch("watchlist"))
+            yield from self._path(f"{self._base}/watch/{resource.resource}", watch("watchlist", everywhere=True))
 
     def _subresource(self, sub: Subresource) -> Iterator[Path]:
         path = f"{self._collection()}/{{name}}/{sub.name}"
         kind = (sub.group, sub.version, sub.kind)
         if sub.name in _CONNECTING:
             methods = _PROXY if sub.name == "proxy" else tuple(_METHODS[v] for v in sub.verbs)
-            operations = [Operation(m, "connect", kind, "", "", (), (), ("*/*",)) for m in methods]
-            yield from self._path(path, operations)
+            plain = [Operation(m, "connect", kind, "", "", (), (), ("*/*",)) for m in methods]
+            yield from self._path(path, [self._said(op, sub.name, connect=op.method) for op in plain])
             if sub.name == "proxy":
-                yield from self._path(path + "/{path}", operations)
+                below = [self._said(op, sub.name, connect=op.method, path=True) for op in plain]
+                yield from self._path(path + "/{path}", below)
             return
         if sub.name == "log":
-            yield from self._path(path, [Operation("get", "get", kind, "", "", (), (), ("text/plain", *ANSWERS))])
+            operation = Operation("get", "get", kind, "", "", (), (), ("text/plain", *ANSWERS))
+            yield from self._path(path, [self._said(operation, sub.name)])
             return
         body = self._define(*kind)
         operations = []
@@ -179,5 +208,6 @@ class PathWriter:
             sent = {"get": "", "patch": self._meta("Patch")}.get(verb, body)
             parameters = [] if verb == "get" else [*_WRITE, _FORCE] if verb == "patch" else _WRITE
             types = PATCHES if verb == "patch" else ("*/*",)
-            operations.append(Operation(_METHODS[verb], verb, kind, sent, body, tuple(parameters), types))
+            operation = Operation(_METHODS[verb], verb, kind, sent, body, tuple(parameters), types)
+            operations.append(self._said(operation, sub.name))
         yield from self._path(path, operations)

@@ -41,11 +41,18 @@ SPECIAL: dict[str, dict[str, Any]] = {
     **{f"{_EXTENSIONS}.{name}": {} for name in _ANY_JSON},
 }
 # Discriminated unions that the types declare: discriminator and the fields it chooses from.
+_CORE, _FLOW = "io.k8s.api.core.v1", "io.k8s.api.flowcontrol.v1"
 _UNIONS: dict[str, dict[str, Any]] = {
-    name: {"discriminator": "type", "fields-to-discriminateBy": {"localhostProfile": "LocalhostProfile"}}
-    for name in ("AppArmorProfile", "SeccompProfile")
+    name: ({"discriminator": discriminator} if discriminator else {}) | {"fields-to-discriminateBy": fields}
+    for name, discriminator, fields in (
+        (f"{_CORE}.AppArmorProfile", "type", {"localhostProfile": "LocalhostProfile"}),
+        (f"{_CORE}.SeccompProfile", "type", {"localhostProfile": "LocalhostProfile"}),
+        (f"{_CORE}.PodSchedulingGroup", "", {"podGroupName": "PodGroupName"}),
+        (f"{_FLOW}.LimitResponse", "type", {"queuing": "Queuing"}),
+        (f"{_FLOW}.PriorityLevelConfigurationSpec", "type", {"exempt": "Exempt", "limited": "Limited"}),
+        (f"{_FLOW}.Subject", "kind", {"group": "Group", "serviceAccount": "ServiceAccount", "user": "User"}),
+    )
 }
-_UNIONS["PodSchedulingGroup"] = {"fields-to-discriminateBy": {"podGroupName": "PodGroupName"}}
 # Types whose fields have no comments: a reference of theirs stands bare, since nothing is beside it.
 _UNDOCUMENTED: dict[str, set[str]] = {"JSONSchemaProps": {"default"}, "IngressRuleValue": set()}
 # Enums whose values the facts do not tell.
@@ -199,7 +206,7 @@ class SchemaWriter:
             schema["required"] = required
         if _fact_of(kind).atomic:
             schema["x-kubernetes-map-type"] = "atomic"
-        if union := _UNIONS.get(kind.__name__):
+        if union := _UNIONS.get(name):
             schema["x-kubernetes-unions"] = [union]
         return schema
 

@@ -62,16 +62,9 @@ def _item(item: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _plain(name: str) -> dict[str, Any]:
+def _plain(name: str, answer: str) -> dict[str, Any]:
     """A path that answers one document of no resource."""
-    schema = {"$ref": DEFINITIONS + name} if name else {"type": "string"}
-    return {
-        "get": {
-            "produces": ["application/json"],
-            "responses": {"200": {"description": "OK", "schema": schema}, "401": {"description": "Unauthorized"}},
-            "schemes": ["https"],
-        }
-    }
+    return {"get": {**_operation(plain.operation(name, answer)), "schemes": ["https"]}}
 
 
 def document(
@@ -83,7 +76,7 @@ def document(
     """The document for group to version to resources, in discovery's order, and for custom resources by group and
     version; `told` describes types and fields."""
     plainly = plain.answers([*groups, *dict.fromkeys(group for group, _ in customs)])
-    paths: dict[str, Any] = {f"/{name}/": _plain(answer) for name, answer in plainly.items()}
+    paths: dict[str, Any] = {f"/{name}/": _plain(name, answer) for name, answer in plainly.items()}
     definitions: dict[str, Any] = {}
     for versions in groups.values():
         for resources in versions.values():

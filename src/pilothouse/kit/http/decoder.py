@@ -21,6 +21,8 @@ _SPECIAL = frozenset((b"host", b"content-length", b"transfer-encoding", b"connec
 _HOST = re.compile(rb"[A-Za-z0-9!$%&'()*+,\-.:;=\[\]_~]*")
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 _METHODS: dict[bytes, str] = {}
+# llhttp knows a list of methods, Go's server any token: a request with another one is read as if it had this.
+_METHOD, _STAND_IN = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64})(?= )"), b"POST"
 
 
 class RequestDecoder:
@@ -42,6 +44,8 @@ class RequestDecoder:
         self._refusal: BadRequest | None = None
         self._finished = False
         self._body_of: IncomingRequest | None = None
+        self._begun = 0
+        self._method = b""
         self._restart()
 
     def feed(self, data: bytes) -> None:
@@ -51,10 +55,21 @@ class RequestDecoder:
         if self.upgrade:
             self.remainder += data
             return
+        begun = self._begun + 1 if self.current is None and not self.in_head else 0
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._leave(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserInvalidMethodError as error:
+            # Only at the start of `data` is it known where the method stands.
+            other = _METHOD.match(data) if begun == self._begun else None
+            if other is None:
+                self._stop(error)
+                return
+            self._method, self.in_head = other[1], False
+            self._restart()
+            self.feed(_STAND_IN + data[other.end() :])
             return
         except httptools.HttpParserError as error:
             self._stop(error)
@@ -97,6 +112,7 @@ class RequestDecoder:
 
     def on_message_begin(self) -> None:
         self.in_head = True
+        self._begun += 1
         self._head_bytes = 0
         self._target = b""
         self._headers: list[Header] = []
@@ -126,8 +142,10 @@ class RequestDecoder:
             return
         request = self._make_request()
         request.minor_version = self._check()
-        name = self._parser.get_method()
+        name, other = self._parser.get_method(), self._method
         request.method = _METHODS.get(name) or _METHODS.setdefault(name, name.decode("ascii"))
+        if other:
+            request.method, self._method = other.decode("ascii"), b""
         target = self._target
         if target[0] != 0x2F and (absolute := _ABSOLUTE.match(target)):
             target = target[absolute.end() :]

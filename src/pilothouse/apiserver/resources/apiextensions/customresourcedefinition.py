@@ -93,5 +93,5 @@ STRATEGY = Strategy(
     validate=validate,
     validate_update=validate_update,
     status=Status(prepare=prepare_update, validate=lambda new, old: status_errors(new.status)),
-    deletion=Deletion(collected=False, waits=_unmarked, bumps=False, mark=mark),
+    deletion=Deletion(collected=False, waits=_unmarked, storage_words=True, bumps=False, mark=mark),
 )

@@ -95,5 +95,5 @@ STRATEGY = Strategy(
     own_field_labels=True,
     fields={"name": lambda o: o.metadata.name, "status.phase": lambda o: o.status.phase},
     row=row,
-    deletion=Deletion(returns_object=True, waits=lambda o: bool(o.spec.finalizers), mark=mark),
+    deletion=Deletion(returns_object=True, waits=lambda o: bool(o.spec.finalizers), storage_words=True, mark=mark),
 )

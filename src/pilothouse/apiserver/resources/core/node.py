@@ -86,9 +86,16 @@ def row(node: Node, now: float) -> Sequence[Cell]:
         addresses.get("InternalIP", NONE),
         addresses.get("ExternalIP", NONE),
         info.os_image or UNKNOWN,
-        info.kernel_version or UNKNOWN,
+        _kernel(node),
         info.container_runtime_version or UNKNOWN,
     )
+
+
+def _kernel(node: Node) -> str:
+    """The kernel's version, and the architecture where the node tells it."""
+    info = node.status.node_info
+    version = info.kernel_version or UNKNOWN
+    return f"{version} ({info.architecture})" if info.architecture else version
 
 
 STRATEGY = Strategy(

@@ -158,6 +158,8 @@ STRATEGY = Strategy(
     generation=("spec",),
     deletion=Deletion(returns_object=True),
     fields={"spec.nodeName": lambda o: o.spec.node_name or "", "spec.driver": lambda o: o.spec.driver},
+    own_field_labels=True,
+    unknown_field="field label not supported for resource.k8s.io/v1, Kind=ResourceSlice",
     row=row,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
