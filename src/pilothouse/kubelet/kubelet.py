@@ -122,6 +122,7 @@ class Kubelet:
                 node=view,
                 created=self.pods.created,
                 over=self._over,
+                terminated=self.pods.terminated,
             )
         )
         self._fetch = fetch

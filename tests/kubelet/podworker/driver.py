@@ -28,8 +28,13 @@ class Driver:
         return self.machine.handle(event, self.now)
 
     def post(self, *given: events.Event) -> list[instructions.Instruction]:
-        """What it says to these events, without status reports, alarms and ends of probing."""
-        noise = (instructions.ReportStatus, instructions.Wake, instructions.StopProbes)
+        """What it says to these events, without status reports, alarms, counts and ends of probing."""
+        noise = (
+            instructions.ReportStatus,
+            instructions.Wake,
+            instructions.StopProbes,
+            instructions.CountTermination,
+        )
         self.said = []
         for event in given:
             self.said += [i for i in self.machine.handle(event, self.now) if not isinstance(i, noise)]

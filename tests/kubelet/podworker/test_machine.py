@@ -459,3 +459,13 @@ def test_a_sandbox_is_over_when_its_stop_is_through_and_not_before() -> None:
     assert driver.post(events.ContainerStopped("c-0", ended(code=143))) == [says.StopSandbox("s0")]
     assert driver.post(events.SandboxSeen(sandbox(ready=False))) == [], "its network is still being torn down"
     assert driver.post(events.SandboxStopped("s0")) == [says.RemoveVolumes()]
+
+
+def test_each_end_of_a_container_is_counted_once_and_none_from_before_our_time() -> None:
+    driver = Driver()
+    before = driver.handle(events.RuntimeSeen((sandbox(),), (ended(code=1),)))
+    assert of_type(says.CountTermination, before) == []
+    driver.post(events.VolumesMounted(), events.ContainerStarted(run(attempt=1)))
+    dead = ended(code=139, attempt=1, finished=driver.now)
+    said = [*driver.handle(events.ContainerSeen(dead)), *driver.handle(events.ContainerStopped(dead.id, dead))]
+    assert of_type(says.CountTermination, said) == [says.CountTermination("c", 139, "Error")]

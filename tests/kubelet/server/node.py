@@ -176,6 +176,7 @@ class Host:
     """One pod `p` in `default` with container `c`; another, `gone`, has ended and not begun again."""
 
     def __init__(self, logs: Path) -> None:
+        self.logs = logs
         self.pipes = PipeRuntime()
         specs = (ContainerSpec(name="c"), ContainerSpec(name="w"))
         self.pod = Pod(metadata=ObjectMeta(name="p", namespace="default", uid="u1"), spec=PodSpec(containers=specs))
@@ -195,6 +196,13 @@ class Host:
     @property
     def node_name(self) -> str:
         return "n1"
+
+    @property
+    def log_root(self) -> Path | None:
+        return self.logs
+
+    def terminations(self) -> dict[tuple[str, ...], float]:
+        return {("container", "139", "Error"): 2.0}
 
     def held(self) -> Sequence[HeldPod]:
         return [HeldPod(self.pod, self.state)]

@@ -82,6 +82,8 @@ async def test_figures_and_methods(logs: Path) -> None:
         text = (await one.get("/metrics"))[1]
         assert 'kubelet_running_containers{container_state="running"} 1' in text
         assert "kubelet_running_pods 1" in text
+        counted = 'kubelet_terminated_containers_total{container_type="container",exit_code="139",reason="Error"} 2'
+        assert counted in text
         assert (await one.get("/pods", method="DELETE"))[0] == 405
 
 
@@ -91,3 +93,27 @@ async def test_a_client_without_a_protocol_of_ours(logs: Path) -> None:
         assert response.status == 403
         assert (await response.read(1000)).startswith(b"unable to upgrade: unable to negotiate protocol")
         assert response.header(b"x-accepted-stream-protocol-versions") == b"v4.channel.k8s.io"
+
+
+async def test_the_nodes_logs_are_shown_and_nothing_beside_them(logs: Path) -> None:
+    outside = logs.parent / "secret"
+    outside.write_text("of the node")
+    (logs / "pods").mkdir()
+    (logs / "pods/a b<.log").write_text("line")
+    (logs / "containers").mkdir()
+    (logs / "containers/in.log").symlink_to(logs / "pods/a b<.log")
+    (logs / "containers/out.log").symlink_to(outside)
+    head = '<!doctype html>\n<meta name="viewport" content="width=device-width">\n<pre>\n'
+    async with node(logs) as one:
+        status, text = await one.get("/logs/")
+        assert status == 200
+        assert text.startswith(head)
+        assert '<a href="containers/">containers/</a>\n<a href="pods/">pods/</a>\n' in text
+        shown = f'{head}<a href="a%20b%3C.log">a b&lt;.log</a>\n</pre>\n'
+        assert await one.get("/logs/pods/") == (200, shown)
+        assert await one.get("/logs/pods/a%20b%3C.log") == (200, "line")
+        assert await one.get("/logs/containers/in.log") == (200, "line")
+        for path in ("containers/out.log", "../secret", "%2e%2e/secret", "nowhere", "pods/x/y"):
+            assert await one.get(f"/logs/{path}") == (404, "404 page not found\n")
+        async with one.ask("/logs/pods") as response:
+            assert (response.status, response.header(b"location")) == (301, b"pods/")

@@ -122,6 +122,15 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class CountTermination:
+    """A container was seen to end; no answer."""
+
+    name: str
+    exit_code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReportStatus:
     """Work out the status and send it if it differs; no answer."""
 
@@ -159,6 +168,7 @@ Instruction = (
     | ProbeContainer
     | StopProbes
     | Record
+    | CountTermination
     | ReportStatus
     | FinishDeletion
     | Wake

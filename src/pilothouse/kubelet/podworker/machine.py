@@ -16,6 +16,7 @@ from pilothouse.api.types.core.v1 import Pod
 from pilothouse.kubelet.podworker import ending, events, syncing
 from pilothouse.kubelet.podworker.instructions import (
     AbandonStarts,
+    CountTermination,
     Instruction,
     ProbeContainer,
     Record,
@@ -106,6 +107,7 @@ def _runtime_seen(state: PodState, event: events.RuntimeSeen, now: float) -> Ste
     state.sandboxes = {s.id: s for s in event.sandboxes}
     for container in event.containers:
         found += _container_seen(state, events.ContainerSeen(container), now)
+    state.stocked = True
     if first:
         state.volumes_retry = 0.0
     return found
@@ -120,8 +122,14 @@ def _container_seen(state: PodState, event: events.ContainerSeen, now: float) ->
     if seen.state is ContainerState.RUNNING and seen.id not in state.health:
         return _watch_health(state, seen)
     if seen.state is ContainerState.EXITED and (known is None or known.state is not ContainerState.EXITED):
-        return _ended(state, seen)
+        # One that had ended when the node's process began was counted by an earlier process.
+        return [*([_count(seen)] if state.stocked else []), *_ended(state, seen)]
     return []
+
+
+def _count(ended: Container) -> CountTermination:
+    reason = ended.reason or ("Completed" if ended.exit_code == 0 else "Error")
+    return CountTermination(ended.name, ended.exit_code, reason)
 
 
 def _watch_health(state: PodState, seen: Container) -> Steps:

@@ -79,6 +79,7 @@ class PodState:
     verdict: Verdict | None = None
     rejected: bool = False
     rebuilt: bool = False
+    stocked: bool = False
     volumes: Volumes = Volumes.NONE
     volumes_retry: float = 0.0
     volumes_failures: int = 0

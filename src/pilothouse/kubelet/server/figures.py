@@ -29,6 +29,13 @@ def declare(registry: Registry, host: Host) -> None:
     registry.read(
         "kubelet_node_name", "The node's name. The count is always 1.", lambda: {(host.node_name,): 1}, ("node",)
     )
+    registry.read(
+        "kubelet_terminated_containers_total",
+        "Cumulative number of containers that ended, by kind of container, exit code and reason.",
+        lambda: dict(host.terminations()),
+        ("container_type", "exit_code", "reason"),
+        "counter",
+    )
     registry.read("kubelet_running_pods", "Number of pods that have a running pod sandbox", sandboxes)
     registry.read("kubelet_running_containers", "Number of containers by state", states, ("container_state",))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from pilothouse.api.types.core.v1 import Pod
@@ -36,8 +37,17 @@ class Host(Protocol):
     @property
     def node_name(self) -> str: ...
 
+    @property
+    def log_root(self) -> Path | None:
+        """The node's /var/log; None if it has none."""
+        ...
+
     def held(self) -> Sequence[HeldPod]:
         """Every pod of this node."""
+        ...
+
+    def terminations(self) -> Mapping[tuple[str, ...], float]:
+        """How many containers have ended since the kubelet's start, by (kind of container, exit code, reason)."""
         ...
 
     def find(self, namespace: str, name: str) -> HeldPod | None: ...

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from pilothouse.kubelet.kubelet import Kubelet
 from pilothouse.kubelet.server.host import HeldPod
@@ -22,6 +23,13 @@ class KubeletHost:
     @property
     def node_name(self) -> str:
         return self._kubelet.options.name
+
+    @property
+    def log_root(self) -> Path | None:
+        return self._kubelet.options.log_root
+
+    def terminations(self) -> Mapping[tuple[str, ...], float]:
+        return self._kubelet.pods.terminations
 
     def held(self) -> Sequence[HeldPod]:
         return [HeldPod(worker.pod, worker.machine.state) for worker in self._kubelet.pods.workers.values()]

@@ -9,6 +9,7 @@ Every request is authenticated and authorized first (`auth`). Paths are the kube
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socket
@@ -22,7 +23,7 @@ from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.messages import Answer, Request, Response
 from pilothouse.kit.http.server import Server
 from pilothouse.kit.metrics import CONTENT_TYPE, Registry
-from pilothouse.kubelet.server import figures, logs
+from pilothouse.kubelet.server import figures, logs, node_logs
 from pilothouse.kubelet.server.auth import KubeletAuth
 from pilothouse.kubelet.server.host import Host, Refused, logged, pod_of
 from pilothouse.kubelet.server.streaming import ACCEPTED_HEADER, Streaming, Unnegotiable
@@ -66,6 +67,9 @@ class KubeletServer:
     async def _answer(self, request: Request, path: str, query: str) -> Answer:
         parts = [unquote(part) for part in path.split("/") if part]
         try:
+            if parts[:1] == ["logs"] and request.method == "GET":
+                below = unquote(path).partition("logs")[2] or "/"
+                return await asyncio.to_thread(node_logs.answer, self._host.log_root, below, self._clock)
             return await self._route(request, parts, parse_qs(query, keep_blank_values=True))
         except Unnegotiable as refused:
             accepted = [(ACCEPTED_HEADER, protocol.encode("latin-1")) for protocol in refused.accepted]

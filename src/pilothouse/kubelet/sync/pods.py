@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
@@ -40,6 +41,7 @@ class PodSet:
         self.workers: dict[str, PodWorker] = {}
         self._owners: dict[str, str] = {}
         self._found: Found = {}
+        self.terminations: Counter[tuple[str, ...]] = Counter()
 
     def attach(self, shop: Shop) -> None:
         """Give it what its workers share; before anything else."""
@@ -52,6 +54,9 @@ class PodSet:
 
     def created(self, runtime_id: str, uid: str) -> None:
         self._owners[runtime_id] = uid
+
+    def terminated(self, kind: str, exit_code: int, reason: str) -> None:
+        self.terminations[(kind, str(exit_code), reason)] += 1
 
     def owner(self, runtime_id: str) -> PodWorker | None:
         """Whose sandbox or container that is."""

@@ -28,7 +28,7 @@ RUNTIME_RETRY = 0.5
 @dataclass(frozen=True, slots=True)
 class Shop:
     """What all workers of a node share. `created(id, uid)` hears whose container an id is; `over(uid)` that a pod is
-    forgotten."""
+    forgotten, `terminated(kind, exit code, reason)` that a container has ended."""
 
     runtime: Runtime
     client: Client
@@ -46,6 +46,7 @@ class Shop:
     node: configs.NodeView
     created: Callable[[str, str], None]
     over: Callable[[str], None]
+    terminated: Callable[[str, int, str], None]
 
     @property
     def surroundings(self) -> gather.Surroundings:

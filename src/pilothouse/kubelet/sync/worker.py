@@ -12,6 +12,7 @@ import msgspec
 
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.core.v1 import Pod
+from pilothouse.kubelet.configs import kind_of
 from pilothouse.kubelet.podworker import events, instructions
 from pilothouse.kubelet.podworker.conditions import is_own
 from pilothouse.kubelet.podworker.machine import PodMachine
@@ -85,6 +86,12 @@ class PodWorker:
     def _record(self, wanted: instructions.Record) -> None:
         self._shop.recorder.pod(self.pod, wanted.type, wanted.reason, wanted.message, wanted.container)
 
+    def _count(self, seen: instructions.CountTermination) -> None:
+        spec = self.machine.state.spec_of(seen.name)
+        kind = {"init": "init_container", "sidecar": "init_container", "ephemeral": "ephemeral_container"}
+        told = "container" if spec is None else kind.get(kind_of(self.pod, spec), "container")
+        self._shop.terminated(told, seen.exit_code, seen.reason)
+
     def _report(self, _: instructions.ReportStatus) -> None:
         state = self.machine.state
         if not state.rebuilt or state.removed:
@@ -136,6 +143,7 @@ _OWN: dict[type, Callable[[PodWorker, Any], None]] = {
     instructions.ProbeContainer: PodWorker._probe,
     instructions.StopProbes: PodWorker._stop_probes,
     instructions.Record: PodWorker._record,
+    instructions.CountTermination: PodWorker._count,
     instructions.ReportStatus: PodWorker._report,
     instructions.FinishDeletion: PodWorker._finish_deletion,
     instructions.Wake: PodWorker._wake_at,
