@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import pathlib
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
-from pilothouse.api.types.core.v1 import Pod
+from pilothouse.api.types.core.v1 import Pod, Secret
+from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.kubelet.safepath import mounts
 from pilothouse.testing.images import busybox_image
 from tests.e2e.node import RealNode, own_network, pod, real_node
@@ -155,3 +158,37 @@ async def test_a_pod_that_leaves_a_mess_is_removed_all_the_same(node: RealNode) 
         await node.client.delete(Pod, "mess", "default")
         await node.gone("mess")
     assert left(node) == []
+
+
+@pytest.mark.torture
+async def test_a_kubelet_that_ends_at_any_moment_leaves_nothing_behind(node: RealNode) -> None:
+    """Its process ends a little later each time, amid volumes, sub paths, hooks and removal; the last one tidies up."""
+    meta = ObjectMeta(name="conf", namespace="default")
+    await node.client.create(Secret(metadata=meta, data={"s": b"secret"}))
+    mounted = [
+        {"name": "s", "mountPath": "/s"},
+        {"name": "e", "mountPath": "/e", "subPath": "a"},
+        {"name": "s", "mountPath": "/one", "subPath": "s"},
+    ]
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", "sleep 0.3"]}}}
+    volumes = [{"name": "s", "secret": {"secretName": "conf"}}, {"name": "e", "emptyDir": {}}]
+    for number in range(30):
+        name = f"short{number}"
+        one = {"volumeMounts": mounted, "lifecycle": hook, "terminationMessagePath": "/dev/termination-log"}
+        await node.client.create(
+            pod(name, "sleep", "1000", image=IMAGE, container=one, volumes=volumes, securityContext={"fsGroup": 5})
+        )
+        async with node.process():
+            await node.clock.sleep(0.05 * number)
+        await node.client.delete(Pod, name, "default")
+        async with node.process():
+            await node.clock.sleep(0.05 * (30 - number))
+    async with node.process():
+        await node.gone(*(f"short{number}" for number in range(30)))
+        async with asyncio.timeout(20.0):
+            while await node.runtime.sandboxes():
+                await node.clock.sleep(0.1)
+    assert mounts.mounts_below(str(node.options.root)) == []
+    assert left(node) == []
+    assert os.listdir(node.options.log_links) == []
+    assert os.listdir(node.options.logs) == []
