@@ -60,11 +60,20 @@ def agents(cluster: Cluster) -> Iterator[dict[str, str]]:
     cluster.kubectl("delete", "ds/agent", "secret/agent")
 
 
+def _address(cluster: Cluster, node: str) -> str:
+    addresses = cluster.get("node", node)["status"]["addresses"]
+    return str(next(a["address"] for a in addresses if a["type"] == "InternalIP"))
+
+
 def test_nodes_have_names_of_their_own(cluster: Cluster, agents: dict[str, str]) -> None:
     assert len(agents) == 2
     for node, pod in agents.items():
         assert cluster.kubectl("exec", pod, "--", "hostname").stdout.strip() == node
         assert cluster.kubectl("exec", pod, "--", "cat", "/etc/hostname").stdout.strip() == node
+        hosts = cluster.kubectl("exec", pod, "--", "cat", "/etc/hosts").stdout
+        assert [line.split()[0] for line in hosts.splitlines() if line.split()[1:] == [node]] == [
+            _address(cluster, node)
+        ]
     identities = {n["status"]["nodeInfo"]["machineID"] for n in cluster.get("nodes")["items"]}
     assert len(identities) == 2
 

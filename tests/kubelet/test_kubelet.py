@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 import pytest
@@ -243,6 +244,36 @@ async def test_a_hook_that_hangs_does_not_outlive_its_pods_grace(clock: VirtualC
                 await one.until(lambda p: False, name)
             assert clock.now() - begun < 24
         assert await one.runtime.containers() == []
+
+
+@pytest.mark.parametrize("tenths", range(0, 45, 2))
+async def test_a_pod_may_be_deleted_at_any_moment_of_its_start(
+    clock: VirtualClock, tenths: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a runtime that takes its time for everything, and a hook after the start."""
+    async with world(clock) as one:
+        for name in ("run_sandbox", "create_container", "start_container", "container"):
+            work = getattr(one.runtime, name)
+
+            def slow(work: Any) -> Any:
+                async def call(*arguments: object) -> object:
+                    await clock.sleep(0.5)
+                    answer = await work(*arguments)
+                    await clock.sleep(0.2)
+                    return answer
+
+                return call
+
+            monkeypatch.setattr(one.runtime, name, slow(work))
+        container = {"name": "c", "image": "app:1", "lifecycle": {"postStart": {"sleep": {"seconds": 1}}}}
+        await one.client.create(simulated_pod(containers=[container], terminationGracePeriodSeconds=2))
+        await clock.sleep(tenths / 10)
+        await one.client.delete(Pod, "web", "default")
+        with pytest.raises(StatusError):
+            await one.until(lambda p: False, seconds=30)
+        await clock.sleep(5)
+        assert await one.runtime.containers() == []
+        assert await one.runtime.sandboxes() == []
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pilothouse.runtime.view.plan import NodeView, script
 
 
 def view(own: str = "/srv/c/nodes/n1/root", *kept: str) -> NodeView:
-    return NodeView("c", "n1", Path(own), Path("/srv/c/run/n1/ns"), tuple(map(Path, kept)))
+    return NodeView("c", "n1", "192.0.2.1", Path(own), Path("/srv/c/run/n1/ns"), tuple(map(Path, kept)))
 
 
 def mounts(one: NodeView) -> list[str]:
@@ -21,6 +21,7 @@ def test_a_node_has_folders_of_its_own_and_a_name() -> None:
     found = script(view()).splitlines()
     for folder in ("/run", "/var/lib", "/var/log"):
         assert f"mount --rbind /srv/c/nodes/n1/root{folder} {folder}" in found
+    assert any(line.startswith("{ cat /etc/hosts") and "192.0.2.1 n1" in line for line in found)
     assert found[-1] == "printf '%s\\n' n1 > /proc/sys/kernel/hostname"
     assert found.index("rm -rf /srv/c/nodes/n1/root/run") < found.index("mkdir -p -m 0755 /srv/c/nodes/n1/root/run")
 
@@ -31,7 +32,8 @@ def test_a_node_has_folders_of_its_own_and_a_name() -> None:
         (["/tmp/state", "/usr", "/home/me/.venv"], []),
         (["/var/lib/pilothouse/c", "/run/pilothouse/c"], ["/run/pilothouse/c", "/var/lib/pilothouse/c"]),
         (["/var/lib/j/.venv", "/var/lib/j", "/var/lib/jo"], ["/var/lib/j", "/var/lib/jo"]),
-        (["/run/systemd/resolve"], ["/run/systemd/resolve"]),
+        (["/run/systemd/resolve", "/run/systemd/resolve/stub-resolv.conf"], ["/run/systemd/resolve"]),
+        (["/run/resolv.conf", "/run", "/var/lib"], ["/run/resolv.conf"]),
     ],
 )
 def test_what_the_node_needs_stays_visible(kept: list[str], bound: list[str]) -> None:

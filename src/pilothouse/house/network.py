@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import sys
 
-import pilothouse
 from pilothouse.house.paths import Paths
 from pilothouse.house.spec import ClusterSpec, NodeSpec
 from pilothouse.runtime.network import machine
@@ -20,17 +20,18 @@ def network_of(spec: ClusterSpec) -> ClusterNetwork:
 
 
 def view_of(paths: Paths, spec: ClusterSpec, node: NodeSpec) -> NodeView:
-    """How the node sees the machine. It needs of it this program and its interpreter, what the cluster keeps, and the
-    resolver's configuration, wherever they lie."""
-    resolver = pathlib.Path("/etc/resolv.conf").resolve().parent
-    kept = [paths.state, paths.run, pathlib.Path(sys.prefix), pathlib.Path(sys.base_prefix), resolver]
-    kept += [pathlib.Path(pilothouse.__file__).parents[1]]
+    """How the node sees the machine. It needs of it what the cluster keeps, this program, the programs that it calls,
+    and the resolver's configuration, wherever they lie."""
+    program = [sys.prefix, sys.base_prefix, *sys.path, *os.environ.get("PATH", "").split(":")]
+    needed = [paths.state, paths.run, *map(pathlib.Path, filter(os.path.isdir, program))]
+    resolver = pathlib.Path("/etc/resolv.conf").resolve()
     return NodeView(
         spec.name,
         node.name,
-        own=paths.node_state(node.name).absolute() / "root",
-        pins=paths.node_run(node.name).absolute() / "ns",
-        kept=tuple(path.absolute() for path in kept),
+        spec.node_address(node),
+        own=paths.node_state(node.name).resolve() / "root",
+        pins=paths.node_run(node.name).resolve() / "ns",
+        kept=(resolver, resolver.parent, *(path.absolute() for path in needed), *(path.resolve() for path in needed)),
     )
 
 

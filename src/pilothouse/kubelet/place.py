@@ -166,6 +166,8 @@ class DiskPlace:
                         self._remove(left.name)
                     except VolumeError as error:
                         log.warning("what is left of pod %s stays: %s", left.name, error)
+            for logs in (self._options.logs, self._options.log_links):
+                logs.mkdir(parents=True, exist_ok=True)
             log_files.sweep(self._options.log_links)
 
         await asyncio.to_thread(work)

@@ -161,9 +161,7 @@ class Actions:
                 created=created,
             )
             container_id = await self._shop.starter.start(order)
-            # A hook that hangs must not hold up the pod's end.
-            self._may_give_up(wanted.name)
-            await self._shop.starter.post_start(order, container_id)
+            await self._post_start(order, container_id)
         except StartFailed as failure:
             if made and (left := await self.look(made[0])) is not None:
                 self._tell(events.ContainerSeen(left))
@@ -182,13 +180,16 @@ class Actions:
         finally:
             self._starts.pop(wanted.name, None)
 
-    def _may_give_up(self, name: str) -> None:
-        """From here on AbandonStarts ends the calling task."""
-        task = asyncio.current_task()
-        if task is not None:
-            self._starts[name] = task
-            if self._machine.stage is Stage.TERMINATING:
-                task.cancel()
+    async def _post_start(self, order: Order, container_id: str) -> None:
+        """Run its hook, which AbandonStarts may end: one that hangs must not hold up the pod's end."""
+        name, task = order.container.name, asyncio.current_task()
+        if self._machine.stage is Stage.TERMINATING or task is None:
+            return
+        self._starts[name] = task
+        try:
+            await self._shop.starter.post_start(order, container_id)
+        finally:
+            del self._starts[name]
 
     def ips(self, sandbox: Sandbox | None) -> tuple[str, ...]:
         if self._pod.spec.host_network:

@@ -13,17 +13,18 @@ from pathlib import Path
 
 # /run is emptied with every new view, as at a boot.
 OWN_FOLDERS = ("/run", "/var/lib", "/var/log")
-OWN_FILES = ("/etc/hostname", "/etc/machine-id")
+OWN_FILES = ("/etc/hostname", "/etc/hosts", "/etc/machine-id")
 MARK = Path("/run/pilothouse-node")
 
 
 @dataclass(frozen=True)
 class NodeView:
     """`own` keeps the node's own folders, `pins` what holds the namespaces; both belong to the node alone. `kept` are
-    paths of the machine that are needed although they lie in one of the node's own folders."""
+    paths of the machine that are needed although they lie in one of the node's own folders. `address` is the node's."""
 
     cluster: str
     node: str
+    address: str
     own: Path
     pins: Path
     kept: tuple[Path, ...] = ()
@@ -42,9 +43,10 @@ def within(path: Path, folders: Iterable[str]) -> bool:
 
 
 def _kept(view: NodeView) -> list[Path]:
-    """Those that a folder of the node's own would hide, the outer ones first and without what lies in them."""
+    """Those that a folder of the node's own would hide, the outer ones first and without what lies in them. Such a
+    folder itself is never kept."""
     found: list[Path] = []
-    for path in sorted(set(view.kept)):
+    for path in sorted(set(view.kept) - set(map(Path, OWN_FOLDERS))):
         if within(path, OWN_FOLDERS) and not within(path, map(str, found)):
             found.append(path)
     return found
@@ -68,6 +70,9 @@ def script(view: NodeView) -> str:
         ]
     lines += [
         f"printf '%s\\n' {shlex.quote(view.node)} > {inside('/etc/hostname')}",
+        # Its own name must be found without a name server.
+        f"{{ cat /etc/hosts || true; printf '%s\\t%s\\n' {view.address} {shlex.quote(view.node)}; }} "
+        f"> {inside('/etc/hosts')}",
         f"[ -s {inside('/etc/machine-id')} ] || tr -d - < /proc/sys/kernel/random/uuid > {inside('/etc/machine-id')}",
         f"printf '%s\\n' {shlex.quote(f'{view.cluster} {view.node}')} > {inside(MARK)}",
         f"mkdir -p -m 1777 {inside('/run/lock')}",
