@@ -324,8 +324,10 @@ def test_a_dead_sandbox_is_replaced_with_all_its_containers() -> None:
     driver.post(events.ContainerStarted(run("one")), events.ContainerSeen(ended("one")))
     driver.post(events.ContainerStarted(run()))
     said = driver.post(events.SandboxSeen(sandbox(ready=False)))
+    assert said == [says.KillContainer("c-0", "c", 30, "Stopping container c")], "with its hook and its grace"
+    assert driver.after(1) == []
+    said = driver.post(events.ContainerStopped("c-0", ended(code=143, finished=driver.now)))
     assert says.StopSandbox("s0") in said
-    said = driver.post(events.ContainerStopped("c-0", ended(code=137)))
     assert says.StartSandbox(1) in said
     assert [r.reason for r in of_type(says.Record, said)] == ["SandboxChanged"]
     said = driver.post(events.SandboxStarted(sandbox("s1", 1)))

@@ -33,7 +33,7 @@ def steps(state: PodState, now: float) -> list[Instruction]:
         return [MountVolumes()]
     if state.volumes is not Volumes.MOUNTED:
         return []
-    found = _stop_old_sandboxes(state)
+    found = _stop_old_sandboxes(state, now)
     sandbox = state.sandbox()
     if sandbox is None:
         return found + _new_sandbox(state, now)
@@ -70,15 +70,21 @@ def stale(spec: AnySpec, run: Container) -> bool:
     return run.annotations.get(HASH_ANNOTATION, spec_hash(spec)) != spec_hash(spec)
 
 
-def _stop_old_sandboxes(state: PodState) -> list[Instruction]:
-    """Sandboxes that died, or that a newer one has taken over from, are torn down with what is in them."""
+def _stop_old_sandboxes(state: PodState, now: float) -> list[Instruction]:
+    """Sandboxes that died, or that a newer one has taken over from, are torn down, once what still runs in them has
+    been ended like at the end of a pod."""
     current = state.sandbox()
     found: list[Instruction] = []
     for sandbox in state.sandboxes.values():
         if sandbox is current or sandbox.id in state.stopping_sandboxes:
             continue
-        state.stopping_sandboxes.add(sandbox.id)
-        found.append(StopSandbox(sandbox.id))
+        alive = [c for c in state.running() if c.sandbox_id == sandbox.id]
+        for run in alive:
+            if run.id not in state.killing:
+                found.append(kill(state, run, now, state.grace(), f"Stopping container {run.name}"))
+        if not alive:
+            state.stopping_sandboxes.add(sandbox.id)
+            found.append(StopSandbox(sandbox.id))
     return found
 
 

@@ -67,7 +67,8 @@ class KubeletServer:
     async def _answer(self, request: Request, path: str, query: str) -> Answer:
         parts = [unquote(part) for part in path.split("/") if part]
         try:
-            if parts[:1] == ["logs"] and request.method == "GET":
+            # By the name that authorization goes by, too.
+            if path.strip("/").partition("/")[0] == "logs" and request.method == "GET":
                 below = unquote(path).partition("logs")[2] or "/"
                 return await asyncio.to_thread(node_logs.answer, self._host.log_root, below, self._clock)
             return await self._route(request, parts, parse_qs(query, keep_blank_values=True))
