@@ -20,12 +20,16 @@ def remembered(maxsize: int) -> Callable[[F], F]:
     def decorate(make: F) -> F:
         known = functools.lru_cache(maxsize=maxsize)(make)
 
-        @functools.wraps(make)
-        def look_up(text: str | bytes | None, *rest: object) -> object:
+        def look_up(text: str | bytes | None) -> object:
+            return known(text) if text is None or len(text) <= LONGEST else make(text)
+
+        def look_up_with(text: str | bytes | None, *rest: object) -> object:
             return known(text, *rest) if text is None or len(text) <= LONGEST else make(text, *rest)
 
-        look_up.known = known  # type: ignore[attr-defined]
-        return cast(F, look_up)
+        # Most take the text alone, and are asked several times in each request: they don't pay for the others.
+        door = functools.wraps(make)(look_up if make.__code__.co_argcount == 1 else look_up_with)
+        door.known = known  # type: ignore[attr-defined]
+        return cast(F, door)
 
     return decorate
 

@@ -182,11 +182,10 @@ def core_finalizer(finalizer: str, path: str) -> FieldErrors:
 def managed_fields(found: Sequence[ManagedFieldsEntry], path: str) -> FieldErrors:
     errors: FieldErrors = []
     for index, entry in enumerate(found):
-        at = f"{path}[{index}]"
         if entry.operation not in ("Apply", "Update"):
-            errors.append(invalid(f"{at}.operation", entry.operation, "must be `Apply` or `Update`"))
+            errors.append(invalid(f"{path}[{index}].operation", entry.operation, "must be `Apply` or `Update`"))
         if len(entry.manager) > 128:
-            errors.append(too_long(f"{at}.manager", 128))
+            errors.append(too_long(f"{path}[{index}].manager", 128))
         if entry.fields_type not in ("", "FieldsV1"):
-            errors.append(invalid(f"{at}.fieldsType", entry.fields_type, "must be `FieldsV1`"))
+            errors.append(invalid(f"{path}[{index}].fieldsType", entry.fields_type, "must be `FieldsV1`"))
     return errors
