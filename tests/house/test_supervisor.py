@@ -102,6 +102,7 @@ def test_what_is_killed_comes_again_after_a_delay_and_is_told(place: Place) -> N
     place.kill()
     place.supervisor.look()
     assert place.daemon.pid() is None  # the delay is not over
+    assert place.record.last_exit in ("signal 9 (SIGKILL)", exits.UNKNOWN)  # as the kernel tells of strangers
     place.started_again()
     assert place.daemon.pid() != first
     place.kill()

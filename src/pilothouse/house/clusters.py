@@ -128,6 +128,9 @@ class Clusters:
             spec = spec or specs.salvage(paths)
             if spec is None:
                 return False
+            if spec.kubeconfig is None:  # it is not known where the entries are: most likely where they usually go
+                usual = specs.KubeconfigMark(str(kubeconfig.path()))
+                spec = msgspec.structs.replace(spec, kubeconfig=usual)
             take_down(paths, spec, progress)
             shutil.rmtree(paths.state, ignore_errors=True)
             shutil.rmtree(paths.run, ignore_errors=True)

@@ -21,8 +21,11 @@ from pilothouse.seams.house import HouseError
 
 READY_FD = "PILOTHOUSE_READY_FD"
 STOP_SECONDS = 15.0
+TWIN_EXIT = 75
+"""The exit code of a process that found its twin running."""
 CLOCK = SystemClock()
 _TAIL_LINES = 25
+_PID_TRIES, _PID_SECONDS = 100, 0.01
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,18 @@ class Daemon:
 
     def pid(self) -> int | None:
         """The pid of the living process, None if it does not run."""
-        try:
-            with open(self.lock, "rb") as file:
-                if filelock.take(file, wait=False, shared=True):
-                    return None
-                text = file.read().decode(errors="replace")
-                return int(text) if text.isdecimal() else None
-        except FileNotFoundError:
-            return None
+        for _ in range(_PID_TRIES):
+            try:
+                with open(self.lock, "rb") as file:
+                    if filelock.take(file, wait=False, shared=True):
+                        return None
+                    text = file.read().decode(errors="replace")
+            except FileNotFoundError:
+                return None
+            if text.isdecimal():
+                return int(text)
+            pause(_PID_SECONDS)  # it has the lock, and is about to write down who it is
+        return None
 
     def start(self, seconds: float, heard: Callable[[str], None] = lambda step: None) -> bool:
         """Start it and wait until it says that it is ready; False if it ran already. Raises HouseError with its own
@@ -139,6 +146,8 @@ class Launched:
                 raise HouseError(f"{self.daemon.name} was not ready after {seconds:.0f} s: {self.daemon.log_tail()}")
             if not chunk:
                 code = self.process.wait()
+                if code == TWIN_EXIT and self.daemon.pid() is not None:
+                    return  # whoever started the other is gone, or waits for it
                 raise HouseError(f"{self.daemon.name} ended with exit code {code}: {self.daemon.log_tail()}")
             pending += chunk
 
@@ -160,13 +169,17 @@ def own_command(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "pilothouse", "--daemon", *arguments)
 
 
+class TwinRuns(HouseError):
+    """Somebody else started the same process a moment before."""
+
+
 class Herald:
     """The daemon's side: holds the lock, and tells the one who started it."""
 
     def __init__(self, lock: pathlib.Path) -> None:
         self._lock = open(lock, "a+b")  # noqa: SIM115 - held for the life of the process
         if not filelock.take(self._lock, wait=False):
-            raise HouseError(f"another process holds {lock}")
+            raise TwinRuns(f"another process holds {lock}")
         self._lock.truncate(0)
         self._lock.write(str(os.getpid()).encode())
         self._lock.flush()

@@ -7,13 +7,10 @@ import signal
 import struct
 import subprocess
 
-from pilothouse.kit.clock import pause
-
 # ioctl PIDFD_GET_INFO of Linux (the exit since 6.15): a mask of what is asked for and what was given, and much else.
 _INFO = struct.Struct("=QQ11Ii")
 _GET_INFO = 3 << 30 | _INFO.size << 16 | 0xFF << 8 | 11
 _EXIT = 1 << 3
-_TRIES, _TRY_SECONDS = 50, 0.02
 UNKNOWN = "it is not known how"
 
 
@@ -42,12 +39,9 @@ def of_child(process: subprocess.Popen[bytes], seconds: float) -> str:
 
 
 def of_stranger(descriptor: int) -> str:
-    """How the process behind a pidfd ended, once its parent has taken note of that."""
-    for _ in range(_TRIES if descriptor >= 0 else 0):
-        if (status := _status(descriptor)) is not None:
-            return in_words(status)
-        pause(_TRY_SECONDS)
-    return UNKNOWN
+    """How the process behind a pidfd ended: known once its parent has taken note of that, which may take a while."""
+    status = _status(descriptor) if descriptor >= 0 else None
+    return UNKNOWN if status is None else in_words(status)
 
 
 def _status(descriptor: int) -> int | None:

@@ -13,6 +13,8 @@ from pilothouse.house.paths import Paths
 from pilothouse.house.spec import ClusterSpec
 from pilothouse.seams.house import ClusterStatus, HouseError
 
+# Where pods' logs lie below a node's state, of real and of simulated nodes.
+_POD_LOGS = ("root/var/log/pods", "kubelet/logs", "logs")
 # What the API server is asked for. Secrets and ConfigMaps are left out: passwords lie in both.
 _ASKED = {
     "nodes": "/api/v1/nodes",
@@ -43,10 +45,10 @@ def export(paths: Paths, spec: ClusterSpec, status: ClusterStatus, folder: pathl
 def _copy_node(state: pathlib.Path, folder: pathlib.Path) -> None:
     """containerd's log, and those of the containers, in folders named as the kubelet names them."""
     files = [state / "containerd/containerd.log"]
-    for logs in state.rglob("logs"):
-        files += [file for file in logs.rglob("*.log*") if file.is_file()]
+    for logs in _POD_LOGS:
+        files += (state / logs).rglob("*.log*")
     for file in files:
-        if file.exists():
+        if file.is_file():
             target = folder / file.relative_to(state)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)

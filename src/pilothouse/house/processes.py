@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from pilothouse.house import spec as specs
-from pilothouse.house.daemon import Herald
+from pilothouse.house.daemon import TWIN_EXIT, Herald, TwinRuns
 from pilothouse.house.members import CONTROL_PLANE, SUPERVISOR
 from pilothouse.house.paths import Paths
 from pilothouse.house.spec import ClusterSpec
@@ -39,9 +39,11 @@ def run(arguments: Sequence[str]) -> int:
             raise HouseError(f"there is no cluster {name}")
         logs.set_up(spec.log_level, spec.log_format)
         herald = Herald(paths.lock(component))
-    except HouseError as error:
+        if not paths.spec.exists():  # whoever took the cluster away did not know of this process yet
+            raise HouseError(f"cluster {name} is gone")
+    except (HouseError, FileNotFoundError) as error:
         print(f"{component} ends: {error}", file=sys.stderr, flush=True)
-        return 1
+        return TWIN_EXIT if isinstance(error, TwinRuns) else 1
     if kind == SUPERVISOR:
         from pilothouse.house.supervisor import Supervisor
 

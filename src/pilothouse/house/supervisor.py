@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 """How often it looks whether processes came or the cluster changed; the end of one wakes it at once."""
 CHILD_SECONDS = 5.0
+EXPLAIN_SECONDS = 30.0
 LOCK_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 _LEAST_WAIT = 0.1
@@ -49,10 +50,10 @@ class Watched:
         return pid == self.pid or (self.child is not None and self.child.poll() is None)
 
     def exit(self) -> str:
-        """How it ended; to be asked once."""
-        words = exits.of_stranger(self.descriptor) if self.child is None else exits.of_child(self.child, CHILD_SECONDS)
-        self.close()
-        return words
+        """How it ended."""
+        if self.child is None:
+            return exits.of_stranger(self.descriptor)
+        return exits.of_child(self.child, CHILD_SECONDS)
 
     def close(self) -> None:
         if self.descriptor >= 0:
@@ -69,6 +70,7 @@ class Supervisor:
         self._records: dict[str, Record] = dict(supervision.load(paths))
         self._backoffs: dict[str, Backoff] = {}
         self._watched: dict[str, Watched] = {}
+        self._unexplained: list[tuple[str, Watched, float]] = []
         self._told = False
         self._wake, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
@@ -89,6 +91,8 @@ class Supervisor:
 
     def leave(self) -> None:
         """Watch no more; the processes live on."""
+        for _, watched, _ in self._unexplained:
+            watched.close()
         for watched in self._watched.values():
             watched.close()
             if watched.child is not None and watched.child.poll() is None:
@@ -118,6 +122,7 @@ class Supervisor:
         for daemon in daemons.values():
             if not self._told:
                 self._look_at(daemon)
+        self._explain()
         if self._records != before:
             self._save()
         return True
@@ -132,17 +137,35 @@ class Supervisor:
         pid, watched = daemon.pid(), self._watched.get(daemon.name)
         if watched is not None and not watched.alive(pid):
             del self._watched[daemon.name]
+            words = watched.exit()
             with try_claim(self._paths) as mine:
-                by_itself = mine  # a command that changes the cluster ends processes on purpose
-            if by_itself:
-                self._ended(daemon.name, watched.exit())
-            else:
-                watched.exit()
+                if mine:  # a command that changes the cluster ends processes on purpose
+                    self._ended(daemon.name, words)
+                    self._explain_later(daemon.name, watched, words)
+                else:
+                    watched.close()
             watched = None
         if watched is None and pid is not None:
             self._runs(daemon.name, Watched(pid, _descriptor(pid)))
         elif watched is None and self._backoff(daemon.name).due <= self._clock.monotonic():
             self._start(daemon)
+
+    def _explain_later(self, name: str, watched: Watched, words: str) -> None:
+        """Who did not start a process hears how it ended only when its parent has."""
+        if words == exits.UNKNOWN and watched.descriptor >= 0:
+            self._unexplained.append((name, watched, self._clock.monotonic() + EXPLAIN_SECONDS))
+        else:
+            watched.close()
+
+    def _explain(self) -> None:
+        for item in list(self._unexplained):
+            name, watched, deadline = item
+            words = watched.exit()
+            if words != exits.UNKNOWN and name in self._records:
+                self._records[name] = msgspec.structs.replace(self._records[name], last_exit=words)
+            if words != exits.UNKNOWN or self._clock.monotonic() > deadline:
+                watched.close()
+                self._unexplained.remove(item)
 
     def _backoff(self, name: str) -> Backoff:
         return self._backoffs.get(name, Backoff())

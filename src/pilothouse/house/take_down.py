@@ -18,6 +18,9 @@ def take_down(paths: Paths, spec: ClusterSpec, progress: Progress) -> None:
         members.supervisor(paths, spec).stop()  # before it takes our work for an accident
         first, *nodes = members.daemons(paths, spec)
         stop_all([*nodes, first])
+        # One that a command started which was killed may take its lock only now: without the spec it ends by itself.
+        paths.spec.unlink(missing_ok=True)
+        stop_all([*nodes, first])
         return True
 
     def kubectl() -> bool:
