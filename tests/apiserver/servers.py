@@ -13,7 +13,9 @@ from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.http.client import ClientRequest, dial, exchange
 from pilothouse.kit.random import Chance
 from pilothouse.machinery.client import Client
+from pilothouse.seams.store import Store
 from pilothouse.store.memory import MemoryStore
+from pilothouse.testing.clock import VirtualClock
 from pilothouse.testing.http import serving
 
 ADMIN = UserInfo(username="admin", groups=("system:masters",))
@@ -44,6 +46,18 @@ class Answered:
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+@contextlib.asynccontextmanager
+async def on_virtual_time(clock: VirtualClock, store: Store) -> AsyncIterator[tuple[ApiServer, Client]]:
+    """A started server over `store`, and a client of its own identity."""
+    settings = Settings(keys=(signer().key,))
+    server = ApiServer(Parts(store=store, clock=clock, chance=Chance(7), authn=settings, signer=signer()))
+    await server.start()
+    try:
+        yield server, server.client(MASTER)
+    finally:
+        await server.close()
 
 
 Ask = Callable[..., Awaitable[Answered]]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Coroutine
-from typing import Any
 
 import pytest
 
@@ -14,8 +12,8 @@ from pilothouse.api.types.core.v1 import ConfigMap, Namespace, ResourceQuota, Re
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.store.memory import MemoryStore
 from pilothouse.testing.clock import VirtualClock
-from tests.controllers.turns import StoreOfTurns, in_turns, orders
 from tests.controllers.world import World, world
+from tests.turns import StoreOfTurns, in_turns, orders
 
 NAMES = ("resourcequota-controller",)
 pytestmark = pytest.mark.api("server")  # the fake charges nothing
@@ -56,9 +54,8 @@ async def test_no_order_of_creates_and_a_recount_exceeds_the_quota(clock: Virtua
             number += 1
             namespace = f"n{number}"
             await prepared(w, namespace, *(("old",) if replaced else ()))
-            actors: list[Coroutine[Any, Any, None]] = [create(w, namespace, "a"), recount(w, namespace)]
-            actors.append(remove(w, namespace, "old") if replaced else create(w, namespace, "b"))
-            await turns.play(*actors)
+            third = remove(w, namespace, "old") if replaced else create(w, namespace, "b")
+            await turns.play(first=create(w, namespace, "a"), second=recount(w, namespace), third=third)
             if replaced:
                 await create(w, namespace, "b")
             held = [c.metadata.name for c in await w.all(ConfigMap, namespace)]

@@ -15,8 +15,7 @@ import msgspec
 
 from pilothouse.api.types.core.v1 import Binding, Event, Namespace, ObjectReference, Pod, ServiceAccount
 from pilothouse.api.types.meta.v1 import ObjectMeta, Status
-from pilothouse.apiserver.authn.build import Settings as Authentication
-from pilothouse.apiserver.server import MASTER, ApiServer, Parts
+from pilothouse.apiserver.server import MASTER
 from pilothouse.controllers import roster
 from pilothouse.controllers.environment import Environment, Settings
 from pilothouse.house.control_plane import controller_identity
@@ -31,7 +30,7 @@ from pilothouse.store.memory import MemoryStore
 from pilothouse.testing.clock import VirtualClock
 from pilothouse.testing.fake_client import FakeClient
 from pilothouse.testing.fake_cluster import FakeCluster
-from tests.apiserver.servers import signer
+from tests.apiserver.servers import on_virtual_time
 from tests.controllers.tapped import LaggingClient, Tap, TappedClient
 
 T = TypeVar("T")
@@ -138,11 +137,6 @@ def _fake(clock: VirtualClock) -> Callable[[str], Client]:
 
 
 async def _server(clock: VirtualClock, stack: contextlib.AsyncExitStack, store: Store) -> Callable[[str], Client]:
-    parts = Parts(
-        store=store, clock=clock, chance=Chance(7), authn=Authentication(keys=(signer().key,)), signer=signer()
-    )
-    server = ApiServer(parts)
-    stack.push_async_callback(server.close)
-    await server.start()
+    server, _ = await stack.enter_async_context(on_virtual_time(clock, store))
     known = {"": MASTER, MANAGER: CONTROLLER_MANAGER}
     return lambda name: server.client(known.get(name) or controller_identity(name))

@@ -12,17 +12,19 @@ from pilothouse.api.errors import StatusError, bad_request
 from pilothouse.api.selectors import of_object
 from pilothouse.api.time import format_time
 from pilothouse.api.types.core.v1 import Pod, PodCondition
-from pilothouse.api.types.meta.v1 import DeleteOptions, Status, StatusCause, StatusDetails
+from pilothouse.api.types.meta.v1 import Condition, DeleteOptions, Preconditions, Status, StatusCause, StatusDetails
 from pilothouse.api.types.policy.v1 import Eviction, PodDisruptionBudget
 from pilothouse.apiserver.generic.call import Call
-from pilothouse.apiserver.generic.deleting import check_options
+from pilothouse.apiserver.generic.deleting import check_options, check_preconditions
 from pilothouse.apiserver.generic.desk import Stale
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.semantics import conditions
 
 _CAUSE = "DisruptionBudget"
 _MOST_DISRUPTED = 2000
 _RETRY_SECONDS = 10
+_ATTEMPTS = 20
 _MANY = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
 _BLOCKED = "Cannot evict pod as it would violate the pod's disruption budget."
 
@@ -65,9 +67,19 @@ def charged(budget: PodDisruptionBudget, pod_name: str, now: float) -> PodDisrup
     if status.disruptions_allowed == 0:
         raise _blocked(budget)
     disrupted = {**status.disrupted_pods, pod_name: format_time(now)}
-    return replace(
-        budget,
-        status=replace(status, disruptions_allowed=status.disruptions_allowed - 1, disrupted_pods=disrupted),
+    left = status.disruptions_allowed - 1
+    told = status.conditions if left else conditions.put(status.conditions, _insufficient(budget, now))
+    return replace(budget, status=replace(status, disruptions_allowed=left, disrupted_pods=disrupted, conditions=told))
+
+
+def _insufficient(budget: PodDisruptionBudget, now: float) -> Condition:
+    """The last permit is given away; the controller says so too, a moment later."""
+    return Condition(
+        type="DisruptionAllowed",
+        status="False",
+        reason="InsufficientPods",
+        observed_generation=budget.status.observed_generation,
+        last_transition_time=format_time(now),
     )
 
 
@@ -110,19 +122,49 @@ class Evictor:
         call.dry_run = call.dry_run or bool(options.dry_run)
         item = await self._pods.get(call.namespace, call.name)
         await self._admitted(eviction, call)
-        pod: Pod = item.obj
-        if unguarded(pod):
-            await self._delete(options, call)
-            return Status(status="Success", code=201)
+        for _ in range(_ATTEMPTS):
+            if not unguarded(item.obj):
+                await self._guarded(item, options, call)
+                break
+            if await self._unguarded(item, options, call):
+                break
+            item = await self._pods.get(call.namespace, call.name)
+        return Status(status="Success", code=201)
+
+    async def _unguarded(self, item: Stored, options: DeleteOptions, call: Call) -> bool:
+        """Delete a pod over which no budget has a say; False if it has begun meanwhile, so that one may have."""
+        begins = item.obj.status.phase == "Pending" and item.obj.metadata.deletion_timestamp is None
+        ours = begins and not _names_version(options)
+        try:
+            await self._delete(_at(options, item) if ours else options, call)
+        except StatusError as error:
+            if error.code != 409 or not ours:
+                raise
+            return False
+        return True
+
+    async def _guarded(self, item: Stored, options: DeleteOptions, call: Call) -> None:
+        named = _names_version(options)
+        if named:
+            check_preconditions(self._pods.strategy, item.obj.metadata, options)
         budgets = [stored.obj for stored in self._budgets.cache.items(call.namespace)]
-        found = guarding(budgets, pod)
+        found = guarding(budgets, item.obj)
         if len(found) > 1:
             raise errors.make(500, "", _MANY)
-        if found and not free(found[0], pod):
+        # One that is not ready may go without counting, as long as that holds until it goes.
+        uncounted = bool(found) and free(found[0], item.obj)
+        if found and not uncounted:
             await self._charge(found[0].metadata.name, call)
-        await self._mark(item, call)
-        await self._delete(options, call)
-        return Status(status="Success", code=201)
+        exact = named or uncounted
+        marked = await self._mark(item, call, only_as_it_is=exact)
+        if marked is None and uncounted:
+            raise _busy(found[0].metadata.name)
+        try:
+            await self._delete(_at(options, marked) if exact and marked is not None else options, call)
+        except StatusError as error:
+            if error.code != 409 or named or not uncounted:
+                raise
+            raise _busy(found[0].metadata.name) from None
 
     async def _admitted(self, eviction: Eviction, call: Call) -> None:
         desk = self._pods.desk
@@ -141,8 +183,8 @@ class Evictor:
             except Stale:
                 continue
 
-    async def _mark(self, item: Stored | None, call: Call) -> None:
-        """Say in the pod why it goes."""
+    async def _mark(self, item: Stored | None, call: Call, *, only_as_it_is: bool = False) -> Stored | None:
+        """Say in the pod why it goes: the pod as it is then; None if it is gone, or with `only_as_it_is` changed."""
         desk = self._pods.desk
         while item is not None:
             pod: Pod = item.obj
@@ -157,13 +199,24 @@ class Evictor:
             others = tuple(c for c in pod.status.conditions if c.type != condition.type)
             marked = replace(pod, status=replace(pod.status, conditions=(*others, condition)))
             try:
-                await desk.swap(item, marked, call)
-                return
+                return await desk.swap(item, marked, call)
             except Stale:
-                item = await desk.cache.get(item.key)
+                item = None if only_as_it_is else await desk.cache.get(item.key)
+        return None
 
     async def _delete(self, options: DeleteOptions, call: Call) -> None:
         await self._pods.delete(options, deletion_of(call))
+
+
+def _names_version(options: DeleteOptions) -> bool:
+    return options.preconditions is not None and bool(options.preconditions.resource_version)
+
+
+def _at(options: DeleteOptions, item: Stored) -> DeleteOptions:
+    """The options, for this very state of a pod."""
+    version = str(item.revision)
+    conditions = options.preconditions or Preconditions()
+    return replace(options, preconditions=replace(conditions, resource_version=version))
 
 
 def deletion_of(call: Call) -> Call:

@@ -100,10 +100,13 @@ class AddressBook:
                 return ip
         raise PoolError("range is full")
 
-    async def release(self, ip: str) -> None:
-        """Give an address back; one that is free already is no error."""
+    async def release(self, ip: str, namespace: str, name: str) -> None:
+        """Give an address of a Service back; one that is free already, or another's by now, is no error."""
+        held = await self._reader.latest(IPAddress, ip)
+        if held is None or held.spec.parent_ref != parent_of(namespace, name):
+            return
         try:
-            await self._client().delete(IPAddress, ip)
+            await self._client().delete(IPAddress, ip, uid=held.metadata.uid)
         except StatusError as error:
-            if error.reason != "NotFound":
+            if error.reason not in ("NotFound", "Conflict"):
                 raise

@@ -23,8 +23,9 @@ Spawn = Callable[[Coroutine[Any, Any, None], str], object]
 class _Taken:
     """What one write took: given back if it is refused; what it frees is given back when it is stored."""
 
-    def __init__(self, hooks: ServiceHooks) -> None:
+    def __init__(self, hooks: ServiceHooks, service: Service) -> None:
         self._hooks = hooks
+        self._service = service.metadata
         self.ips: list[str] = []
         self.ports: list[int] = []
         self.freed: list[str] = []
@@ -39,7 +40,8 @@ class _Taken:
         for port in self.ports:
             self._hooks.port_book.drop(port)
         for ip in released:
-            self._hooks.spawn(self._hooks.address_book.release(ip), f"release {ip}")
+            work = self._hooks.address_book.release(ip, self._service.namespace, self._service.name)
+            self._hooks.spawn(work, f"release {ip}")
 
 
 class ServiceHooks:
@@ -52,11 +54,11 @@ class ServiceHooks:
 
     async def begin_create(self, obj: Service, write: Write) -> tuple[Service, WriteHook]:
         obj = families.with_families(transitions.in_step(obj, None), None)
-        taken = _Taken(self)
+        taken = _Taken(self, obj)
         return await self._guarded(taken, self._taking(obj, None, taken, write))
 
     async def begin_update(self, new: Service, old: Service, write: Write) -> tuple[Service, WriteHook]:
-        taken = _Taken(self)
+        taken = _Taken(self, old)
         if write.subresource:
             return new, taken
         new = families.with_families(transitions.in_step(transitions.kept(new, old), old), old)
@@ -80,7 +82,7 @@ class ServiceHooks:
     async def after_delete(self, obj: Service, write: Write) -> None:
         for ip in obj.spec.cluster_ips:
             if ip != needs.HEADLESS:
-                await self.address_book.release(ip)
+                await self.address_book.release(ip, obj.metadata.namespace, obj.metadata.name)
 
     async def _addresses(self, new: Service, old: Service | None, taken: _Taken, write: Write) -> Service:
         had = [ip for ip in old.spec.cluster_ips if ip != needs.HEADLESS] if old is not None else []

@@ -23,6 +23,7 @@ from pilothouse.machinery.client import Client, MergePatch
 log = logging.getLogger(__name__)
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 _RETRY = 1.0
+_PATIENCE = 5.0
 _LOOK_AGAIN = 0.5
 Condition = CustomResourceDefinitionCondition
 Crd = CustomResourceDefinition
@@ -101,6 +102,12 @@ class Lifecycle:
         served = self._roster.served.get(crd.metadata.name)
         if served is not None:
             crd = await self._told(crd, "InstanceDeletionInProgress", "CustomResource deletion is in progress", "True")
+            # From here on creates are refused; those that were let in before must be seen.
+            try:
+                async with self._clock.timeout(_PATIENCE):
+                    await self._roster.creates.settled(crd.metadata.name)
+            except TimeoutError:
+                return False
             if not await self._delete_all(served.stored):
                 return False
         crd = await self._told(crd, "InstanceDeletionCompleted", "removed all instances", "False")

@@ -13,6 +13,7 @@ from pilothouse.apiserver.cacher.cache import WatchCache
 from pilothouse.apiserver.cacher.caches import Caches
 from pilothouse.apiserver.cacher.replica import Source
 from pilothouse.apiserver.crd.conversion import converter
+from pilothouse.apiserver.crd.creates import CountedCreates
 from pilothouse.apiserver.crd.forms import CustomBytes
 from pilothouse.apiserver.crd.strategy import prefix_of, selectable, strategy_of
 from pilothouse.apiserver.crd.version import Version
@@ -21,6 +22,7 @@ from pilothouse.apiserver.generic.desk import Surroundings
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import Cache
 from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.apiserver.generic.under_way import UnderWay
 from pilothouse.apiserver.openapi.custom import Custom
 from pilothouse.apiserver.resources.apiextensions.validation import validate
 from pilothouse.kit import guard
@@ -71,6 +73,8 @@ class CustomRoster:
         self._tracker = tracker
         self._mount = mount
         self.served: dict[str, Served] = {}
+        self.creates = UnderWay()
+        """Creates under way, by the name of their definition."""
         self._unservable: dict[str, tuple[CustomResourceDefinition, str]] = {}
         """Definitions that could not be compiled, as they were, and why."""
 
@@ -140,7 +144,9 @@ class CustomRoster:
             seen, own = self._seen(crd, version, stored, cache, form, versions)
             strategy = strategy_of(crd, version, versions)
             self._tracker.add(strategy)
-            registry = Registry(strategy, seen, self._surroundings, form=own)
+            registry = Registry(
+                strategy, seen, self._surroundings, CountedCreates(self.creates, crd.metadata.name), own
+            )
             served.registries[version.declared.name] = registry
             served.schemas[version.declared.name] = version.schema.raw
             if version.declared.served:

@@ -11,6 +11,13 @@ from pilothouse.apiserver.generic.desk import Desk, Stale
 from pilothouse.apiserver.generic.storage import Stored
 
 
+class Overtaken(Stale):
+    """Between our mark on an object and its removal somebody else wrote it; `marked` is the state with our mark."""
+
+    def __init__(self, marked: Stored) -> None:
+        self.marked = marked
+
+
 class Remover:
     """Deletes objects of one kind."""
 
@@ -24,11 +31,18 @@ class Remover:
         desk = self._desk
         key = desk.key(call.namespace, call.name)
         existing = desk.cache.peek(key) or await desk.cache.get(key)
+        marked: Stored | None = None
         while True:
+            if marked is not None and (existing is None or _uid(existing) != _uid(marked)):
+                # Who removed it after our mark did what we were about to do; a namesake is none of our business.
+                return self._answer(marked), True
             if existing is None:
                 raise desk.not_found(call.name)
             try:
                 return await self._once(existing, options, call)
+            except Overtaken as overtaken:
+                marked = overtaken.marked
+                existing = await desk.cache.get(key)
             except Stale:
                 existing = await desk.cache.get(key)
             except StatusError as error:
@@ -44,9 +58,14 @@ class Remover:
         step = deleting.decide(desk.strategy, obj, options, desk.write(call))
         await self._s.admission.validate(attributes)
         left = existing if step.store is None else await desk.swap(existing, step.store, call)
-        if step.remove:
+        if not step.remove:
+            return left, False
+        try:
             return self._answer(await desk.remove(left, call)), True
-        return left, False
+        except Stale:
+            if step.store is None:
+                raise
+            raise Overtaken(left) from None
 
     def _answer(self, item: Stored) -> Stored | StatusBody:
         if self._desk.strategy.deletion.returns_object:
@@ -54,3 +73,8 @@ class Remover:
         r, meta = self._desk.resource, item.obj.metadata
         details = StatusDetails(name=meta.name, group=r.group, kind=r.resource, uid=meta.uid)
         return StatusBody(status="Success", details=details)
+
+
+def _uid(item: Stored) -> str:
+    uid: str = item.obj.metadata.uid
+    return uid

@@ -133,10 +133,21 @@ class Updater:
             told(call, warnings)
             await self._s.admission.validate(attributes)
             if deleting.removable(desk.strategy, new, old):
-                await desk.remove(existing, call)
+                await self._remove(existing, call)
                 kind = desk.stored_bytes
                 return kind.of_value(existing.key, kind.value(new), existing.revision, new)
             return await desk.swap(existing, new, call)
+
+    async def _remove(self, existing: Stored, call: Call) -> None:
+        """Take out an object whose last finalizer goes. That somebody else did is no error: several may take away the
+        last one. Raises Stale if it was changed."""
+        desk = self._desk
+        try:
+            await desk.remove(existing, call)
+        except Stale:
+            latest = await desk.cache.get(existing.key)
+            if latest is not None and latest.obj.metadata.uid == existing.obj.metadata.uid:
+                raise
 
     def _expected(self, new: Any, old: Any) -> Any:
         """`new` with the live resourceVersion. Raises StatusError if it names another one, or must name one."""

@@ -19,7 +19,7 @@ from pilothouse.api.types.core.v1 import Container, Pod, ResourceQuota
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused
 from pilothouse.apiserver.admission.surroundings import Surroundings
-from pilothouse.apiserver.admission.under_way import UnderWay
+from pilothouse.apiserver.generic.under_way import UnderWay
 from pilothouse.semantics import quota as counting
 
 _ATTEMPTS = 5

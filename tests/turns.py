@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
@@ -12,40 +13,41 @@ from pilothouse.seams.store import KeyValue, Range, Sink, Store, Watch
 from pilothouse.testing.clock import VirtualClock
 
 R = TypeVar("R")
-_ACTOR: contextvars.ContextVar[Turns | None] = contextvars.ContextVar("actor", default=None)
+_ACTOR: contextvars.ContextVar[tuple[Turns, str] | None] = contextvars.ContextVar("actor", default=None)
 
 
 class Turns:
     """One order of turns, given as the number of the waiting task that is chosen each time; 0 where it says nothing."""
 
     def __init__(self, clock: VirtualClock, choices: Sequence[int]) -> None:
-        self._clock = clock
+        self.clock = clock
         self._choices = choices
-        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[tuple[str, str], asyncio.Future[None]]] = []
         self.taken: list[tuple[int, int]] = []
         """What was chosen, of how many."""
-        self.steps: list[str] = []
+        self.steps: list[tuple[str, str]] = []
+        """Who did what, in the order in which it was done."""
 
-    async def step(self, what: str) -> None:
+    async def step(self, who: str, what: str) -> None:
         """Wait for one's turn."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((what, future))
+        self._waiting.append(((who, what), future))
         await future
 
-    async def play(self, *actors: Coroutine[Any, Any, object]) -> None:
+    async def play(self, **actors: Coroutine[Any, Any, object]) -> None:
         """Run the actors to their ends, one step of one of them at a time."""
         async with TaskScope("actors") as scope:
-            tasks = [scope.spawn(self._act(work), f"actor-{n}") for n, work in enumerate(actors)]
+            tasks = [scope.spawn(self._act(name, work), name) for name, work in actors.items()]
             while not all(task.done() for task in tasks):
-                await self._clock.settle()
+                await self.clock.settle()
                 if self._waiting:
                     self._choose()
                 elif not all(task.done() for task in tasks):
-                    await self._clock.advance(1.0)  # an actor waits for time to pass
+                    await self.clock.advance(1.0)  # an actor waits for time to pass
 
-    async def _act(self, work: Coroutine[Any, Any, object]) -> None:
-        _ACTOR.set(self)
-        await self.step("begin")
+    async def _act(self, name: str, work: Coroutine[Any, Any, object]) -> None:
+        _ACTOR.set((self, name))
+        await self.step(name, "begin")
         await work
 
     def _choose(self) -> None:
@@ -73,13 +75,25 @@ async def orders(clock: VirtualClock) -> AsyncIterator[Turns]:
 
 async def turn(what: str) -> None:
     """Wait for one's turn, if this is an actor."""
-    turns = _ACTOR.get()
-    if turns is not None:
-        await turns.step(what)
+    actor = _ACTOR.get()
+    if actor is not None:
+        turns, name = actor
+        await turns.step(name, what)
+
+
+@contextlib.asynccontextmanager
+async def _written(what: str) -> AsyncIterator[None]:
+    await turn(what)
+    try:
+        yield
+    except BaseException:
+        if (actor := _ACTOR.get()) is not None:
+            actor[0].steps[-1] = (actor[1], f"vain {what}")
+        raise
 
 
 class StoreOfTurns:
-    """A store in which each write of an actor is a step."""
+    """A store in which each write of an actor is a step; one that was refused is called `vain`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -97,16 +111,16 @@ class StoreOfTurns:
         return await self._store.range(prefix, start=start, limit=limit, revision=revision)
 
     async def create(self, key: str, value: bytes) -> int:
-        await turn(f"create {key}")
-        return await self._store.create(key, value)
+        async with _written(f"create {key}"):
+            return await self._store.create(key, value)
 
     async def replace(self, key: str, value: bytes, expected_revision: int) -> int:
-        await turn(f"replace {key}")
-        return await self._store.replace(key, value, expected_revision)
+        async with _written(f"replace {key}"):
+            return await self._store.replace(key, value, expected_revision)
 
     async def delete(self, key: str, expected_revision: int) -> int:
-        await turn(f"delete {key}")
-        return await self._store.delete(key, expected_revision)
+        async with _written(f"delete {key}"):
+            return await self._store.delete(key, expected_revision)
 
     async def watch(self, prefix: str, after_revision: int, sink: Sink) -> Watch:
         return await self._store.watch(prefix, after_revision, sink)
