@@ -25,6 +25,7 @@ from pilothouse.kubelet.place import DiskPlace
 from pilothouse.kubelet.server.auth import ApiReviews, KubeletAuth
 from pilothouse.kubelet.server.kubelet_host import KubeletHost
 from pilothouse.kubelet.server.server import KubeletServer
+from pilothouse.kubelet.stats.node_source import NodeSource
 from pilothouse.kubeproxy.backends.kernel import NftKernel
 from pilothouse.kubeproxy.model import Place
 from pilothouse.kubeproxy.runner import ServiceProxy
@@ -119,7 +120,9 @@ async def start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, scope: T
     # A container that started before the Services are known would miss them in its environment for good.
     await services.wait_synced()
     auth = KubeletAuth(ApiReviews(own.client, member.name), clock)
-    await _serve_kubelet(KubeletServer(KubeletHost(kubelet), clock, auth), pki, options, scope)
+    await _serve_kubelet(
+        KubeletServer(KubeletHost(kubelet, NodeSource(options, clock.now()), clock), clock, auth), pki, options, scope
+    )
     await kubelet.start()
     await service_proxy.wait_ready()
     await cluster_dns.wait_ready()

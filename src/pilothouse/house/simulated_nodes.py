@@ -20,6 +20,7 @@ from pilothouse.kubelet.server.auth import ApiReviews, KubeletAuth
 from pilothouse.kubelet.server.kubelet_host import KubeletHost
 from pilothouse.kubelet.server.server import KubeletServer
 from pilothouse.kubelet.simulated import NoPlace, SimulatedHandlers
+from pilothouse.kubelet.stats.collector import Nothing
 from pilothouse.machinery.informer import Informers
 from pilothouse.runtime.simulated.runtime import SimulatedRuntime
 
@@ -60,7 +61,7 @@ async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: 
         actions=SimulatedHandlers(runtime, heart.clock),
     )
     auth = KubeletAuth(ApiReviews(client, member.name), heart.clock)
-    server = KubeletServer(KubeletHost(kubelet), heart.clock, auth)
+    server = KubeletServer(KubeletHost(kubelet, Nothing(member.name), heart.clock), heart.clock, auth)
     pki = PKI(paths.pki)
     pair = node_server(member.name)
     context = tls.server_context(pki.pair(pair), pki.pair(AUTHORITY).certificate)

@@ -15,10 +15,13 @@ from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.kit import tls
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.http.client import ClientRequest, ClientResponse, dial, exchange
+from pilothouse.kit.metrics import Registry
+from pilothouse.kubelet.options import NodeOptions
 from pilothouse.kubelet.podworker.state import PodState
 from pilothouse.kubelet.server.auth import KubeletAuth, ReviewFailed
 from pilothouse.kubelet.server.host import HeldPod
 from pilothouse.kubelet.server.server import KubeletServer
+from pilothouse.kubelet.stats.model import Cpu, Memory, NodeUsage, Summary, Usage
 from pilothouse.seams.runtime import (
     Container,
     ContainerState,
@@ -196,6 +199,19 @@ class Host:
     @property
     def node_name(self) -> str:
         return "n1"
+
+    @property
+    def options(self) -> NodeOptions:
+        return NodeOptions("n1", "127.0.0.1", self.logs, "/n1")
+
+    @property
+    def probe_metrics(self) -> Registry:
+        registry = Registry()
+        registry.counter("prober_probe_total", "", ("result",)).labels("successful").inc()
+        return registry
+
+    async def usage(self) -> Summary:
+        return Summary(1.0, NodeUsage("n1", 0.0, Usage(Cpu(1.0, 5), Memory(1.0, 7))), [])
 
     @property
     def log_root(self) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,25 @@ async def test_figures_and_methods(logs: Path) -> None:
         counted = 'kubelet_terminated_containers_total{container_type="container",exit_code="139",reason="Error"} 2'
         assert counted in text
         assert (await one.get("/pods", method="DELETE"))[0] == 405
+        assert 'prober_probe_total{result="successful"} 1' in (await one.get("/metrics/probes"))[1]
+        assert '"nodeName": "n1"' in (await one.get("/stats/summary"))[1]
+        assert 'container_memory_working_set_bytes{container="",id="/"' in (await one.get("/metrics/cadvisor"))[1]
+
+
+async def test_what_the_kubelet_tells_of_itself(logs: Path) -> None:
+    async with node(logs) as one:
+        configz = json.loads((await one.get("/configz"))[1])["kubeletconfig"]
+        assert configz["authorization"]["webhook"] == {"cacheAuthorizedTTL": "5m0s", "cacheUnauthorizedTTL": "30s"}
+        assert "clusterDomain=cluster.local\n" in (await one.get("/flagz"))[1]
+        assert "\nkubelet statusz\nWarning: This endpoint" in (await one.get("/statusz"))[1]
+        assert await one.get("/healthz?verbose") == (
+            200,
+            "[+]ping ok\n[+]log ok\n[+]syncloop ok\nhealthz check passed\n",
+        )
+        assert await one.get("/healthz/syncloop") == (200, "ok")
+        assert (await one.get("/healthz/nothing"))[0] == 404
+        counts = (await one.get("/metrics/slis"))[1]
+        assert 'kubernetes_healthchecks_total{name="syncloop",status="success",type="healthz"} 2' in counts
 
 
 async def test_a_client_without_a_protocol_of_ours(logs: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.api.types.core.v1 import Probe as ProbeSpec
 from pilothouse.kit.clock import Clock
+from pilothouse.kit.metrics import Registry
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.kubelet.environment import AnyContainer
 from pilothouse.kubelet.handlers import Actions, Outcome
@@ -41,6 +42,12 @@ class Prober:
         self._clock = clock
         self._scope = scope
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
+        # The series of each container, which go with it.
+        self._counted: dict[str, set[tuple[str, ...]]] = {}
+        self.metrics = Registry()
+        labels = ("probe_type", "container", "pod", "namespace", "pod_uid")
+        text = "Cumulative number of a liveness, readiness or startup probe for a container by result."
+        self._results = self.metrics.counter("prober_probe_total", text, (*labels, "result"))
 
     def start(self, subject: Subject, *, started: bool, ready: bool) -> None:
         """Begin. With `started`, the startup probe is over; `ready` is what readiness starts from."""
@@ -52,6 +59,8 @@ class Prober:
     def stop(self, container_id: str) -> None:
         for task in self._tasks.pop(container_id, ()):
             task.cancel()
+        for labels in self._counted.pop(container_id, ()):
+            self._results.remove(*labels)
 
     async def _run(self, subject: Subject, *, started: bool, ready: bool) -> None:
         container = subject.container
@@ -76,6 +85,7 @@ class Prober:
         early = list(EARLY_LOOKS) if _may_look_early(kind, spec) and counter.standing is not True else []
         while True:
             outcome = await self._probe(subject, spec)
+            self._count(subject, kind, outcome)
             if not outcome.success and early:
                 await self._clock.sleep(early.pop(0))
                 continue
@@ -89,6 +99,13 @@ class Prober:
                 if (kind is Probe.STARTUP and changed) or (kind is not Probe.READINESS and not changed):
                     return
             await self._clock.sleep(float(spec.period_seconds or 10))
+
+    def _count(self, subject: Subject, kind: Probe, outcome: Outcome) -> None:
+        meta = subject.pod.metadata
+        labels = (kind.value.capitalize(), subject.container.name, meta.name, meta.namespace, meta.uid)
+        series = (*labels, "successful" if outcome.success else "failed")
+        self._results.labels(*series).inc()
+        self._counted.setdefault(subject.container_id, set()).add(series)
 
     async def _probe(self, subject: Subject, spec: ProbeSpec) -> Outcome:
         seconds = float(spec.timeout_seconds or 1)

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from pilothouse.api.types.core.v1 import Pod
+from pilothouse.kit.metrics import Registry
+from pilothouse.kubelet.options import NodeOptions
 from pilothouse.kubelet.podworker.state import AnySpec, PodState
+from pilothouse.kubelet.stats.model import Summary
 from pilothouse.seams.runtime import Container, ContainerState, Runtime
 
 
@@ -27,6 +30,14 @@ class HeldPod:
     pod: Pod
     state: PodState
 
+    def containers(self) -> Sequence[Container]:
+        return list(self.state.containers.values())
+
+    def sandbox_id(self) -> str:
+        """The present sandbox's id; "" without one."""
+        sandbox = self.state.sandbox()
+        return "" if sandbox is None else sandbox.id
+
 
 class Host(Protocol):
     """The kubelet as its server sees it."""
@@ -36,6 +47,18 @@ class Host(Protocol):
 
     @property
     def node_name(self) -> str: ...
+
+    @property
+    def options(self) -> NodeOptions: ...
+
+    @property
+    def probe_metrics(self) -> Registry:
+        """What probes said so far."""
+        ...
+
+    async def usage(self) -> Summary:
+        """What the node, its pods and containers use."""
+        ...
 
     @property
     def log_root(self) -> Path | None:

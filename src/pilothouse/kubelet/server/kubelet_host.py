@@ -5,16 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pilothouse.kit.clock import Clock
+from pilothouse.kit.metrics import Registry
 from pilothouse.kubelet.kubelet import Kubelet
+from pilothouse.kubelet.options import NodeOptions
 from pilothouse.kubelet.server.host import HeldPod
+from pilothouse.kubelet.stats.collector import Collector, Source
+from pilothouse.kubelet.stats.model import Summary
 from pilothouse.seams.runtime import Runtime
 
 
 class KubeletHost:
     """Implements `server.host.Host`."""
 
-    def __init__(self, kubelet: Kubelet) -> None:
+    def __init__(self, kubelet: Kubelet, source: Source, clock: Clock) -> None:
         self._kubelet = kubelet
+        self._collector = Collector(source, kubelet.runtime, clock, self.held, kubelet.pods.shop.place.written)
+
+    @property
+    def options(self) -> NodeOptions:
+        return self._kubelet.options
+
+    @property
+    def probe_metrics(self) -> Registry:
+        return self._kubelet.pods.shop.prober.metrics
+
+    async def usage(self) -> Summary:
+        return await self._collector.read()
 
     @property
     def runtime(self) -> Runtime:

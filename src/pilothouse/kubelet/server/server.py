@@ -23,10 +23,12 @@ from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.messages import Answer, Request, Response
 from pilothouse.kit.http.server import Server
 from pilothouse.kit.metrics import CONTENT_TYPE, Registry
-from pilothouse.kubelet.server import figures, logs, node_logs
+from pilothouse.kubelet.server import figures, logs, node_logs, pages
 from pilothouse.kubelet.server.auth import KubeletAuth
 from pilothouse.kubelet.server.host import Host, Refused, logged, pod_of
 from pilothouse.kubelet.server.streaming import ACCEPTED_HEADER, Streaming, Unnegotiable
+from pilothouse.kubelet.stats.exposition import cadvisor, resource_metrics
+from pilothouse.kubelet.stats.summary import summary
 from pilothouse.seams.runtime import ContainerState, RuntimeFailure
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,8 @@ class KubeletServer:
         self._metrics = metrics or Registry()
         figures.declare(self._metrics, host)
         self._auth = auth
+        self._started_at = clock.now()
+        self._checks: dict[str, float] = {}
         self._streaming = Streaming(host, clock)
         self._http = Server(self.handle, clock, name="kubelet-server")
 
@@ -97,8 +101,10 @@ class KubeletServer:
         match parts:
             case ["containerLogs", namespace, name, container]:
                 return self._logs(namespace, name, container, query)
-            case ["healthz"] | ["healthz", _]:
-                return _text(200, "ok")
+            case ["healthz"]:
+                return self._healthz("", query)
+            case ["healthz", check]:
+                return self._healthz(check, query)
             case ["pods"]:
                 return self._pods(running_only=False)
             case ["runningpods"]:
@@ -107,21 +113,38 @@ class KubeletServer:
                 return await self._figures(parts)
 
     async def _figures(self, parts: list[str]) -> Answer:
-        runtime = self._host.runtime
         match parts:
             case ["metrics"]:
-                return Response(200, self._metrics.text().encode(), CONTENT_TYPE.encode())
+                return _metrics(self._metrics.text())
             case ["metrics", "resource"]:
-                text = figures.resource_metrics(await runtime.container_stats())
-                return Response(200, text.encode(), CONTENT_TYPE.encode())
-            case ["metrics", "cadvisor" | "probes"]:
-                return Response(200, b"", CONTENT_TYPE.encode())
-            case ["stats", "summary"]:
-                stats = await runtime.container_stats()
-                usage = await runtime.filesystem()
-                found = figures.summary(self._host.node_name, self._clock.now(), stats, usage)
-                return Response(200, json.dumps(found).encode())
+                return _metrics(resource_metrics(await self._host.usage()))
+            case ["metrics", "cadvisor"]:
+                return _metrics(cadvisor(await self._host.usage()))
+            case ["metrics", "probes"]:
+                return _metrics(self._host.probe_metrics.text())
+            case ["metrics", "slis"]:
+                return _metrics(pages.slis(self._checks))
+            case ["stats"] | ["stats", "summary"]:
+                return Response(200, json.dumps(summary(await self._host.usage())).encode())
+        return self._page(parts)
+
+    def _page(self, parts: list[str]) -> Answer:
+        match parts:
+            case ["configz"]:
+                return Response(200, pages.configz(self._host.options).encode())
+            case ["statusz"]:
+                return _text(200, pages.statusz(self._started_at, self._clock.now()))
+            case ["flagz"]:
+                return _text(200, pages.flagz(self._host.options))
         return _text(404, "404 page not found\n")
+
+    def _healthz(self, check: str, query: Query) -> Answer:
+        text = pages.health(check, verbose="verbose" in query)
+        if text is None:
+            return _text(404, "404 page not found\n")
+        for name in (check,) if check else pages.CHECKS:
+            self._checks[name] = self._checks.get(name, 0) + 1
+        return _text(200, text)
 
     def _check_uid(self, namespace: str, name: str, uid: str) -> None:
         if pod_of(self._host, namespace, name).pod.metadata.uid != uid:
@@ -142,6 +165,10 @@ class KubeletServer:
             return known is not None and known.state is ContainerState.RUNNING
 
         return Response(200, logs.read_log(logs.path_of(run), options, alive, self._clock), PLAIN)
+
+
+def _metrics(text: str) -> Response:
+    return Response(200, text.encode(), CONTENT_TYPE.encode())
 
 
 def _text(status: int, text: str) -> Response:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from pilothouse.kubelet.stats.model import Cpu, Memory, Pressure, Swap, Usage
 
 ROOT = Path("/sys/fs/cgroup")
-_UNLIMITED = 1 << 62
 _PRESSURES = ("cpu", "memory", "io")
 
 
@@ -79,7 +80,7 @@ def _memory(now: float, usage: int, inactive: int, known: list[int | None], limi
     """The working set is what cannot be given up at once: all but the pages of files that nobody uses."""
     rss, cache, faults, major_faults = known
     working_set = max(usage - inactive, 0)
-    limit = None if limit is None or limit >= _UNLIMITED else limit
+    limit = None if limit is None or limit >= _machine_memory() else limit
     available = None if limit is None else max(limit - working_set, 0)
     return Memory(now, working_set, usage, available, rss, cache, faults, major_faults, limit)
 
@@ -96,6 +97,12 @@ def parse_pressure(text: str) -> Pressure | None:
     if "some" not in found:
         return None
     return Pressure(found["some"], found.get("full", (0.0, 0.0, 0.0, 0)))
+
+
+@functools.cache
+def _machine_memory() -> int:
+    """A limit of this and more is none: version 1 shows that of the machine, or of no limit at all."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 9 // 10
 
 
 def _text(path: Path) -> str:
