@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pilothouse.api.time import parse_time
 from pilothouse.api.types.apps.v1 import (
     ControllerRevision,
     DaemonSet,
@@ -18,11 +19,13 @@ from pilothouse.api.types.core.v1 import (
     Pod,
     PodCondition,
     PodSpec,
+    PodStatus,
     PodTemplateSpec,
     Taint,
 )
 from pilothouse.api.types.meta.v1 import LabelSelector, ObjectMeta
 from pilothouse.controllers.daemonset import placement
+from pilothouse.controllers.daemonset.decide import decide, is_updated, roll
 from pilothouse.controllers.pod_control import with_meta, with_spec
 from pilothouse.testing.clock import VirtualClock
 from tests.controllers.world import World, untouched, world
@@ -140,3 +143,76 @@ async def test_failed_pod_is_replaced(clock: VirtualClock) -> None:
         (again,) = await w.all(Pod)
         assert again.metadata.uid != pod.metadata.uid
         assert any(reason == "FailedDaemonPod" for reason, _ in await w.events())
+
+
+NOW = parse_time("2026-01-02T00:00:00Z")
+SURGE, PLAIN = daemon_set(1), daemon_set()
+
+
+def member(node: str, digest: str = "old", state: str = "ready", age: int = 0) -> Pod:
+    """A pod on a node: `ready`, `unready`, `failed`, or `leaving` (being deleted)."""
+    meta = ObjectMeta(
+        name=f"{node}-{digest}-{age}",
+        labels={placement.HASH_LABEL: digest},
+        creation_timestamp=f"2026-01-01T00:00:{50 - age:02}Z",
+        deletion_timestamp="2026-01-01T00:00:00Z" if state == "leaving" else None,
+    )
+    ready = "False" if state == "unready" else "True"
+    condition = PodCondition(type="Ready", status=ready, last_transition_time="2026-01-01T00:00:00Z")
+    phase = "Failed" if state == "failed" else "Running"
+    return Pod(metadata=meta, spec=PodSpec(node_name=node), status=PodStatus(phase=phase, conditions=(condition,)))
+
+
+def node(name: str, *taints: str) -> Node:
+    return Node(metadata=ObjectMeta(name=name), spec=NodeSpec(taints=tuple(Taint(key="x", effect=e) for e in taints)))
+
+
+@pytest.mark.parametrize(
+    ("ds", "there", "create", "delete"),
+    [
+        (PLAIN, [], ["a"], []),
+        (PLAIN, [member("a", state="leaving")], [], []),
+        (SURGE, [member("a", state="leaving")], ["a"], []),
+        (PLAIN, [member("a", age=1), member("a", age=2)], [], ["a-old-1"]),
+        (PLAIN, [member("a", "new"), member("a", age=2)], [], ["a-new-0"]),
+        # A surge: the old one stays while it is ready and the new one is not available.
+        (SURGE, [member("a", "new", "unready"), member("a")], [], []),
+        (SURGE, [member("a", "new", "unready"), member("a", state="unready")], [], ["a-old-0"]),
+        (SURGE, [member("a", "new"), member("a")], [], ["a-old-0"]),
+        (SURGE, [member("a", "new", "unready"), member("a"), member("a", age=3)], [], ["a-old-0"]),
+    ],
+)
+def test_one_pod_a_node(ds: DaemonSet, there: list[Pod], create: list[str], delete: list[str]) -> None:
+    plan = decide(ds, [node("a")], there, "new", NOW)
+    assert (plan.create, [p.metadata.name for p in plan.delete]) == (create, delete)
+
+
+@pytest.mark.parametrize(
+    ("ds", "there", "create", "delete"),
+    [
+        (PLAIN, [member("a"), member("b")], [], ["a-old-0"]),
+        (PLAIN, [member("a", "new", "unready"), member("b")], [], []),
+        (PLAIN, [member("a", state="unready"), member("b")], [], ["a-old-0"]),
+        (PLAIN, [member("a", "new"), member("b"), member("c")], [], ["b-old-0"]),
+        (SURGE, [member("a"), member("b")], ["a"], []),
+        (SURGE, [member("a", "new", "unready"), member("a"), member("b")], [], []),
+        (SURGE, [member("a"), member("b", state="unready")], ["b", "a"], []),
+        # c, where the pod no longer belongs, waits until enough others are available.
+        (SURGE, [member("a", "new"), member("b", "new", "unready"), member("c")], [], []),
+        (SURGE, [member("a", "new"), member("b", "new"), member("c")], [], ["c-old-0"]),
+        (SURGE, [member("a", "new"), member("b", "new", "unready"), member("c", state="unready")], [], ["c-old-0"]),
+    ],
+)
+def test_rolling(ds: DaemonSet, there: list[Pod], create: list[str], delete: list[str]) -> None:
+    nodes = [node("a"), node("b"), node("c", "NoSchedule")]
+    plan = roll(ds, nodes, there, "new", NOW)
+    assert (plan.create, [p.metadata.name for p in plan.delete]) == (create, delete)
+
+
+def test_a_pod_is_of_the_present_template_by_its_old_generation_too() -> None:
+    ds = with_meta(PLAIN, annotations={placement.GENERATION_ANNOTATION: "3"})
+    by_generation = with_meta(member("a"), labels={placement.GENERATION_LABEL: "3"})
+    assert is_updated(ds, by_generation, "new")
+    assert is_updated(ds, member("a", "new"), "new")
+    assert not is_updated(ds, member("a"), "new")
+    assert not is_updated(PLAIN, by_generation, "new")

@@ -94,10 +94,11 @@ class _Shell:
             self.controller.queue.add_after(key, wait)
 
     async def _manage(self, ds: DaemonSet, pods: list[Pod], digest: str, client: Client) -> BaseException | None:
-        plan = decide(ds, self.nodes.list(), pods)
+        now = self.env.clock.now()
+        plan = decide(ds, self.nodes.list(), pods, digest, now)
         ended = self._due(ds, plan.failed)
-        if not plan.create and not plan.delete and not plan.failed:
-            plan = roll(ds, self.nodes.list(), pods, digest, self.env.clock.now())
+        if not plan.create and not plan.delete and not ended:
+            plan = roll(ds, self.nodes.list(), pods, digest, now)
         first = await pod_control.delete_pods(client, ds, [*plan.delete, *ended], self.recorder)
         wanted = [placement.pod_for(ds, node, digest) for node in plan.create[:BURST]]
         _, error = await pod_control.create_pods(client, ds, wanted, self.recorder)
