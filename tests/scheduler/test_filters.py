@@ -308,3 +308,41 @@ def test_the_promised_node_is_tried_first() -> None:
     world.put(pod("full", cpu="4", on="b"))
     world.nominations.put(world.info(found), "b")
     assert world.decide(found).node == "c"
+
+
+def named(*terms: list[list[str]]) -> dict[str, Any]:
+    """Required node affinity: for each term, the lists of names that its fields allow."""
+    found = [
+        {"matchFields": [{"key": "metadata.name", "operator": "In", "values": names} for names in fields]}
+        for fields in terms
+    ]
+    return {
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": found}}}
+    }
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ([[["a"]]], "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity]."),
+        (
+            [[["a"]], [["b"]]],
+            "0/3 nodes are available: 1 node(s) didn't satisfy plugin(s) [NodeAffinity], 2 Insufficient cpu.",
+        ),
+        (
+            [[["a", "b"], ["b", "c"]]],
+            "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity].",
+        ),
+        ([[["a"], ["b"]]], "0/3 nodes are available: pod affinity terms conflict."),
+        ([[["gone"]]], "0/3 nodes are available: 3 node(s) didn't satisfy plugin(s) [NodeAffinity]."),
+    ],
+)
+def test_pods_that_name_their_node_ask_no_other(terms: Any, message: str) -> None:
+    world = World(node("a"), node("b"), node("c", taints=[TAINT]))
+    assert world.message(pod("p", cpu="5", **named(*terms))) == message
+
+
+def test_a_pod_that_names_its_node_gets_it() -> None:
+    world = World(*(node(name) for name in "abc"))
+    for name in "abc":
+        assert world.decide(pod("p", cpu="1", **named([[name]]))).node == name

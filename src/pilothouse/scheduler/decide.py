@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from pilothouse.scheduler.framework import Cycle, Diagnosis, Framework, Outcome, Refused
 from pilothouse.scheduler.snapshot import PodInfo, View
 
+UNASKED = "node(s) didn't satisfy plugin(s)"
 Nominated = Iterable[tuple[PodInfo, str]]
 
 
@@ -39,13 +40,29 @@ def decide(framework: Framework, cycle: Cycle, nominated: Nominated, draw: Calla
         there = filter_with_nominated(framework, cycle, snapshot.at(record.row), nominated)
         if there.feasible[0]:
             return Decision(record.name, None, 1)
-    outcome = filter_with_nominated(framework, cycle, snapshot.view(), nominated)
-    rows = np.flatnonzero(outcome.feasible)
+    everything = np.arange(len(snapshot))
+    asked, narrowing = _asked(framework, cycle, everything)
+    view = snapshot.view() if len(asked) == len(everything) else View(snapshot, asked)
+    outcome = filter_with_nominated(framework, cycle, view, nominated)
+    rows = asked[outcome.feasible]
     if not len(rows):
         diagnosis.counts, diagnosis.plugins = outcome.counts, outcome.plugins
-        diagnosis.resolvable = [int(row) for row in np.flatnonzero(~outcome.hopeless)]
+        if narrowing and len(asked) < len(everything):
+            diagnosis.counts[f"{UNASKED} [{' '.join(narrowing)}]"] += len(everything) - len(asked)
+            diagnosis.plugins |= set(narrowing)
+        diagnosis.resolvable = [int(row) for row in asked[~outcome.hopeless]]
         return Decision("", diagnosis)
     return Decision(snapshot.records[_best(framework, cycle, rows, draw)].name, None, len(rows))
+
+
+def _asked(framework: Framework, cycle: Cycle, everything: np.ndarray) -> tuple[np.ndarray, Sequence[str]]:
+    """The rows of the nodes that come into question, and the plugins that rule out the others."""
+    narrowed = framework.narrow(cycle)
+    if narrowed is None:
+        return everything, ()
+    records = (cycle.snapshot.node(name) for name in narrowed[0])
+    rows = sorted(record.row for record in records if record is not None)
+    return np.array(rows, dtype=everything.dtype), narrowed[1]
 
 
 def _refused(diagnosis: Diagnosis, refused: Refused) -> Diagnosis:

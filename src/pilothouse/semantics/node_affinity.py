@@ -69,3 +69,18 @@ def preference(spec: PodSpec, node: Node) -> int:
         ):
             total += preferred.weight
     return total
+
+
+def required_names(spec: PodSpec) -> frozenset[str] | None:
+    """The names of the only nodes that required node affinity allows, if each of its terms names some; None: it does
+    not tell. Empty if the terms contradict themselves."""
+    affinity = spec.affinity.node_affinity if spec.affinity else None
+    required = affinity.required_during_scheduling_ignored_during_execution if affinity else None
+    allowed: frozenset[str] | None = None
+    for term in (required.node_selector_terms or ()) if required is not None else ():
+        named = [f.values for f in term.match_fields if (f.key, f.operator) == ("metadata.name", "In")]
+        if not named:
+            return None
+        names = frozenset(named[0]).intersection(*named[1:])
+        allowed = names if allowed is None else allowed | names
+    return allowed

@@ -29,6 +29,11 @@ class Cycle:
             held = self._memo[name] = (self.snapshot.version, compute())
         return cast(T, held[1])
 
+    def has_per_profile(self, name: str) -> bool:
+        """Whether `per_profile` knows the value."""
+        held = self.pod.profile.memo.get(name)
+        return held is not None and held[0] == self.snapshot.static_version
+
     def per_profile(self, name: str, compute: Callable[[], T]) -> T:
         """The same for what depends only on the pod's template and on nodes as such: equal pods share it."""
         memo, version = self.pod.profile.memo, self.snapshot.static_version

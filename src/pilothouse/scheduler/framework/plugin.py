@@ -19,6 +19,8 @@ from pilothouse.scheduler.snapshot.record import NodeRecord
 from pilothouse.scheduler.snapshot.view import View
 
 MAX_SCORE = 100.0
+FEW = 8
+"""So few nodes are looked at by themselves, if what is true of all is not known anyway."""
 
 
 class Plugin(Protocol):
@@ -33,6 +35,15 @@ class Plugin(Protocol):
 class PreFilterPlugin(Plugin, Protocol):
     def pre_filter(self, cycle: Cycle) -> Refused | None:
         """Look at the pod before any node."""
+        ...
+
+
+@runtime_checkable
+class NarrowingPlugin(Plugin, Protocol):
+    """Upstream's PreFilterResult."""
+
+    def node_names(self, cycle: Cycle) -> frozenset[str] | None:
+        """The only nodes that come into question; None: all may. The others are not looked at any further."""
         ...
 
 
@@ -114,6 +125,8 @@ def static_rejections(
     cycle: Cycle, view: View, name: str, compute: Callable[[View], Sequence[Rejection]]
 ) -> Sequence[Rejection]:
     """Rejections that depend only on the pod's template and the nodes themselves, for any view."""
+    if isinstance(view.rows, np.ndarray) and len(view) <= FEW and not cycle.has_per_profile(name):
+        return compute(view)
     whole = cycle.per_profile(name, lambda: [r for r in compute(cycle.snapshot.view()) if r.mask.any()])
     if not whole or (isinstance(view.rows, slice) and view.rows == slice(0, len(cycle.snapshot))):
         return whole

@@ -12,6 +12,7 @@ from pilothouse.scheduler.framework.outcome import Diagnosis, Outcome, Refused
 from pilothouse.scheduler.framework.plugin import (
     BindPlugin,
     FilterPlugin,
+    NarrowingPlugin,
     PermitPlugin,
     Plugin,
     PostFilterPlugin,
@@ -31,6 +32,7 @@ class Framework:
     def __init__(self, plugins: Sequence[tuple[Plugin, int]]) -> None:
         self.plugins = {p.name: p for p, _ in plugins}
         self._pre_filters = [p for p, _ in plugins if isinstance(p, PreFilterPlugin)]
+        self._narrowing = [p for p, _ in plugins if isinstance(p, NarrowingPlugin)]
         self._filters = [p for p, _ in plugins if isinstance(p, FilterPlugin)]
         self._post_filters = [p for p, _ in plugins if isinstance(p, PostFilterPlugin)]
         self._scores = [
@@ -50,6 +52,17 @@ class Framework:
             if refused is not None:
                 return refused
         return None
+
+    def narrow(self, cycle: Cycle) -> tuple[frozenset[str], Sequence[str]] | None:
+        """The only nodes that come into question, with the sorted names of the plugins who say so; None: all do."""
+        names: frozenset[str] | None = None
+        plugins: list[str] = []
+        for plugin in self._narrowing:
+            found = plugin.node_names(cycle)
+            if found is not None:
+                names = found if names is None else names & found
+                plugins.append(plugin.name)
+        return None if names is None else (names, sorted(plugins))
 
     def filter(self, cycle: Cycle, view: View) -> Outcome:
         """Ask about all nodes of a view. A node that one plugin turned down is no business of the next."""

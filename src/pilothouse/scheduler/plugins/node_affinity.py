@@ -11,6 +11,7 @@ from pilothouse.scheduler.framework import (
     ClusterEvent,
     Cycle,
     Hint,
+    Refused,
     Rejection,
     normalized,
     reject_each,
@@ -19,6 +20,7 @@ from pilothouse.scheduler.framework import (
 from pilothouse.scheduler.snapshot import FloatColumn, PodInfo, View
 from pilothouse.semantics import node_affinity
 
+CONFLICT = "pod affinity terms conflict"
 REASON = "node(s) didn't match Pod's node affinity/selector"
 
 
@@ -33,6 +35,18 @@ class NodeAffinity:
         Change.NODE_LABELS: _now_matches,
         Change.SELF_CHANGED: None,
     }
+
+    def pre_filter(self, cycle: Cycle) -> Refused | None:
+        names = self.node_names(cycle)
+        return Refused(self.name, CONFLICT) if names is not None and not names else None
+
+    def node_names(self, cycle: Cycle) -> frozenset[str] | None:
+        """A pod whose affinity names its node, as a DaemonSet's pods do, asks no other."""
+        memo = cycle.pod.profile.memo
+        if "affinity/names" not in memo:
+            memo["affinity/names"] = node_affinity.required_names(cycle.pod.pod.spec)
+        found: frozenset[str] | None = memo["affinity/names"]
+        return found
 
     def filter(self, cycle: Cycle, view: View) -> Iterable[Rejection]:
         spec = cycle.pod.pod.spec
