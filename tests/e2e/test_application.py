@@ -179,6 +179,7 @@ def test_a_kubelet_survives_kill_9(app: Cluster) -> None:
 def test_a_dead_nodes_pods_are_replaced_on_the_other(app: Cluster) -> None:
     lost = {pod["metadata"]["name"] for pod in app.pods("app=web") if pod["spec"]["nodeName"] == "node-2"}
     assert lost
+    os.kill(app.process("supervisor"), signal.SIGKILL)  # it would start the node again
     kill_node(app, "node-2")
 
     def tainted() -> bool:

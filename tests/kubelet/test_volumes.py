@@ -12,6 +12,7 @@ from pilothouse.api.types.core.v1 import ConfigMap, Pod, Secret
 from pilothouse.kubelet.volumes import atomic, disk
 from pilothouse.kubelet.volumes.gather import Surroundings, shapes, token_owner
 from pilothouse.kubelet.volumes.model import File, Files, Host, Scratch, VolumeError
+from pilothouse.kubelet.volumes.sub_paths import Binding
 from tests.kubelet.pods import container, pod
 
 
@@ -146,3 +147,19 @@ def test_removing_a_pods_folder(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "p/volumes/kubernetes.io~empty-dir/e").stat().st_mode) == 0o777
     disk.remove(tmp_path / "p")
     assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    ("relative", "doing"),
+    [("out", "prepare subPath"), ("out/x", "prepare subPath"), ("dangling", "create subPath directory")],
+)
+def test_a_sub_path_that_leads_outside_is_refused_in_upstreams_words(tmp_path: Path, relative: str, doing: str) -> None:
+    (tmp_path / "v").mkdir()
+    (tmp_path / "x").mkdir()
+    (tmp_path / "v/out").symlink_to(tmp_path)
+    (tmp_path / "v/dangling").symlink_to("nowhere")
+    binding = Binding(tmp_path / "pod", "v", "c", 0, str(tmp_path / "v"), relative)
+    with pytest.raises(VolumeError) as caught:
+        binding.bind()
+    assert str(caught.value) == f'failed to {doing} for volumeMount "v" of container "c"'
+    assert not (tmp_path / "pod").exists()

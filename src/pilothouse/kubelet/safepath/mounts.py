@@ -12,7 +12,6 @@ from pathlib import Path
 from pilothouse.kubelet.safepath.descriptors import O_CLOEXEC, O_NOFOLLOW, O_PATH, closing, libc
 
 MS_BIND = 0x1000
-MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x2, 0x4, 0x8
 MNT_DETACH, UMOUNT_NOFOLLOW = 0x2, 0x8
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from pilothouse.kubelet.expansion import substitute
 from pilothouse.kubelet.safepath import descriptors, mounts
 from pilothouse.kubelet.volumes.model import VolumeError
 
+log = logging.getLogger(__name__)
 FOLDER = "volume-subpaths"
 
 
@@ -55,20 +57,20 @@ class Binding:
         descriptor, so that it stays what it was when it was looked at. A part that is missing is made as a folder with
         the volume's own mode. Raises VolumeError if it leads outside (upstream: PrepareSafeSubpath)."""
         target = str(self.pod_folder / FOLDER / self.volume / self.container / str(self.index))
+        doing = "prepare subPath"
         try:
-            with descriptors.closing(self._open()) as source:
+            try:
+                source = descriptors.open_inside(self.base, self.relative)
+            except FileNotFoundError:
+                doing = "create subPath directory"
+                mode = stat.S_IMODE(os.stat(self.base).st_mode)
+                descriptors.make_inside(self.base, self.relative, mode)
+                source = descriptors.open_inside(self.base, self.relative)
+            with descriptors.closing(source):
+                doing = "prepare subPath"
                 mounts.bind(source, target)
         except OSError as error:
-            raise VolumeError(
-                f'failed to prepare subPath for volumeMount "{self.volume}" of container "{self.container}": '
-                f"{error.strerror or error}"
-            ) from None
+            log.info("%s of %s: %s", self.relative, self.base, error)
+            text = f'failed to {doing} for volumeMount "{self.volume}" of container "{self.container}"'
+            raise VolumeError(text) from None
         return target
-
-    def _open(self) -> int:
-        try:
-            return descriptors.open_inside(self.base, self.relative)
-        except FileNotFoundError:
-            mode = stat.S_IMODE(os.stat(self.base).st_mode)
-            descriptors.make_inside(self.base, self.relative, mode)
-            return descriptors.open_inside(self.base, self.relative)
