@@ -4,10 +4,12 @@ arrive late, or hold back what watches tell."""
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from types import FrameType
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -63,6 +65,8 @@ class Tap:
     lateness: float = 0.0
     lag: Callable[[type[Any]], float] = field(default=lambda kind: 0.0)
     delayed: Callable[[float, Callable[[], Awaitable[None]]], None] = field(default=lambda seconds, work: None)
+    places: ClassVar[set[tuple[str, int | str]]] = set()
+    """File and line of each place in the controllers' source that wrote, in all worlds."""
     under_way: int = 0
     """Late requests that have not arrived yet."""
 
@@ -97,6 +101,7 @@ class Tap:
         self.under_way -= 1
 
     async def _answered(self, request: Request, work: Awaitable[R]) -> R:
+        self.places.add(_place(request))
         try:
             answer = await work
         except StatusError as error:
@@ -104,6 +109,16 @@ class Tap:
             raise
         self.made.append(request)
         return answer
+
+
+def _place(request: Request) -> tuple[str, int | str]:
+    """Where in the controllers' source the write comes from; of one that runs as a task of its own only its verb."""
+    frame: FrameType | None = inspect.currentframe()
+    while frame is not None:
+        if "/pilothouse/controllers/" in frame.f_code.co_filename:
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return "task", request.verb
 
 
 def lost(request: Request) -> TransportError:
