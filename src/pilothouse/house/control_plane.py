@@ -27,6 +27,7 @@ from pilothouse.house.paths import Paths
 from pilothouse.house.pki import API_SERVER, AUTHORITY, KUBELET_CLIENT, PKI
 from pilothouse.house.renewal import Follower, Renewal
 from pilothouse.house.spec import ClusterSpec
+from pilothouse.house.steps import FREE_SPACE, lacks_space
 from pilothouse.kit import jwt, memory, tls
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.http.server import Server
@@ -111,6 +112,8 @@ async def _open(paths: Paths) -> SQLiteStore:
         return await SQLiteStore.open(paths.store)
     except StoreUnavailable as error:
         advice = f"put it back from a backup, or take the cluster away: pilothouse down --name {paths.state.name}"
+        if lacks_space(paths.state):
+            advice = FREE_SPACE
         raise HouseError(str(error), "" if "in use" in str(error) else advice) from None
 
 

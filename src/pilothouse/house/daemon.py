@@ -24,7 +24,6 @@ STOP_SECONDS = 15.0
 TWIN_EXIT = 75
 """The exit code of a process that found its twin running."""
 CLOCK = SystemClock()
-_TAIL_LINES = 25
 _PID_TRIES, _PID_SECONDS = 100, 0.01
 
 
@@ -85,12 +84,20 @@ class Daemon:
         os.close(write_end)
         return Launched(self, process, read_end)
 
+    @property
+    def more(self) -> str:
+        """Where somebody can read on."""
+        return f"its log may tell more: {self.log}"
+
     def log_tail(self) -> str:
+        """The last thing it said, in one line."""
         try:
             lines = self.log.read_text(errors="replace").splitlines()
         except FileNotFoundError:
             return "(no log)"
-        return "\n    ".join(lines[-_TAIL_LINES:])
+        # Whole lines of the log, and the last words of a traceback, which stand at its left edge.
+        said = [line for line in lines if line and not line.startswith((" ", "|", "+", "Traceback"))]
+        return said[-1] if said else "(an empty log)"
 
     def stop(self, seconds: float = STOP_SECONDS) -> bool:
         """End it: SIGTERM, then SIGKILL; False if it did not run."""
@@ -143,12 +150,14 @@ class Launched:
                 heard(said["step"])
             if (chunk := _read_until(pipe, deadline)) is None:
                 self.daemon.stop()
-                raise HouseError(f"{self.daemon.name} was not ready after {seconds:.0f} s: {self.daemon.log_tail()}")
+                what = f"was not ready after {seconds:.0f} s"
+                raise HouseError(f"{self.daemon.name} {what}: {self.daemon.log_tail()}", self.daemon.more)
             if not chunk:
                 code = self.process.wait()
                 if code == TWIN_EXIT and self.daemon.pid() is not None:
                     return  # whoever started the other is gone, or waits for it
-                raise HouseError(f"{self.daemon.name} ended with exit code {code}: {self.daemon.log_tail()}")
+                what = f"ended with exit code {code}"
+                raise HouseError(f"{self.daemon.name} {what}: {self.daemon.log_tail()}", self.daemon.more)
             pending += chunk
 
     def abandon(self) -> None:

@@ -64,7 +64,7 @@ class Drain:
                 shown = ", ".join(_name(pod) for pod in left[:3]) + (" …" if len(left) > 3 else "")
                 why = f": {refused}" if refused else ""
                 raise HouseError(
-                    f"{len(left)} pods of {', '.join(names)} have not ended in {seconds:.0f} s ({shown}){why}",
+                    f"not all pods of {', '.join(names)} have ended in {seconds:.0f} s ({shown}){why}",
                     "give them more time with --timeout, or end them with: kubectl delete pod",
                 )
             pause(_POLL_SECONDS)

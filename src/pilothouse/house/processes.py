@@ -9,11 +9,13 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
+from pilothouse.api.errors import StatusError
 from pilothouse.house import spec as specs
 from pilothouse.house.daemon import TWIN_EXIT, Herald, TwinRuns
 from pilothouse.house.members import CONTROL_PLANE, SUPERVISOR
 from pilothouse.house.paths import Paths
 from pilothouse.house.spec import ClusterSpec
+from pilothouse.house.steps import FREE_SPACE, lacks_space
 from pilothouse.kit import logs
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.tasks import TaskScope
@@ -22,7 +24,7 @@ from pilothouse.seams.runtime import RuntimeFailure
 from pilothouse.seams.store import StoreError
 
 log = logging.getLogger(__name__)
-Failures = (HouseError, StoreError, RuntimeFailure, OSError)
+Failures = (HouseError, StoreError, StatusError, RuntimeFailure, OSError)
 Body = Callable[[TaskScope], Awaitable[None]]
 
 
@@ -49,13 +51,23 @@ def run(arguments: Sequence[str]) -> int:
 
         Supervisor(paths, SystemClock()).run(herald.ready)
         return 0
+    failed = False
     try:
         _loop_runner()(_until_told(component, _body(kind, paths, spec, component), herald))
-    except Failures as error:
-        log.error("%s ends: %s", component, error)
-        herald.failed(str(error), getattr(error, "advice", ""))
-        return 1
-    return 0
+    except* Failures as group:
+        first = _first(group)
+        log.error("%s ends: %s", component, first)
+        advice = getattr(first, "advice", "") or (FREE_SPACE if lacks_space(paths.state) else "")
+        herald.failed(str(first), advice)
+        failed = True
+    return 1 if failed else 0
+
+
+def _first(error: BaseException) -> BaseException:
+    """The first of the failures that came together."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _body(kind: str, paths: Paths, spec: ClusterSpec, component: str) -> Body:

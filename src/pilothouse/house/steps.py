@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import pathlib
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +19,8 @@ from pilothouse.kit.clock import SystemClock
 from pilothouse.seams.house import HouseError, Progress
 
 CLOCK = SystemClock()
+FREE_SPACE = "free some space on the disk, then run the same command again"
+_LEAST_BYTES = 1 << 20
 
 Failures = (HouseError, OSError, ValueError)
 
@@ -56,12 +60,20 @@ def run(steps: Sequence[Step], progress: Progress, fail_after: str = "") -> None
         progress.finished(step.name, CLOCK.monotonic() - began)
 
 
+def lacks_space(path: pathlib.Path) -> bool:
+    """Whether the disk that `path` lies on is as good as full: what SQLite says of it is not always that."""
+    try:
+        return shutil.disk_usage(path).free < _LEAST_BYTES
+    except OSError:
+        return False
+
+
 def advice_on(error: OSError | ValueError) -> str:
     """What somebody can do who met `error`."""
     if isinstance(error, PermissionError):
         return "run it as root, or use --runtime simulated, which needs no root"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "free some space on the disk, then run the same command again"
+        return FREE_SPACE
     if isinstance(error, OSError) and error.errno == errno.EROFS:
         return "the file system is read-only: set PILOTHOUSE_HOME to a directory that can be written to"
     return "see `pilothouse doctor`"
