@@ -186,7 +186,7 @@ def test_a_dead_nodes_pods_are_replaced_on_the_other(app: Cluster) -> None:
         taints = app.get("node", "node-2")["spec"].get("taints") or []
         return any(t["key"] == "node.kubernetes.io/unreachable" and t["effect"] == "NoExecute" for t in taints)
 
-    eventually(tainted, 70, "the node is tainted")
+    eventually(tainted, 90, "the node is tainted")
 
     def replaced() -> bool:
         pods = app.pods("app=web")
