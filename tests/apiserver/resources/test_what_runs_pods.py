@@ -12,6 +12,7 @@ from pilothouse.api.types.apps.v1 import (
     StatefulSetSpec,
     StatefulSetUpdateStrategy,
 )
+from pilothouse.api.types.core.v1 import PersistentVolumeClaim
 from pilothouse.apiserver.resources.apps import daemonset, deployment, replicaset, statefulset
 from pilothouse.apiserver.resources.batch import cronjob, job
 from tests.apiserver.resources.asking import Body, merged, refused, refused_change
@@ -290,3 +291,10 @@ def test_max_unavailable_of_a_stateful_set_is_dropped_while_its_gate_is_off() ->
     assert statefulset.without_gated(rolling(2), None) == rolling(None)
     assert statefulset.without_gated(rolling(2), rolling(None)) == rolling(None)
     assert statefulset.without_gated(rolling(2), rolling(3)) == rolling(2)
+
+
+def test_a_set_names_the_kind_of_its_claims_itself() -> None:
+    odd = PersistentVolumeClaim(api_version="a/b", kind="")
+    shown = statefulset.defaults(StatefulSet(spec=StatefulSetSpec(volume_claim_templates=(odd,))))
+    (claim,) = shown.spec.volume_claim_templates
+    assert (claim.api_version, claim.kind) == ("v1", "PersistentVolumeClaim")

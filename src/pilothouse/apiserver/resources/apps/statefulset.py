@@ -45,8 +45,10 @@ def _strategy(found: StatefulSetUpdateStrategy) -> StatefulSetUpdateStrategy:
 
 
 def _claim(found: PersistentVolumeClaim) -> PersistentVolumeClaim:
+    """A claim's template with defaults; upstream names its kind itself, whatever the request called it."""
     status = replace(found.status, phase=found.status.phase or "Pending")
-    return replace(found, spec=claim_spec(found.spec), status=status)
+    spec = claim_spec(found.spec)
+    return replace(found, api_version="v1", kind="PersistentVolumeClaim", spec=spec, status=status)
 
 
 def _retention(
