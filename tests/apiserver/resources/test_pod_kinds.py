@@ -314,3 +314,11 @@ def test_fields_of_features_that_are_off() -> None:
     assert [one.config_map is not None for one in kept.volumes[0].projected.sources] == [False, True]
     assert kept.volumes[0].projected.sources[0].cluster_trust_bundle is None
     assert without_gated(kept) is kept
+
+
+def test_rules_of_restarts_need_a_policy() -> None:
+    one = {"name": "r", "image": "i", "restartPolicyRules": [{"action": "Restart"}]}
+    needed = "restartPolicy: Required value: must specify restartPolicy when restart rules are used"
+    assert refused(pod.STRATEGY, with_spec(initContainers=[one])) == [f"spec.initContainers[0].{needed}"]
+    codes = "spec.containers[0].restartPolicyRules[0].exitCodes: Required value: must be specified"
+    assert refused(pod.STRATEGY, with_spec(containers=[one])) == [f"spec.containers[0].{needed}", codes]

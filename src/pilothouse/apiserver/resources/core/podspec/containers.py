@@ -28,6 +28,7 @@ READ_ONLY_MODES = ("Disabled", "Enabled", "IfPossible")
 RESIZE_RESOURCES = ("cpu", "memory")
 RESIZE_POLICIES = ("NotRequired", "RestartContainer")
 _RULES_LIMIT, _CODES_LIMIT = 20, 255
+_POLICY_NEEDED = "must specify restartPolicy when restart rules are used"
 _EPHEMERAL_FORBIDDEN = (
     ("lifecycle", "lifecycle"),
     ("livenessProbe", "liveness_probe"),
@@ -210,8 +211,7 @@ def _restart_rules(path: str, container: core.Container | core.EphemeralContaine
     errors: FieldErrors = []
     if container.restart_policy is None:
         if container.restart_policy_rules:
-            detail = "must specify restartPolicy when restart rules are used"
-            errors.append(required(f"{path}.restartPolicy", detail))
+            errors.append(required(f"{path}.restartPolicy", _POLICY_NEEDED))
     else:
         errors += checks.one_of(f"{path}.restartPolicy", container.restart_policy, RESTART_POLICIES)
     if len(container.restart_policy_rules) > _RULES_LIMIT:
@@ -275,8 +275,10 @@ def init(path: str, found: Sequence[core.Container], main: Sequence[core.Contain
         elif container.name:
             names.add(container.name)
         errors += host_port_conflicts(path, [container])
-        if container.restart_policy is not None or container.restart_policy_rules:
+        if container.restart_policy is not None:
             errors += _restart_rules(at, container)
+        elif container.restart_policy_rules:  # told of, not looked at
+            errors.append(required(f"{at}.restartPolicy", _POLICY_NEEDED))
         if container.restart_policy == "Always":
             errors += probes.lifecycle(f"{at}.lifecycle", container, around.grace)
             errors += probes.probes(at, container)
