@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from pilothouse.api import errors
 from pilothouse.api.types.batch.v1 import Job
 from pilothouse.api.types.core.v1 import Pod
+from pilothouse.kit.metrics import Registry
+from pilothouse.machinery import metrics
 from pilothouse.semantics.pods import is_active
 from pilothouse.testing import clock as virtual
 from pilothouse.testing.clock import VirtualClock
@@ -154,6 +156,9 @@ async def test_rounds_are_put_off_for_as_long_as_it_takes_and_counted(clock: Vir
         controller.queue.add(("ns", "web"))
         await clock.advance(300)
         assert controller.skipped > before
+        registry = Registry()
+        metrics.expose(registry, [controller])
+        assert f"\nreplicaset_controller_stale_sync_skips_total {controller.skipped}" in registry.text()
         assert len(await w.all(Pod)) <= 3
         w.tap.lag = lambda kind: 0.0
         await clock.advance(1200)

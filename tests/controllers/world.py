@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -52,6 +53,8 @@ class World:
     client: Client
     tap: Tap = field(default_factory=Tap)
     controllers: dict[str, Controller[Any]] = field(default_factory=dict)
+    restart: Callable[[], Awaitable[None]] = field(init=False)
+    """End the controllers at once, and start new ones that remember nothing."""
 
     async def rest(self) -> None:
         """Let everything that is under way come to rest; no time passes beyond a second's back-off."""
@@ -101,30 +104,40 @@ async def world(
         if Api.chosen == Api.SERVER and "serviceaccount-controller" not in chosen:
             await administrator.create(ServiceAccount(metadata=ObjectMeta(name="default", namespace="ns")))
         made = World(clock, administrator)
-        scope = await stack.enter_async_context(TaskScope("controllers"))
 
         async def later(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
             await clock.sleep(seconds)
             await work()
 
-        made.tap.delayed = lambda seconds, work: _spawned(scope, later(seconds, work))
-        informers = Informers(cast(Client, LaggingClient(clients(MANAGER), made.tap, clock)), clock, Chance(1), scope)
-        env = Environment(
-            lambda name: TappedClient(clients(name), made.tap, name),
-            informers,
-            clock,
-            Chance(2),
-            scope,
-            settings or Settings(),
-        )
-        made.controllers = {c.name: c for c in roster.start(env, chosen)}
-        await clock.settle()
+        async def start() -> TaskScope:
+            scope = await stack.enter_async_context(TaskScope("controllers"))
+            made.tap.delayed = lambda seconds, work: _spawned(scope, later(seconds, work))
+            client = cast(Client, LaggingClient(clients(MANAGER), made.tap, clock))
+            informers = Informers(client, clock, Chance(1), scope)
+            own = partial(_tapped, clients, made.tap)
+            env = Environment(own, informers, clock, Chance(2), scope, settings or Settings())
+            made.controllers = {c.name: c for c in roster.start(env, chosen)}
+            await clock.settle()
+            return scope
+
+        scope = await start()
+
+        async def restart() -> None:
+            nonlocal scope
+            await scope.close()
+            scope = await start()
+
+        made.restart = restart
         yield made
     forbidden = made.tap.forbidden()
     assert not forbidden, forbidden
 
 
 MANAGER = "the controllers' manager"
+
+
+def _tapped(clients: Callable[[str], Client], tap: Tap, name: str) -> Client:
+    return TappedClient(clients(name), tap, name)
 
 
 def _spawned(scope: TaskScope, work: Coroutine[Any, Any, None]) -> None:

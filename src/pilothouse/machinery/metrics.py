@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pilothouse.kit.metrics import Registry
@@ -10,6 +11,14 @@ from pilothouse.machinery.controller import Controller
 from pilothouse.machinery.workqueue import SECONDS
 
 Figures = Mapping[tuple[str, ...], float]
+
+
+# Those of which upstream tells it, each under a name of its own.
+_NAMED_BY_UPSTREAM = ("daemonset-controller", "job-controller", "replicaset-controller", "statefulset-controller")
+
+
+def _skipped(controller: Controller[Any]) -> Figures:
+    return {(): float(controller.skipped)}
 
 
 def expose(registry: Registry, controllers: Sequence[Controller[Any]]) -> None:
@@ -33,6 +42,10 @@ def expose(registry: Registry, controllers: Sequence[Controller[Any]]) -> None:
     registry.read("controller_failures_total", told, each(lambda c: c.failed), label, kind="counter")
     told = "Rounds put off because a cache was older than what the controller itself had written."
     registry.read("stale_sync_skips_total", told, each(lambda c: c.skipped), label, kind="counter")
+    for controller in controllers:
+        if controller.name in _NAMED_BY_UPSTREAM:
+            name = f"{controller.name.replace('-', '_')}_stale_sync_skips_total"
+            registry.read(name, told, partial(_skipped, controller), kind="counter")
     told = "Seconds that workers have spent on keys they still have."
     registry.read("workqueue_unfinished_work_seconds", told, each(lambda c: sum(c.queue.unfinished())), label)
     told = "Seconds that the slowest worker has had its key."
