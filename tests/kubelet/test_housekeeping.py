@@ -77,13 +77,13 @@ def test_the_message_says_what_ran_short() -> None:
 )
 def test_an_empty_dir_has_its_limit(written: int, text: str) -> None:
     subject = pod(volumes=[{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}])
-    assert eviction.over_limit(subject, {"v": written}, written) == text
+    assert eviction.over_limit(subject, {"v": written}, written, {}) == text
 
 
 def test_local_storage_has_its_limit() -> None:
     subject = pod(container(resources={"limits": {"ephemeral-storage": "1Mi"}}))
-    assert eviction.over_limit(subject, {}, MIB) == ""
-    assert "total limit of containers 1Mi" in eviction.over_limit(subject, {}, MIB + 1)
+    assert eviction.over_limit(subject, {}, MIB, {}) == ""
+    assert "total limit of containers 1Mi" in eviction.over_limit(subject, {}, MIB + 1, {})
 
 
 def image(name: str) -> Image:

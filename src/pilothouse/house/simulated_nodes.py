@@ -46,6 +46,7 @@ async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: 
         cluster_dns=spec.dns_address,
         cluster_domain=spec.cluster_domain,
         kubelet_port=bound.getsockname()[1],
+        apparmor=True,
         capacity={"cpu": "8", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "110"},
     )
     runtime = SimulatedRuntime(heart.clock, heart.chance, heart.scope)

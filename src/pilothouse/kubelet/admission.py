@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core.v1 import Node, Pod
+from pilothouse.kubelet.features import wants_apparmor
 from pilothouse.semantics.host_ports import NO_FREE_PORTS, host_ports
 from pilothouse.semantics.node_affinity import required_matches
 from pilothouse.semantics.requests import pod_requests
@@ -37,10 +38,30 @@ class Refusal:
     message: str
 
 
-def refusal(pod: Pod, others: Iterable[Pod], node: Node, allocatable: Mapping[str, Quantity]) -> Refusal | None:
-    """Why the node cannot run `pod` beside `others`; None if it can."""
+def refusal(
+    pod: Pod, others: Iterable[Pod], node: Node, allocatable: Mapping[str, Quantity], *, apparmor: bool = True
+) -> Refusal | None:
+    """Why the node cannot run `pod` beside `others`; None if it can. `apparmor`: it can confine containers."""
     others = list(others)
-    return _bad_sysctl(pod) or _other_system(pod) or _no_room(pod, others, allocatable) or _no_match(pod, others, node)
+    return (
+        _bad_sysctl(pod)
+        or _other_system(pod)
+        or _unprotected(pod, node, apparmor)
+        or _no_room(pod, others, allocatable)
+        or _no_match(pod, others, node)
+    )
+
+
+def _unprotected(pod: Pod, node: Node, apparmor: bool) -> Refusal | None:
+    """What the pod asked for as a protection, and the node cannot give."""
+    if not apparmor and wants_apparmor(pod):
+        return Refusal("AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host")
+    context, features = pod.spec.security_context, node.status.features
+    strict = context is not None and context.supplemental_groups_policy == "Strict"
+    if strict and (features is None or not features.supplemental_groups_policy):
+        text = "SupplementalGroupsPolicy=Strict is not supported in this node"
+        return Refusal("SupplementalGroupsPolicyNotSupported", text)
+    return None
 
 
 def _other_system(pod: Pod) -> Refusal | None:

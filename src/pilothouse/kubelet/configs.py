@@ -5,7 +5,7 @@ Labels and annotations carry all that the node needs to know its containers agai
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pilothouse.api.quantity import Quantity
@@ -17,7 +17,15 @@ from pilothouse.kubelet.options import NodeOptions
 from pilothouse.kubelet.podworker.syncing import HASH_ANNOTATION, spec_hash
 from pilothouse.kubelet.resources import cgroup_of, container_resources, pod_resources
 from pilothouse.kubelet.security import container_security, sandbox_security
-from pilothouse.seams.runtime import ContainerConfig, DNSConfig, Image, Mount, PortMapping, SandboxConfig
+from pilothouse.seams.runtime import (
+    ContainerConfig,
+    DNSConfig,
+    Image,
+    Mount,
+    PortMapping,
+    RuntimeFeatures,
+    SandboxConfig,
+)
 
 POD_NAME, POD_NAMESPACE, POD_UID = "io.kubernetes.pod.name", "io.kubernetes.pod.namespace", "io.kubernetes.pod.uid"
 CONTAINER_NAME = "io.kubernetes.container.name"
@@ -38,6 +46,9 @@ class NodeView:
     host_dns: DNSConfig
     capacity: Mapping[str, Quantity]
     unified_cgroups: bool
+    apparmor: bool = False
+    features: Callable[[], RuntimeFeatures] = RuntimeFeatures
+    """What the runtime can do, as it last said."""
 
 
 def identity(pod: Pod) -> dict[str, str]:
@@ -50,7 +61,8 @@ def log_folder(pod: Pod) -> str:
     return f"{meta.namespace}_{meta.name}_{meta.uid}"
 
 
-def sandbox_config(pod: Pod, node: NodeView, attempt: int) -> SandboxConfig:
+def sandbox_config(pod: Pod, node: NodeView, attempt: int, handler: str = "") -> SandboxConfig:
+    """`handler` is what the pod's RuntimeClass names; only the making of a sandbox needs it."""
     spec, options = pod.spec, node.options
     context = spec.security_context or PodSecurityContext()
     name, _ = hostname(pod, options.cluster_domain)
@@ -75,7 +87,7 @@ def sandbox_config(pod: Pod, node: NodeView, attempt: int) -> SandboxConfig:
         sysctls={normal_sysctl(s.name): s.value for s in context.sysctls},
         security=sandbox_security(pod),
         resources=pod_resources(pod),
-        runtime_handler="",
+        runtime_handler=handler,
     )
 
 
@@ -126,5 +138,7 @@ def container_config(pod: Pod, container: env.AnyContainer, node: NodeView, inpu
         stdin_once=container.stdin_once,
         tty=container.tty,
         resources=container_resources(pod, container, node.capacity, unified=node.unified_cgroups),
-        security=container_security(pod, container, inputs.image, inputs.target_id),
+        security=container_security(
+            pod, container, inputs.image, inputs.target_id, seccomp_default=node.options.seccomp_default
+        ),
     )

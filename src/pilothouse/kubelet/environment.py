@@ -12,11 +12,13 @@ from pilothouse.api.types.core.v1 import (
     EnvVar,
     EnvVarSource,
     EphemeralContainer,
+    FileKeySelector,
     Pod,
     Secret,
     Service,
 )
 from pilothouse.kubelet import downward
+from pilothouse.kubelet.env_files import EnvFileError, lookup
 from pilothouse.kubelet.expansion import expand
 from pilothouse.kubelet.service_environment import variables, visible
 
@@ -37,6 +39,8 @@ class Surroundings:
     config_maps: Mapping[str, ConfigMap | None] = field(default_factory=dict)
     secrets: Mapping[str, Secret | None] = field(default_factory=dict)
     allocatable: Mapping[str, Quantity] = field(default_factory=dict)
+    env_files: Mapping[tuple[str, str], bytes | None] = field(default_factory=dict)
+    """By volume and path; None if absent."""
 
 
 def references(container: AnyContainer) -> Iterator[tuple[str, str]]:
@@ -52,6 +56,14 @@ def references(container: AnyContainer) -> Iterator[tuple[str, str]]:
             yield "ConfigMap", origin.config_map_key_ref.name
         if origin is not None and origin.secret_key_ref is not None:
             yield "Secret", origin.secret_key_ref.name
+
+
+def env_files(container: AnyContainer) -> Iterator[tuple[str, str]]:
+    """(volume, path) of the files that variables are taken from."""
+    for variable in container.env:
+        origin = variable.value_from
+        if origin is not None and origin.file_key_ref is not None:
+            yield origin.file_key_ref.volume_name, origin.file_key_ref.path
 
 
 def environment(pod: Pod, container: AnyContainer, around: Surroundings) -> dict[str, str]:
@@ -123,7 +135,18 @@ def _key(pod: Pod, origin: EnvVarSource, around: Surroundings) -> str | None:
             return as_text(held.data[secret_key.key])
         text = f"couldn't find key {secret_key.key} in Secret {space}/{secret_key.name}"
         return _require(secret_key.optional, text)
+    if (file_key := origin.file_key_ref) is not None:
+        return _from_file(file_key, around.env_files.get((file_key.volume_name, file_key.path)))
     return ""
+
+
+def _from_file(key: FileKeySelector, content: bytes | None) -> str | None:
+    missing = f'environment variable key "{key.key}" not found in file "{key.path}"'
+    try:
+        value = None if content is None else lookup(content.decode("utf-8", "surrogateescape"), key.key)
+    except EnvFileError as error:
+        raise ConfigError(f"couldn't parse env file: {error}") from None
+    return value or _require(key.optional, missing)
 
 
 def _require(optional: bool | None, text: str) -> str | None:

@@ -114,20 +114,28 @@ def _binary(number: int) -> str:
     return str(make(Decimal(number >> 10 << 10 if number >> 10 else number), "binary"))
 
 
-def over_limit(pod: Pod, volumes: Mapping[str, int], disk: int) -> str:
+def over_limit(pod: Pod, volumes: Mapping[str, int], disk: int, layers: Mapping[str, int]) -> str:
     """Why a pod has to go for what it has written itself; "" if it need not. `volumes` are bytes by emptyDir's name,
-    `disk` all it has written outside of memory."""
+    `layers` those in the containers' own file systems by their names, `disk` all it has written outside of memory.
+    Upstream's localStorageEviction."""
     for volume in pod.spec.volumes:
         source = volume.empty_dir
         if source is not None and source.size_limit is not None and source.medium != "Memory":
             limit = source.size_limit.integer()
             if limit and volumes.get(volume.name, 0) > limit:
                 return f'Usage of EmptyDir volume "{volume.name}" exceeds the limit "{source.size_limit}". '
-    limits = [c.resources.limits.get("ephemeral-storage") for c in pod.spec.containers or ()]
-    total = sum(limit.integer() for limit in limits if limit is not None)
-    if limits and all(limit is not None for limit in limits) and disk > total:
+    limits = {
+        c.name: c.resources.limits["ephemeral-storage"]
+        for c in pod.spec.containers or ()
+        if "ephemeral-storage" in c.resources.limits
+    }
+    total = sum(limit.integer() for limit in limits.values())
+    if limits and disk > total:
         return (
             f"Pod ephemeral local storage usage exceeds the total limit of containers "
             f"{make(Decimal(total), 'binary')}. "
         )
+    for name, most in limits.items():
+        if layers.get(name, 0) > most.integer():
+            return f'Container {name} exceeded its local ephemeral storage limit "{most}". '
     return ""

@@ -11,6 +11,7 @@ from pilothouse.api.object import Object
 from pilothouse.api.time import parse_time
 from pilothouse.api.types.authentication.v1 import BoundObjectReference, TokenRequest, TokenRequestSpec
 from pilothouse.api.types.core.v1 import ConfigMap, Pod, Secret, ServiceAccount
+from pilothouse.api.types.node.v1 import RuntimeClass
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.volumes.model import VolumeError
 from pilothouse.machinery.client.interface import CLIENT_ERRORS, Client
@@ -39,6 +40,9 @@ class ApiFetch:
 
     async def secret(self, namespace: str, name: str) -> Secret | None:
         return await self._get(Secret, namespace, name)
+
+    async def runtime_class(self, name: str) -> RuntimeClass | None:
+        return await self._get(RuntimeClass, "", name)
 
     async def _get(self, kind: type[K], namespace: str, name: str) -> K | None:
         try:

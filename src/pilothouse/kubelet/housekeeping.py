@@ -103,8 +103,13 @@ class Housekeeper:
                 usage = await self._usage()
             volumes = await self._pods.shop.place.written(pod)
             disk = sum(volumes.values()) + usage.get(worker.uid, eviction.Usage()).disk
-            if text := eviction.over_limit(pod, volumes, disk):
+            if text := eviction.over_limit(pod, volumes, disk, await self._layers(worker.uid)):
                 self._end(worker, text)
+
+    async def _layers(self, uid: str) -> dict[str, int]:
+        """Bytes that a pod's containers have written into their own file systems, by name."""
+        stats = await self._pods.shop.runtime.container_stats()
+        return {one.name: one.writable_layer or 0 for one in stats if one.labels.get(configs.POD_UID) == uid}
 
     def _end(self, worker: PodWorker, message: str, *, disruption: bool = False) -> None:
         self._pods.shop.recorder.pod(worker.pod, "Warning", "Evicted", message)

@@ -12,6 +12,7 @@ from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.kubelet import cgroups
+from pilothouse.kubelet import features as pod_features
 from pilothouse.kubelet.configs import NodeView
 from pilothouse.kubelet.fetch import ApiFetch
 from pilothouse.kubelet.handlers import Actions, Handlers
@@ -36,7 +37,7 @@ from pilothouse.machinery.client.interface import Client
 from pilothouse.machinery.events import Recorder as EventSender
 from pilothouse.machinery.events import reference_to
 from pilothouse.machinery.reflector import Reflector
-from pilothouse.seams.runtime import Image, Runtime, RuntimeCondition, RuntimeFailure, RuntimeVersion
+from pilothouse.seams.runtime import Image, Runtime, RuntimeCondition, RuntimeFailure, RuntimeFeatures, RuntimeVersion
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ class Kubelet:
         self.recorder = NodeRecorder(EventSender("kubelet", client, clock, scope, host=options.name), options.name)
         self._capacity = facts.capacity(options)
         self._info = facts.system_info(RuntimeVersion("containerd", ""))
+        self._features = RuntimeFeatures()
         self.registrar = Registrar(options, client, clock, chance, self.recorder, self._read)
         self.pods = PodSet(lambda: self.registrar.node, self.registrar.refresh)
         self._housekeeper = Housekeeper(self.pods)
@@ -97,7 +99,12 @@ class Kubelet:
         hooks = Hooks(handlers, self._clock)
         fetch = ApiFetch(self._client, self._clock)
         view = NodeView(
-            self.options, parse_resolv_conf(_text(self.options.resolv_conf)), self._capacity, cgroups.unified()
+            self.options,
+            parse_resolv_conf(_text(self.options.resolv_conf)),
+            self._capacity,
+            cgroups.unified(),
+            pod_features.apparmor_enabled() if self.options.apparmor is None else self.options.apparmor,
+            lambda: self._features,
         )
         self._watches = ObjectWatches(
             self._client, self._clock, self._chance, self._pod_scope, self.pods.volumes_changed
@@ -138,6 +145,7 @@ class Kubelet:
         if options.pod_cidr:
             await self.runtime.set_pod_cidr(options.pod_cidr)
         self._info = facts.system_info(await self.runtime.version())
+        self._features = await self.runtime.features()
         watch = RuntimeWatch(self.pods)
         await watch.inventory()
         self._scope.spawn(watch.run(), "runtime-events")
@@ -167,6 +175,7 @@ class Kubelet:
         problem = ""
         try:
             runtime = await self.runtime.status()
+            self._features = await self.runtime.features()
             images = await self.runtime.images()
         except RuntimeFailure as error:
             problem = f"container runtime is down: {error}"
@@ -175,6 +184,7 @@ class Kubelet:
             allocatable=facts.allocatable(self._capacity),
             info=self._info,
             runtime=runtime,
+            features=self._features,
             images=images,
             pressures=self._housekeeper.pressures(),
             problem=problem,

@@ -28,6 +28,10 @@ class NodeOptions:
     """The node's /var/log; None keeps logs below `root`."""
     resolv_conf: Path = Path("/etc/resolv.conf")
     allowed_sysctls: Sequence[str] = ()
+    apparmor: bool | None = None
+    """Whether AppArmor profiles are enforced; None asks the machine."""
+    seccomp_default: bool = False
+    """Whether containers without a seccomp profile run under the runtime's own (KubeletConfiguration's)."""
     lease_seconds: int = 40
     lease_period: float = 10.0
     status_period: float = 300.0

@@ -33,6 +33,8 @@ _PROPAGATION = {
     "HostToContainer": MountPropagation.HOST_TO_CONTAINER,
     "Bidirectional": MountPropagation.BIDIRECTIONAL,
 }
+# What is read of a file of variables (KEP-3721).
+LARGEST_ENV_FILE = 64 << 10
 
 
 class DiskPlace:
@@ -226,5 +228,20 @@ class DiskPlace:
 
         return await asyncio.to_thread(work)
 
+    async def read_file(self, pod: Pod, volume: str, path: str) -> bytes | None:
+        held = self._volumes.get(pod.metadata.uid, {}).get(volume)
+        return None if held is None else await asyncio.to_thread(_read_file, held, path)
+
     async def signals(self) -> Signals | None:
         return await asyncio.to_thread(facts.signals, self._options.root)
+
+
+def _read_file(folder: str, path: str) -> bytes | None:
+    """Raises VolumeError."""
+    try:
+        with files.folder(folder) as top:
+            return files.read(top, path, LARGEST_ENV_FILE)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise VolumeError(f"failed to open environment variable file {path!r}: {error.strerror}") from None

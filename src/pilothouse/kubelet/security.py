@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pilothouse.api.types.core.v1 import Capabilities, Pod, PodSecurityContext, SeccompProfile, SecurityContext
 from pilothouse.kubelet.environment import AnyContainer, ConfigError
+from pilothouse.kubelet.features import apparmor, apparmor_profile
 from pilothouse.seams.runtime import (
     ContainerSecurity,
     Image,
@@ -52,9 +53,9 @@ def namespaces(pod: Pod, target_id: str = "") -> Namespaces:
     )
 
 
-def seccomp(profile: SeccompProfile | None) -> Seccomp | None:
+def seccomp(profile: SeccompProfile | None, *, default: bool = False) -> Seccomp | None:
     if profile is None:
-        return Seccomp(SeccompKind.UNCONFINED)
+        return Seccomp(SeccompKind.RUNTIME_DEFAULT if default else SeccompKind.UNCONFINED)
     if profile.type == "Localhost":
         return Seccomp(SeccompKind.LOCALHOST, str(SECCOMP_FOLDER / (profile.localhost_profile or "")))
     kind = SeccompKind.RUNTIME_DEFAULT if profile.type == "RuntimeDefault" else SeccompKind.UNCONFINED
@@ -86,8 +87,11 @@ def sandbox_security(pod: Pod) -> SandboxSecurity:
     )
 
 
-def container_security(pod: Pod, container: AnyContainer, image: Image, target_id: str = "") -> ContainerSecurity:
-    """Raises ConfigError if it must not run as root and would."""
+def container_security(
+    pod: Pod, container: AnyContainer, image: Image, target_id: str = "", *, seccomp_default: bool = False
+) -> ContainerSecurity:
+    """`seccomp_default`: whoever names no profile gets the runtime's. Raises ConfigError if it must not run as root and
+    would."""
     of_pod = pod.spec.security_context or PodSecurityContext()
     own = container.security_context or SecurityContext()
     user = own.run_as_user if own.run_as_user is not None else of_pod.run_as_user
@@ -115,7 +119,8 @@ def container_security(pod: Pod, container: AnyContainer, image: Image, target_i
         no_new_privileges=own.allow_privilege_escalation is False,
         masked_paths=() if unmasked else MASKED_PATHS,
         readonly_paths=() if unmasked else READONLY_PATHS,
-        seccomp=None if privileged else seccomp(own.seccomp_profile or of_pod.seccomp_profile),
+        seccomp=None if privileged else seccomp(own.seccomp_profile or of_pod.seccomp_profile, default=seccomp_default),
+        apparmor=apparmor(apparmor_profile(pod, container)),
     )
 
 

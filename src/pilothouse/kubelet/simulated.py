@@ -59,6 +59,9 @@ class NoPlace:
     async def keep_only(self, uids: Collection[str]) -> None:
         """Nothing is ever left."""
 
+    async def read_file(self, pod: Pod, volume: str, path: str) -> bytes | None:
+        return None
+
     async def signals(self) -> Signals | None:
         return None
 

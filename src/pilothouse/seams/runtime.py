@@ -17,7 +17,12 @@ from pilothouse.seams.streams import ByteStream, Session
 
 
 class RuntimeFailure(Exception):
-    """The runtime refused or failed; the text is its own and is shown to users in events."""
+    """The runtime refused or failed; the text is its own and is shown to users in events. `plain` is the text without
+    what the transport has put before it."""
+
+    def __init__(self, text: str = "", plain: str = "") -> None:
+        super().__init__(text)
+        self.plain = plain or text
 
 
 class NotFound(RuntimeFailure):
@@ -79,6 +84,14 @@ class Seccomp:
 
     profile: SeccompProfile
     localhost_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AppArmor:
+    """`localhost_profile` is the name of a loaded profile, for LOCALHOST only."""
+
+    profile: SeccompProfile
+    localhost_profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +187,7 @@ class ContainerSecurity:
     supplemental_groups: Sequence[int] = ()
     strict_supplemental_groups: bool = False
     no_new_privileges: bool = False
+    apparmor: AppArmor | None = None
     masked_paths: Sequence[str] = ()
     readonly_paths: Sequence[str] = ()
     seccomp: Seccomp | None = None
@@ -334,6 +348,26 @@ class RuntimeVersion:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class HandlerFeatures:
+    """What a handler can do that not every one can. Users' namespaces are not among it: this project makes none."""
+
+    recursive_read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeFeatures:
+    """What the runtime says it can do. `handlers` by name, "" the default one; empty from a runtime that is too old to
+    tell."""
+
+    handlers: Mapping[str, HandlerFeatures] = field(default_factory=dict)
+    supplemental_groups_policy: bool = False
+
+    def recursive_read_only(self, handler: str) -> bool:
+        known = self.handlers.get(handler)
+        return known is not None and known.recursive_read_only
+
+
 class ContainerRuntime(Protocol):
     """Sandboxes and containers. Everything may raise RuntimeUnavailable; ids that do not exist raise NotFound, except
     in stop and remove, which then have nothing to do."""
@@ -341,6 +375,8 @@ class ContainerRuntime(Protocol):
     async def version(self) -> RuntimeVersion: ...
 
     async def status(self) -> Sequence[RuntimeCondition]: ...
+
+    async def features(self) -> RuntimeFeatures: ...
 
     async def set_pod_cidr(self, cidr: str) -> None:
         """Give out pod addresses from `cidr`; until then NetworkReady is false. Idempotent."""

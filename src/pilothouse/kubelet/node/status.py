@@ -16,15 +16,21 @@ from pilothouse.api.types.core.v1 import (
     NodeAddress,
     NodeCondition,
     NodeDaemonEndpoints,
+    NodeFeatures,
+    NodeRuntimeHandler,
+    NodeRuntimeHandlerFeatures,
     NodeSpec,
     NodeStatus,
     NodeSystemInfo,
 )
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.kubelet.options import NodeOptions
-from pilothouse.seams.runtime import Image, RuntimeCondition
+from pilothouse.seams.runtime import HandlerFeatures, Image, RuntimeCondition, RuntimeFeatures
 
 MOST_IMAGES, MOST_IMAGE_NAMES = 50, 5
+# Features that pods may need and not every node has (KEP-5328), of those that this kubelet has.
+DECLARED: tuple[str, ...] = ()
+NO_FEATURES = RuntimeFeatures()
 ATTACH_ANNOTATION = "volumes.kubernetes.io/controller-managed-attach-detach"
 
 
@@ -39,6 +45,7 @@ class Reading:
     images: Sequence[Image]
     pressures: Mapping[str, bool]
     problem: str = ""
+    features: RuntimeFeatures = NO_FEATURES
 
 
 _PRESSURES = {
@@ -93,7 +100,19 @@ def node_status(options: NodeOptions, old: NodeStatus, reading: Reading, now: fl
         daemon_endpoints=NodeDaemonEndpoints(kubelet_endpoint=DaemonEndpoint(port=options.kubelet_port)),
         node_info=reading.info,
         images=_images(reading.images),
+        runtime_handlers=_handlers(reading.features),
+        features=NodeFeatures(supplemental_groups_policy=reading.features.supplemental_groups_policy),
+        declared_features=DECLARED,
     )
+
+
+def _handlers(features: RuntimeFeatures) -> tuple[NodeRuntimeHandler, ...]:
+    """User namespaces are made by no handler here."""
+
+    def told(handler: HandlerFeatures) -> NodeRuntimeHandlerFeatures:
+        return NodeRuntimeHandlerFeatures(recursive_read_only_mounts=handler.recursive_read_only, user_namespaces=False)
+
+    return tuple(NodeRuntimeHandler(name=name, features=told(one)) for name, one in sorted(features.handlers.items()))
 
 
 def _images(images: Sequence[Image]) -> tuple[ContainerImage, ...]:

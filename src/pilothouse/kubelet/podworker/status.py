@@ -21,6 +21,7 @@ from pilothouse.api.types.core.v1 import (
     HostIP,
     PodIP,
     PodStatus,
+    VolumeMount,
     VolumeMountStatus,
 )
 from pilothouse.kubelet.podworker.conditions import conditions
@@ -37,6 +38,7 @@ class NodeFacts:
 
     host_ips: Sequence[str]
     runtime_name: str = "containerd"
+    recursive_read_only: bool = False
 
 
 def compute(state: PodState, node: NodeFacts, qos: str, now: float) -> PodStatus:
@@ -127,7 +129,7 @@ def _container_status(state: PodState, spec: AnySpec, node: NodeFacts, *, init: 
         started=bool(run) and state.started(run) if run else False,
         allocated_resources=spec.resources.requests if running else {},
         resources=state.held_to.get(run.id, spec.resources) if running and run else None,
-        volume_mounts=_mounts(spec) if run else (),
+        volume_mounts=_mounts(spec, node) if run else (),
     )
 
 
@@ -144,16 +146,22 @@ def _with_waiting(kept: ContainerStatus, shown: ContainerState) -> ContainerStat
     return msgspec.structs.replace(kept, state=shown, last_state=last, ready=False, started=False)
 
 
-def _mounts(spec: AnySpec) -> tuple[VolumeMountStatus, ...]:
+def _mounts(spec: AnySpec, node: NodeFacts) -> tuple[VolumeMountStatus, ...]:
     return tuple(
         VolumeMountStatus(
             name=m.name,
             mount_path=m.mount_path,
             read_only=m.read_only,
-            recursive_read_only="Disabled" if m.read_only else None,
+            recursive_read_only=_recursive(m, node) if m.read_only else None,
         )
         for m in spec.volume_mounts
     )
+
+
+def _recursive(mount: VolumeMount, node: NodeFacts) -> str:
+    """A container that runs has got what it insisted on."""
+    mode = mount.recursive_read_only or "Disabled"
+    return "Enabled" if mode == "Enabled" or (mode == "IfPossible" and node.recursive_read_only) else "Disabled"
 
 
 def _ready(state: PodState, run: runtime.Container | None) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.kit.tasks import attempt
-from pilothouse.kubelet import configs
+from pilothouse.kubelet import configs, features
 from pilothouse.kubelet.podworker import events, instructions
 from pilothouse.kubelet.podworker.machine import PodMachine
 from pilothouse.kubelet.podworker.state import Stage
@@ -107,11 +107,12 @@ class Actions:
     async def start_sandbox(self, wanted: instructions.StartSandbox) -> None:
         runtime = self._shop.runtime
         try:
-            config = configs.sandbox_config(self._pod, self._shop.node, wanted.attempt)
+            handler = await features.handler(self._pod, self._shop.fetch)
+            config = configs.sandbox_config(self._pod, self._shop.node, wanted.attempt, handler)
             sandbox_id = await runtime.run_sandbox(config)
             self._shop.created(sandbox_id, self._pod.metadata.uid)
             found = await runtime.sandbox(sandbox_id)
-        except RuntimeFailure as error:
+        except (features.Unsupported, RuntimeFailure) as error:
             self._tell(events.SandboxFailed(str(error)))
         else:
             self._tell(events.SandboxStarted(found))

@@ -68,6 +68,10 @@ class Place(Protocol):
         """Bytes on disk in the pod's emptyDirs by volume name, and in its logs and last words by ""."""
         ...
 
+    async def read_file(self, pod: Pod, volume: str, path: str) -> bytes | None:
+        """A file of one of the pod's volumes; None if it is not there. Raises VolumeError for what is no plain file."""
+        ...
+
     async def signals(self) -> Signals | None:
         """What the node has left; None where it never runs short."""
         ...

@@ -130,7 +130,7 @@ class PodSet:
         if node is None:
             return None
         others = [w.pod for w in self.workers.values() if w is not worker and w.machine.stage is Stage.SYNCING]
-        return refusal(worker.pod, others, node, node.status.allocatable)
+        return refusal(worker.pod, others, node, node.status.allocatable, apparmor=self.shop.node.apparmor)
 
     async def _second_look(self, worker: PodWorker) -> None:
         """Refuse a pod only by the node's object as it is now: what the pod goes by may have come with it."""

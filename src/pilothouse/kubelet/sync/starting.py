@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pilothouse.api.types.core.v1 import ConfigMap, EphemeralContainer, Pod, Secret, Service
-from pilothouse.kubelet import configs
+from pilothouse.kubelet import configs, features
 from pilothouse.kubelet import environment as env
 from pilothouse.kubelet.downward import UnknownField
 from pilothouse.kubelet.hooks import Hooks
@@ -17,7 +17,7 @@ from pilothouse.kubelet.recorder import Recorder
 from pilothouse.kubelet.sync.place import Place
 from pilothouse.kubelet.volumes.gather import Fetch
 from pilothouse.kubelet.volumes.model import VolumeError
-from pilothouse.seams.runtime import Image, Runtime, RuntimeFailure, Sandbox
+from pilothouse.seams.runtime import Image, Mount, Runtime, RuntimeFailure, Sandbox
 
 CONFIG_RETRY, CREATE_RETRY = 3.0, 3.0
 
@@ -87,7 +87,7 @@ class Starter:
         try:
             await self._runtime.start_container(container_id)
         except RuntimeFailure as error:
-            raise self._told(order, "RunContainerError", str(error), 0.0) from None
+            raise self._told(order, "RunContainerError", error.plain, 0.0) from None
         await self._place.link_log(order.pod, order.container.name, order.attempt, container_id)
         self._tell(order, "Normal", "Started", "Container started")
         return container_id
@@ -97,9 +97,8 @@ class Starter:
         try:
             values = env.environment(pod, container, around)
             place = await self._place.container(pod, container, order.attempt, order.pod_ips, values)
-            inputs = configs.ContainerInputs(
-                image, values, place.mounts, order.attempt, place.message_file, order.target_id
-            )
+            mounts = await self._with_read_only(pod, container, place.mounts)
+            inputs = configs.ContainerInputs(image, values, mounts, order.attempt, place.message_file, order.target_id)
             config = configs.container_config(pod, container, self._node, inputs)
         except (env.ConfigError, UnknownField, VolumeError) as error:
             raise self._told(order, "CreateContainerConfigError", str(error), CONFIG_RETRY) from None
@@ -108,7 +107,25 @@ class Starter:
         try:
             return await self._runtime.create_container(order.sandbox.id, config, sandbox)
         except RuntimeFailure as error:
-            raise self._told(order, "CreateContainerError", str(error), CREATE_RETRY) from None
+            raise self._told(order, "CreateContainerError", error.plain, CREATE_RETRY) from None
+
+    async def _with_read_only(self, pod: Pod, container: env.AnyContainer, mounts: Sequence[Mount]) -> Sequence[Mount]:
+        """The mounts, read-only all the way down where that was asked for. Raises ConfigError, VolumeError."""
+        asked = {m.mount_path: m for m in container.volume_mounts if m.recursive_read_only not in (None, "Disabled")}
+        if not asked:
+            return mounts
+        name = pod.spec.runtime_class_name
+        chosen = await self._fetch.runtime_class(name) if name else None
+        handler, able = chosen.handler if chosen is not None else "", self._node.features()
+
+        def resolved(mount: Mount) -> Mount:
+            wanted = asked.get(mount.container_path)
+            if wanted is None:
+                return mount
+            recursive = features.recursive_read_only(wanted, mount.readonly, able, handler)
+            return replace(mount, recursive_readonly=recursive)
+
+        return [resolved(mount) for mount in mounts]
 
     async def _pull_secrets(self, pod: Pod) -> list[Secret]:
         """Those of the pod's pull secrets that there are; a missing one is told of and no obstacle by itself."""
@@ -141,8 +158,16 @@ class Starter:
             services=self._services(),
             config_maps=maps,
             secrets=secrets,
+            env_files=await self._env_files(order),
             allocatable=self._node.capacity,
         )
+
+    async def _env_files(self, order: Order) -> dict[tuple[str, str], bytes | None]:
+        """The files of the pod's volumes that variables are taken from."""
+        return {
+            (volume, path): await self._place.read_file(order.pod, volume, path)
+            for volume, path in dict.fromkeys(env.env_files(order.container))
+        }
 
     async def post_start(self, order: Order, container_id: str) -> None:
         """Run the postStart hook of a container that was started. Raises StartFailed; then it was ended again."""

@@ -96,7 +96,10 @@ class PodWorker:
         state = self.machine.state
         if not state.rebuilt or state.removed:
             return
-        facts = NodeFacts((self._shop.node.options.address,))
+        facts = NodeFacts(
+            (self._shop.node.options.address,),
+            recursive_read_only=self._shop.node.features().recursive_read_only(""),
+        )
         status = compute(state, facts, compute_qos(state.spec), self._shop.clock.now())
         own = tuple(c for c in status.conditions if is_own(state, c))
         self._shop.statuses.put(state.pod, msgspec.structs.replace(status, conditions=own))

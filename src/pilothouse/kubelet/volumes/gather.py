@@ -17,6 +17,7 @@ from pilothouse.api.types.core.v1 import (
     ServiceAccountTokenProjection,
     Volume,
 )
+from pilothouse.api.types.node.v1 import RuntimeClass
 from pilothouse.kubelet import downward
 from pilothouse.kubelet.volumes.model import File, Files, Host, Scratch, Shape, VolumeError
 
@@ -27,6 +28,8 @@ class Fetch(Protocol):
     """The API as volumes need it."""
 
     async def config_map(self, namespace: str, name: str) -> ConfigMap | None: ...
+
+    async def runtime_class(self, name: str) -> RuntimeClass | None: ...
 
     async def secret(self, namespace: str, name: str) -> Secret | None: ...
 

@@ -40,7 +40,7 @@ def translate(error: grpc.aio.AioRpcError) -> RuntimeFailure:
         return RuntimeUnavailable(details)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return DeadlineExceeded(details)
-    return RuntimeFailure(f"rpc error: code = {camel(code.name)} desc = {details}")
+    return RuntimeFailure(f"rpc error: code = {camel(code.name)} desc = {details}", details)
 
 
 def camel(code: str) -> str:

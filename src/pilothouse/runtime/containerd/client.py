@@ -39,6 +39,10 @@ class ContainerdSandboxes:
         conditions = found.status.conditions if found.status else ()
         return [seam.RuntimeCondition(c.type, c.status, c.reason, c.message) for c in conditions]
 
+    async def features(self) -> seam.RuntimeFeatures:
+        found = await self._channel.call(cri.STATUS, cri.StatusRequest(), 5.0)
+        return translate.features(found)
+
     async def run_sandbox(self, config: seam.SandboxConfig) -> str:
         request = cri.RunPodSandboxRequest(
             config=translate.sandbox_config(config), runtime_handler=config.runtime_handler

@@ -79,6 +79,14 @@ def sandbox_config(config: seam.SandboxConfig) -> cri.PodSandboxConfig:
     )
 
 
+def features(found: cri.StatusResponse) -> seam.RuntimeFeatures:
+    handlers = {
+        handler.name: seam.HandlerFeatures(bool(handler.features and handler.features.recursive_read_only_mounts))
+        for handler in found.runtime_handlers
+    }
+    return seam.RuntimeFeatures(handlers, bool(found.features and found.features.supplemental_groups_policy))
+
+
 def mount(value: seam.Mount) -> cri.Mount:
     return cri.Mount(
         container_path=value.container_path,
@@ -107,7 +115,14 @@ def container_security(value: seam.ContainerSecurity) -> cri.LinuxContainerSecur
         masked_paths=tuple(value.masked_paths),
         readonly_paths=tuple(value.readonly_paths),
         seccomp=seccomp(value.seccomp),
+        apparmor=apparmor(value.apparmor),
     )
+
+
+def apparmor(value: seam.AppArmor | None) -> cri.SecurityProfile | None:
+    if value is None:
+        return None
+    return cri.SecurityProfile(profile_type=value.profile.value, localhost_ref=value.localhost_profile)
 
 
 def container_config(config: seam.ContainerConfig) -> cri.ContainerConfig:

@@ -25,6 +25,9 @@ class SimulatedSandboxes(World):
         networked = self.addresses is not None
         return [seam.RuntimeCondition("RuntimeReady", True), seam.RuntimeCondition("NetworkReady", networked)]
 
+    async def features(self) -> seam.RuntimeFeatures:
+        return seam.RuntimeFeatures({"": seam.HandlerFeatures(recursive_read_only=True)}, True)
+
     async def set_pod_cidr(self, cidr: str) -> None:
         if self.addresses is None:
             self.addresses = Addresses(cidr)
