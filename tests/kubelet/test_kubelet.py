@@ -246,6 +246,17 @@ async def test_a_hook_that_hangs_does_not_outlive_its_pods_grace(clock: VirtualC
         assert await one.runtime.containers() == []
 
 
+async def test_a_container_whose_first_hook_fails_is_ended_with_its_last(clock: VirtualClock) -> None:
+    async with world(clock) as one:
+        hooks = {"postStart": {"exec": {"command": ["false"]}}, "preStop": {"sleep": {"seconds": 7}}}
+        begun = clock.now()
+        await one.client.create(simulated_pod(containers=[{"name": "c", "image": "app:1", "lifecycle": hooks}]))
+        await one.until(waits_for("PostStartHookError"))
+        assert 7 <= clock.now() - begun < 10
+        reasons = [r for r in await one.reasons() if r in ("FailedPostStartHook", "Killing")]
+        assert reasons == ["FailedPostStartHook", "Killing"]
+
+
 @pytest.mark.parametrize("tenths", range(0, 45, 2))
 async def test_a_pod_may_be_deleted_at_any_moment_of_its_start(
     clock: VirtualClock, tenths: int, monkeypatch: pytest.MonkeyPatch

@@ -8,12 +8,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from pilothouse.api.types.core.v1 import Pod
+from pilothouse.api.types.core.v1 import LifecycleHandler, Pod
 from pilothouse.kit.tasks import attempt
 from pilothouse.kubelet import configs, features
 from pilothouse.kubelet.podworker import events, instructions
 from pilothouse.kubelet.podworker.machine import PodMachine
-from pilothouse.kubelet.podworker.state import Stage
+from pilothouse.kubelet.podworker.state import AnySpec, Stage
 from pilothouse.kubelet.resources import container_resources
 from pilothouse.kubelet.sync.killing import Killer, Victim
 from pilothouse.kubelet.sync.shop import RUNTIME_RETRY, Shop, observe
@@ -182,15 +182,22 @@ class Actions:
             self._starts.pop(wanted.name, None)
 
     async def _post_start(self, order: Order, container_id: str) -> None:
-        """Run its hook, which AbandonStarts may end: one that hangs must not hold up the pod's end."""
+        """Run its hook, which AbandonStarts may end: one that hangs must not hold up the pod's end. Raises StartFailed,
+        when the container has been ended again like any other."""
         name, task = order.container.name, asyncio.current_task()
         if self._machine.stage is Stage.TERMINATING or task is None:
             return
         self._starts[name] = task
         try:
             await self._shop.starter.post_start(order, container_id)
-        finally:
+        except StartFailed:
             del self._starts[name]
+            ip = order.pod_ips[0] if order.pod_ips else ""
+            victim = Victim(container_id, name, order.container, _pre_stop(order.container), ip, in_turn=False)
+            await self._killer.kill(victim, self._machine.state.grace())
+            raise
+        finally:
+            self._starts.pop(name, None)
 
     def ips(self, sandbox: Sandbox | None) -> tuple[str, ...]:
         if self._pod.spec.host_network:
@@ -211,9 +218,8 @@ class Actions:
         self._shop.recorder.pod(self._pod, "Normal", "Killing", wanted.message, wanted.name)
         state = self._machine.state
         spec, present = state.spec_of(wanted.name), state.containers.get(wanted.container_id)
-        hook = spec.lifecycle.pre_stop if spec is not None and spec.lifecycle is not None else None
-        if present is None or present.state is not ContainerState.RUNNING:
-            hook = None
+        running = present is not None and present.state is ContainerState.RUNNING
+        hook = _pre_stop(spec) if running else None
         ips = self.ips(state.sandbox())
         victim = Victim(wanted.container_id, wanted.name, spec, hook, ips[0] if ips else "", wanted.in_turn)
         found = await self._killer.kill(victim, wanted.grace_seconds)
@@ -244,6 +250,10 @@ class Actions:
 
     async def remove_sandbox(self, wanted: instructions.RemoveSandbox) -> None:
         await self._insist(lambda: self._shop.runtime.remove_sandbox(wanted.sandbox_id))
+
+
+def _pre_stop(spec: AnySpec | None) -> LifecycleHandler | None:
+    return spec.lifecycle.pre_stop if spec is not None and spec.lifecycle is not None else None
 
 
 def _never_began(wanted: instructions.StartContainer) -> events.ContainerFailed:

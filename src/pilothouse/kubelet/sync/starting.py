@@ -170,7 +170,7 @@ class Starter:
         }
 
     async def post_start(self, order: Order, container_id: str) -> None:
-        """Run the postStart hook of a container that was started. Raises StartFailed; then it was ended again."""
+        """Run the postStart hook of a container that was started. Raises StartFailed; then it is to be ended again."""
         lifecycle = order.container.lifecycle
         if lifecycle is None or lifecycle.post_start is None:
             return
@@ -180,7 +180,6 @@ class Starter:
             return
         self._tell(order, "Warning", "FailedPostStartHook", "PostStartHook failed")
         self._tell(order, "Normal", "Killing", "FailedPostStartHook")
-        await self._runtime.stop_container(container_id, 2.0)
         raise self._failed(order, "PostStartHookError", f"PostStartHook failed: {outcome.output}", 0.0)
 
     def _told(self, order: Order, reason: str, message: str, retry_after: float) -> StartFailed:
