@@ -5,7 +5,7 @@ A path is plain text (`spec.containers[0].name`), built with f-strings; map keys
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from pilothouse.api import errors, go_text
@@ -44,9 +44,13 @@ class FieldError(NamedTuple):
     @property
     def message(self) -> str:
         """The cause's message: kind of error, bad value, detail."""
+        return self.told(go_text.bad_value)
+
+    def told(self, show: Callable[[Any], str]) -> str:
+        """The message with its bad value as `show` writes it."""
         text = _SHOWN[self.reason]
         if self.reason not in _VALUELESS and self.value is not OMITTED:
-            text = f"{text}: {go_text.bad_value(self.value)}"
+            text = f"{text}: {show(self.value)}"
         return f"{text}: {self.detail}" if self.detail else text
 
 
@@ -113,7 +117,27 @@ def at(path: str, index: int) -> str:
     return f"{path}[{index}]"
 
 
+LONGEST_TOLD = 1024 * 1024
+"""Characters of errors that a client is told of. Some errors show a whole list, and there is one for each of its items:
+together they would be as long as the square of what was sent."""
+
+
 def as_status(group: str, kind: str, name: str, found: Sequence[FieldError]) -> StatusError:
     """The 422 that clients get for an object's field errors."""
-    causes = [StatusCause(reason=e.reason, message=e.message, field_=e.path) for e in found]
+    causes: list[StatusCause] = []
+    left = LONGEST_TOLD
+    known: dict[int, str] = {}
+
+    def show(value: Any) -> str:
+        """A value that many errors are about (and keep alive) is written once."""
+        if id(value) not in known:
+            known[id(value)] = go_text.bad_value(value)
+        return known[id(value)]
+
+    for error in found:
+        cause = StatusCause(reason=error.reason, message=error.told(show), field_=error.path)
+        left -= len(cause.message) + len(cause.field_)
+        if left < 0 and causes:
+            break
+        causes.append(cause)
     return errors.invalid(group, kind, name, causes)

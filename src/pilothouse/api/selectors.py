@@ -112,8 +112,70 @@ class LabelSelector:
                 return lambda labels: labels.get(key) == value
             items = wanted.items()
             return lambda labels: items <= labels.items()
-        checks = tuple(r.matches for r in self.requirements)
-        return checks[0] if len(checks) == 1 else lambda labels: all(check(labels) for check in checks)
+        if len(self.requirements) == 1:
+            return self.requirements[0].matches
+        return _by_key(self.requirements)
+
+
+class _OfKey:
+    """All that several requirements say of one label: so that a selector costs as much as an object has labels."""
+
+    def __init__(self) -> None:
+        self.allowed: frozenset[str] | None = None
+        self.refused: set[str] = set()
+        self.present = self.absent = False
+        self.above: int | None = None
+        self.below: int | None = None
+
+    def add(self, requirement: Requirement) -> None:
+        match requirement.operator:
+            case "=" | "==" | "in":
+                values = frozenset(requirement.values)
+                self.allowed = values if self.allowed is None else self.allowed & values
+            case "!=" | "notin":
+                self.refused.update(requirement.values)
+            case "exists":
+                self.present = True
+            case "!":
+                self.absent = True
+            case "gt":
+                bound = int(requirement.values[0])
+                self.above = bound if self.above is None else max(self.above, bound)
+            case _:
+                bound = int(requirement.values[0])
+                self.below = bound if self.below is None else min(self.below, bound)
+
+    @property
+    def needed(self) -> bool:
+        """Whether an object without the label is not selected."""
+        return self.present or self.allowed is not None or self.above is not None or self.below is not None
+
+    def matches(self, value: str) -> bool:
+        """Of an object that has the label."""
+        if self.absent or value in self.refused or (self.allowed is not None and value not in self.allowed):
+            return False
+        if self.above is None and self.below is None:
+            return True
+        if not _INTEGER.match(value):
+            return False
+        number = int(value)
+        return (self.above is None or number > self.above) and (self.below is None or number < self.below)
+
+
+def _by_key(requirements: Iterable[Requirement]) -> Matcher:
+    rules: dict[str, _OfKey] = {}
+    for requirement in requirements:
+        rules.setdefault(requirement.key, _OfKey()).add(requirement)
+    needed = frozenset(key for key, rule in rules.items() if rule.needed)
+
+    def matches(labels: Mapping[str, str]) -> bool:
+        if not needed <= labels.keys():
+            return False
+        if len(rules) <= len(labels):
+            return all(key not in labels or rule.matches(labels[key]) for key, rule in rules.items())
+        return all(key not in rules or rules[key].matches(value) for key, value in labels.items())
+
+    return matches
 
 
 EVERYTHING = LabelSelector()

@@ -22,6 +22,7 @@ from pilothouse.apiserver.filters.observation import long_running
 from pilothouse.apiserver.filters.priority.gate import TooMany
 from pilothouse.apiserver.filters.request_info import RequestInfo
 from pilothouse.kit import guard
+from pilothouse.kit.aside import aside
 from pilothouse.kit.http.messages import Answer, BodyTooLarge, ConnectionClosed, Request, Response
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Pipeline:
 
     async def answer(self, request: Request) -> Answer:
         """The handler for the HTTP server."""
-        path, parameters = query.split(request.target)
+        target = request.target
+        path, parameters = await aside(len(target), lambda: query.split(target))
         info = request_info.read(request.method, path, parameters)
         observation = self._server.observation
         begun = observation.begun(info)

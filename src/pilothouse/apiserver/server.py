@@ -66,7 +66,7 @@ from pilothouse.apiserver.questions import action_of
 from pilothouse.apiserver.resources.roster import strategies
 from pilothouse.apiserver.streaming.mount import mount
 from pilothouse.apiserver.streaming.nodes import Kubelets, NoKubelets
-from pilothouse.kit import guard, jwt, process, stack
+from pilothouse.kit import guard, jwt, memory, process, stack
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.metrics import Registry as Metrics
 from pilothouse.kit.random import Chance
@@ -272,6 +272,7 @@ class ApiServer:
         lifecycle = Lifecycle(self.customs, self.reader, client, Call(user=MASTER, api_version=""), self.parts.clock)
         self.reader.observe(CustomResourceDefinition, lifecycle.definition_changed)
         self._keep("custom-resources", lifecycle.run)
+        self._keep("memory", lambda: memory.give_back_for_ever(self.parts.clock))
         self._keep("flow-schemas", Upkeep(self.reader, client, self.parts.clock).run)
         self._keep("kubernetes-service", lambda: own.publish_for_ever(host, port, self.parts.clock))
         self._keep("authentication-trust", trust.publish_for_ever)

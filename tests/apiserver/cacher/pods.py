@@ -61,9 +61,11 @@ def told(changes: Iterable[Change]) -> list[tuple[str, str]]:
 
 
 async def taken(stream: ChangeStream) -> list[Change]:
-    """What is waiting now."""
+    """What is waiting now: all of it, in however many parts it comes."""
+    found: list[Change] = []
     try:
-        async with asyncio.timeout(0.001):
-            return list(await stream.next())
+        while True:
+            async with asyncio.timeout(0.001):
+                found += await stream.next()
     except TimeoutError:
-        return []
+        return found

@@ -86,6 +86,8 @@ def decode(data: bytes, kind: type[T]) -> Decoded[T]:
 
 def decode_tree(tree: Any, kind: type[T]) -> Decoded[T]:
     """Decode a JSON tree (of a patch, say) as `kind`. Raises DecodeError."""
+    if walk.reads_itself(kind):
+        return _exact(tree, kind)
     try:
         return Decoded(msgspec.convert(tree, kind, dec_hook=decode_hook), tree)
     except (msgspec.ValidationError, ValueError, TypeError):
@@ -144,7 +146,7 @@ identity: Callable[[Any], tuple[str, str]] = functools.cache(_identity)
 
 
 def _fast(data: bytes, kind: type[T]) -> Decoded[T] | None:
-    if too_deep(data):
+    if too_deep(data) or walk.reads_itself(kind):
         return None
     if b"\\" in data and b"\\u" in data:  # one byte is found ten times as fast as two
         return None

@@ -6,6 +6,7 @@ The result is a tree that holds what Go's decoder would have kept, in canonical 
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -220,7 +221,18 @@ class Walk:
 
     def raw(self, node: Any, shape: Shape, prior: Any) -> Any:
         reader = _SCHEMAS.get(shape.go.rpartition(".")[2])
-        return plain(node) if reader is None else reader(node)
+        return plain(node) if reader is None else reader(self, node)
+
+    def schema(self, node: Any) -> Any:
+        """A schema within a schema decodes itself, silent about unknown members."""
+        from pilothouse.api.types.apiextensions.v1 import JSONSchemaProps
+
+        inner = Walk()
+        inner.names = self.names
+        found = inner.value(node, shape_of(JSONSchemaProps), ABSENT)
+        if inner.fault is not None and self.fault is None:
+            self.fault = inner.fault
+        return {} if found is ABSENT else found
 
 
 def zero(shape: Shape) -> Any:
@@ -249,36 +261,51 @@ def _literal(node: Any) -> str:
     return str(node)
 
 
-def _schema(node: Any) -> Any:
-    """A schema within a schema decodes itself, silent about unknown members."""
-    from pilothouse.api.types.apiextensions.v1 import JSONSchemaProps
-
-    return decode(node, JSONSchemaProps)[0]
-
-
-def _schema_or_bool(node: Any) -> Any:
+def _schema_or_bool(walk: Walk, node: Any) -> Any:
     if isinstance(node, Pairs | dict):
-        return _schema(node)
+        return walk.schema(node)
     if isinstance(node, bool):
         return node
     raise DecodeError("boolean or JSON schema expected")
 
 
-def _schema_or_list(node: Any) -> Any:
+def _schema_or_list(walk: Walk, node: Any) -> Any:
     if isinstance(node, Pairs | dict):
-        return _schema(node)
-    return [_schema(item) for item in node] if isinstance(node, list) else ABSENT
+        return walk.schema(node)
+    return [walk.schema(item) for item in node] if isinstance(node, list) else ABSENT
 
 
-def _schema_or_strings(node: Any) -> Any:
-    return _schema(node) if isinstance(node, Pairs | dict) else plain(node) if isinstance(node, list) else ABSENT
+def _schema_or_strings(walk: Walk, node: Any) -> Any:
+    if isinstance(node, Pairs | dict):
+        return walk.schema(node)
+    return plain(node) if isinstance(node, list) else ABSENT
 
 
-_SCHEMAS: dict[str, Callable[[Any], Any]] = {
+_SCHEMAS: dict[str, Callable[[Walk, Any], Any]] = {
     "JSONSchemaPropsOrBool": _schema_or_bool,
     "JSONSchemaPropsOrArray": _schema_or_list,
     "JSONSchemaPropsOrStringArray": _schema_or_strings,
 }
+
+
+def _reads_itself(kind: Any) -> bool:
+    """Whether a type has members that decode themselves: no annotation of the type says what they may be, so that only
+    the exact way can vouch for them."""
+    seen: set[Any] = set()
+    waiting = [shape_of(kind)]
+    while waiting:
+        shape = waiting.pop()
+        if shape.kind == "raw" and shape.go.rpartition(".")[2] in _SCHEMAS:
+            return True
+        if shape.element is not None:
+            waiting.append(shape.element)
+        if shape.struct is not None and shape.struct not in seen:
+            seen.add(shape.struct)
+            waiting += [field.shape for field in shape.fields.values()]
+    return False
+
+
+reads_itself: Callable[[Any], bool] = functools.cache(_reads_itself)
 
 
 def told(problems: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from pilothouse.api.types.authorization.v1 import (
 )
 from pilothouse.api.types.meta.v1 import FieldSelectorRequirement, LabelSelectorRequirement
 from pilothouse.apiserver.authz.interface import Access
-from pilothouse.apiserver.filters.request_info import RequestInfo
+from pilothouse.apiserver.filters.request_info import LONGEST_SELECTOR, RequestInfo
 
 _SELECTING = frozenset({"list", "watch", "deletecollection"})
 _LABEL_OPERATORS = {"=": "In", "==": "In", "in": "In", "!=": "NotIn", "notin": "NotIn", "exists": "Exists"}
@@ -25,14 +25,14 @@ LabelTerms = tuple[LabelSelectorRequirement, ...]
 
 def of_request(user: UserInfo, info: RequestInfo, query: Mapping[str, Sequence[str]]) -> Access:
     """What `user` asks for with a request. Selectors that cannot be parsed are left out: then nothing is narrowed; so
-    are those of `watch/` paths, which do not all heed them."""
+    are very long ones, and those of `watch/` paths, which do not all heed them."""
     if not info.is_resource:
         return Access(user, info.verb, path=info.path)
     fields: FieldTerms = ()
     labels: LabelTerms = ()
     if query and info.verb in _SELECTING and not info.prefixed:
-        fields = fields_of_text(query.get("fieldSelector", ("",))[0])
-        labels = labels_of_text(query.get("labelSelector", ("",))[0])
+        fields = fields_of_text(_looked_into(query.get("fieldSelector", ("",))[0]))
+        labels = labels_of_text(_looked_into(query.get("labelSelector", ("",))[0]))
     return Access(
         user,
         info.verb,
@@ -46,6 +46,12 @@ def of_request(user: UserInfo, info: RequestInfo, query: Mapping[str, Sequence[s
         fields,
         labels,
     )
+
+
+def _looked_into(selector: str) -> str:
+    """A selector, unless it is so long that reading it would be work before permission. Without it nothing is
+    narrowed, so that more can be refused only."""
+    return selector if len(selector) <= LONGEST_SELECTOR else ""
 
 
 def fields_of_text(text: str) -> FieldTerms:

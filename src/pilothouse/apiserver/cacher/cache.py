@@ -8,10 +8,10 @@ from typing import Any
 
 from pilothouse.apiserver.cacher.fanout import Stream
 from pilothouse.apiserver.cacher.plan import Plan, plan
+from pilothouse.apiserver.cacher.present import Presents
 from pilothouse.apiserver.cacher.replica import Replica, Source
 from pilothouse.apiserver.cacher.unreadable import SetAside
 from pilothouse.apiserver.generic.storage import (
-    Change,
     ChangeStream,
     Interest,
     KindBytes,
@@ -39,6 +39,8 @@ class WatchCache:
         self._source = source
         self._clock = clock
         self._replica = Replica(store, source, clock, scope)
+        self._presents = Presents()
+        """The last list that a watch began with."""
         self.unreadable = SetAside(store, self._replica, source.prefix, lambda: self._reach(-1))
 
     @property
@@ -107,10 +109,12 @@ class WatchCache:
         if replica.retired is not None:
             raise replica.retired
         if initial:
-            return replica.fanout.add(wanted, _initial(replica, self._page(wanted, "", 0).items), self.revision)
+            contents, sequence = replica.contents, replica.ring.sequence
+            present = self._presents.of(contents, sequence, interest, lambda: self._page(wanted, "", 0).items)
+            return replica.fanout.add(wanted, present, self.revision)
         if after < replica.ring.floor:
             raise Compacted(replica.ring.floor)
-        stream: Stream = replica.fanout.add(wanted, (), after)
+        stream: Stream = replica.fanout.add(wanted, None, after)
         for record in replica.ring.after(after):
             stream.offer(record)
         return stream
@@ -164,13 +168,6 @@ class WatchCache:
             await self._clock.sleep(FUTURE_POLL)
             waited += FUTURE_POLL
             reached = await watch.catch_up()
-
-
-def _initial(replica: Replica, items: Sequence[Stored]) -> Sequence[Change]:
-    """The state as changes, and the bookmark that ends it."""
-    sequence, now = replica.ring.sequence, replica.revision
-    changes = [Change("ADDED", item, item.revision, sequence) for item in items]
-    return [*changes, Change("BOOKMARK", None, now, sequence)]
 
 
 async def page_of_history(store: Store, form: KindBytes, wanted: Plan, start: str, limit: int, revision: int) -> Page:

@@ -7,56 +7,110 @@ from collections.abc import Callable, Sequence
 
 from pilothouse.apiserver.cacher.plan import ALL, Axis, Plan, value_on
 from pilothouse.apiserver.cacher.ring import Record, Ring
-from pilothouse.apiserver.generic.storage import Change
+from pilothouse.apiserver.generic.storage import Change, Stored
 from pilothouse.kit import guard
 from pilothouse.seams.store import Compacted, StoreError
 
 # Labels that watchers are indexed by; each costs a look at every change. Watchers by yet other labels see all.
 _LABEL_AXES = 16
+PIECE = 8 * 1024
+"""Bytes of the objects that come first that are given at once."""
+WAITING = 256
+"""Changes that wait for a watcher; it finds more of them in the ring."""
 
 
 class Stream:
     """One watch: implements `generic.storage.ChangeStream`.
 
-    What it has not taken is bounded by the ring: a watcher that is so slow that its next change has been forgotten
-    there has lost it, as if it came back from a disconnection with an old version.
+    Whoever does not read costs next to nothing. The objects that come first are a list that all watches of the same
+    moment share; each becomes a change when it is taken. Of later changes some wait here, the others in the ring, where
+    they are looked up again: a watcher that is so slow that its next change has been forgotten there has lost it, as
+    if it came back from a disconnection with an old version.
     """
 
-    def __init__(self, plan: Plan, axis: Axis, fanout: Fanout, initial: Sequence[Change], given: int) -> None:
+    def __init__(self, plan: Plan, axis: Axis, fanout: Fanout, initial: Sequence[Stored] | None, given: int) -> None:
         self.plan = plan
         self.axis = axis
         self._fanout = fanout
-        self._queue: list[Change] = list(initial)
+        self._initial = initial
+        self._sent = 0
+        """Of `initial`, how many were taken."""
+        self._begun = fanout.ring.sequence
+        self._queue: list[Change] = []
+        self._behind = False
+        """There are more changes in the ring than wait in the queue."""
         self._given = given
         self._error: StoreError | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     @property
     def revision(self) -> int:
-        if self._queue or self._error is not None:
+        if self._initial is not None or self._queue or self._behind or self._error is not None:
             return self._given
         return max(self._given, self._fanout.revision)
 
     async def next(self) -> Sequence[Change]:
-        while not self._queue:
-            if self._error is not None:
+        while True:
+            if self._error is not None and not self._queue:
                 raise self._error
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            if self._initial is not None:
+                return self._first(self._initial)
+            if not self._queue and self._behind:
+                self._look_up()
+            if self._queue:
+                return self._taken()
+            if self._error is None:
+                await self._news()
+
+    async def _news(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _first(self, initial: Sequence[Stored]) -> Sequence[Change]:
+        """The next of the objects that were there, as many as fit into a piece; with the last the bookmark."""
+        changes: list[Change] = []
+        size = 0
+        while self._sent < len(initial) and size < PIECE:
+            item = initial[self._sent]
+            self._sent += 1
+            size += len(item.tail)
+            changes.append(Change("ADDED", item, item.revision, self._begun))
+        if self._sent == len(initial):
+            self._initial = None
+            changes += [Change("BOOKMARK", None, self._given, self._begun), *self._taken()]
+        return changes
+
+    def _taken(self) -> list[Change]:
         taken, self._queue = self._queue, []
-        self._given = max(self._given, taken[-1].revision)
+        if taken:
+            self._given = max(self._given, taken[-1].revision)
         return taken
+
+    def _look_up(self) -> None:
+        """Go on with what the ring has after the last change taken."""
+        self._behind = False
+        if self._given < self._fanout.ring.floor:
+            self.end(Compacted(self._fanout.ring.floor))
+            return
+        for record in self._fanout.ring.after(self._given):
+            self.offer(record)
+            if self._behind:
+                return
 
     def close(self) -> None:
         self._fanout.remove(self)
         self._queue.clear()
+        self._initial = None
 
     def offer(self, record: Record) -> None:
         """Take the change if it is of interest."""
         if record.revision <= self._given:
+            return
+        if self._behind:
+            self._check()
             return
         plan = self.plan
         was = record.old is not None and plan.wants(record.old)
@@ -67,16 +121,28 @@ class Stream:
             self._push(record.change("DELETED"))
 
     def _push(self, change: Change) -> None:
-        if self._queue and self._queue[0].sequence < self._fanout.ring.first_sequence:
+        if self._queue or self._initial is not None:
+            self._check()
+        if self._error is None:
+            if len(self._queue) >= WAITING:
+                self._behind = True
+                return
+            self._queue.append(change)
+            self._wake()
+
+    def _check(self) -> None:
+        """End a watch whose oldest change, or the state that it began with, was forgotten by the ring."""
+        oldest = self._begun if self._initial is not None else self._queue[0].sequence if self._queue else None
+        first = self._fanout.ring.first_sequence
+        if oldest < first if oldest is not None else self._given < self._fanout.ring.floor:
             self.end(Compacted(self._fanout.ring.floor))
-            return
-        self._queue.append(change)
-        self._wake()
 
     def end(self, error: StoreError) -> None:
         """Nothing more comes; what was not taken is lost."""
         self._fanout.remove(self)
         self._queue.clear()
+        self._initial = None
+        self._behind = False
         self._error = error
         self._wake()
 
@@ -102,8 +168,9 @@ class Fanout:
     def __len__(self) -> int:
         return sum(len(bucket) for buckets in self._axes.values() for bucket in buckets.values())
 
-    def add(self, plan: Plan, initial: Sequence[Change], given: int) -> Stream:
-        """A watcher that is given `initial`, stands at revision `given` then, and sees what comes from now on."""
+    def add(self, plan: Plan, initial: Sequence[Stored] | None, given: int) -> Stream:
+        """A watcher that is given `initial` and a bookmark (None: neither), stands at revision `given` then, and sees
+        what comes from now on."""
         axis, value = plan.axis, plan.value
         if axis[0] == "label" and axis not in self._axes and self._labels_full():
             axis, value = ALL, ""

@@ -43,7 +43,7 @@ def plan(interest: Interest, form: KindBytes, prefix: str, indexed: Sequence[str
             namespace = term.value
         else:
             terms.append(term)
-    tests = [_field_test(term, form, prefix) for term in terms]
+    tests = [_field_test(field, wanted, form, prefix) for field, wanted in _by_field(terms).items()]
     key = ""
     if name and (namespace or not namespaced):
         key = f"{prefix}{namespace}/{name}" if namespaced else prefix + name
@@ -91,15 +91,36 @@ def _name_test(name: str) -> Test:
     return lambda item: item.key.endswith(ending)
 
 
-def _field_test(term: FieldTerm, form: KindBytes, prefix: str) -> Test:
-    value, negated = term.value, term.negated
-    if term.field in ("metadata.name", "metadata.namespace"):
-        which = 1 if term.field == "metadata.name" else 0
-        return lambda item: (names(item.key, prefix)[which] == value) != negated
-    index = form.index_of(term.field)
-    if negated:
-        return lambda item: (item._columns or item.columns).fields[index] != value
-    return lambda item: (item._columns or item.columns).fields[index] == value
+class _Wanted(NamedTuple):
+    """What the terms of a selector say of one field: the values it must have (several: none can), and must not."""
+
+    equal: set[str]
+    different: set[str]
+
+
+def _by_field(terms: Sequence[FieldTerm]) -> dict[str, _Wanted]:
+    """However many terms there are, an object is asked once for each field."""
+    found: dict[str, _Wanted] = {}
+    for term in terms:
+        wanted = found.setdefault(term.field, _Wanted(set(), set()))
+        (wanted.different if term.negated else wanted.equal).add(term.value)
+    return found
+
+
+def _field_test(field: str, wanted: _Wanted, form: KindBytes, prefix: str) -> Test:
+    equal, different = wanted
+    if field in ("metadata.name", "metadata.namespace"):
+        which = 1 if field == "metadata.name" else 0
+        return lambda item: _fits(names(item.key, prefix)[which], wanted)
+    index = form.index_of(field)
+    if not different and len(equal) == 1:
+        (value,) = equal
+        return lambda item: (item._columns or item.columns).fields[index] == value
+    return lambda item: _fits((item._columns or item.columns).fields[index], wanted)
+
+
+def _fits(value: str, wanted: _Wanted) -> bool:
+    return value not in wanted.different and all(value == other for other in wanted.equal)
 
 
 def value_on(axis: Axis, item: Stored, prefix: str) -> str | None:

@@ -11,6 +11,7 @@ from pilothouse.kit.texts import remembered
 Query = Mapping[str, Sequence[str]]
 NO_QUERY: Query = {}
 _INT64 = 2**63
+_MOST_PARAMETERS = 10_000
 
 
 def split(target: bytes) -> tuple[str, Query]:
@@ -26,8 +27,11 @@ def decoded_path(path: bytes) -> str:
 
 @remembered(1024)
 def parse(query: bytes) -> Query:
-    """Parameters in the order sent; those that cannot be decoded are left out. Not to be changed."""
+    """Parameters in the order sent; those that cannot be decoded are left out, and all of them where there are more
+    than Go's net/url reads. Not to be changed."""
     found: dict[str, list[str]] = {}
+    if query.count(b"&") >= _MOST_PARAMETERS:
+        return found
     for pair in query.decode("utf-8", "replace").split("&"):
         if not pair or ";" in pair:
             continue

@@ -16,6 +16,8 @@ VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH"
 # The word after a namespace's name that is a subresource of the namespace, not a resource in it.
 NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 SPECIAL_VERBS = frozenset({"watch", "proxy"})
+LONGEST_SELECTOR = 4096
+"""Characters of a selector that authorization looks into."""
 _PREFIXES = frozenset({"api", "apis"})
 
 
@@ -114,10 +116,11 @@ def _collection_verb(query: Mapping[str, Sequence[str]]) -> tuple[str, str]:
 
 def _selected_name(query: Mapping[str, Sequence[str]]) -> str:
     """The name that a field selector pins to one object, which authorization then sees: read by the parser that chooses
-    the objects, as a name read otherwise would authorize for one object and show others. Empty without one, and for a
-    selector or a name that is none."""
+    the objects, as a name read otherwise would authorize for one object and show others. Empty without one, for a
+    selector or a name that is none, and for a selector that is too long to be read before its sender may do anything:
+    then it takes the right to all objects."""
     text = query.get("fieldSelector", ("",))[0]
-    if "metadata.name" not in text:
+    if len(text) > LONGEST_SELECTOR or "metadata.name" not in text:
         return ""
     try:
         name = parse_fields(text).exactly("metadata.name") or ""

@@ -259,8 +259,8 @@ class ChangeStream(Protocol):
     """The changes of one watch, in order of revisions."""
 
     async def next(self) -> Sequence[Change]:
-        """All changes since the last call, at least one. Raises `Compacted` when those that follow are lost (the
-        watcher was too slow), StoreUnavailable when the cache closes."""
+        """The next changes, at least one and no more than a piece of bytes or a few hundred. Raises `Compacted` when
+        those that follow are lost (the watcher was too slow), StoreUnavailable when the cache closes."""
         ...
 
     @property

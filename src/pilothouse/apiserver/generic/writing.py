@@ -220,13 +220,12 @@ def distinct_owners(obj: Any, after_admission: bool = False) -> tuple[Any, str]:
     owners: Sequence[OwnerReference] = obj.metadata.owner_references
     if len(owners) < 2:
         return obj, ""
-    distinct: list[OwnerReference] = []
-    doubled: list[str] = []
+    distinct: dict[OwnerReference, None] = {}
+    doubled: dict[str, None] = {}
     for owner in owners:
-        if owner not in distinct:
-            distinct.append(owner)
-        elif owner.uid not in doubled:
-            doubled.append(owner.uid)
+        if owner in distinct:
+            doubled[owner.uid] = None
+        distinct[owner] = None
     if not doubled:
         return obj, ""
     when = " after mutating admission happens" if after_admission else ""

@@ -25,6 +25,7 @@ from pilothouse.api.types.meta.v1 import FieldSelectorRequirement, LabelSelector
 from pilothouse.apiserver.authz.access import joined, of_review
 from pilothouse.apiserver.authz.interface import Authorizer, Decision
 from pilothouse.apiserver.reviews.interface import Call
+from pilothouse.kit.aside import aside
 
 GROUP = "authorization.k8s.io"
 _RESOURCE = "spec.resourceAttributes"
@@ -40,10 +41,10 @@ class _Answers:
     def defaults(self, obj: Any) -> Any:
         return obj
 
-    def _status(
+    async def _status(
         self, user: UserInfo, resource: ResourceAttributes | None, path: NonResourceAttributes | None
     ) -> SubjectAccessReviewStatus:
-        access, ignored = of_review(user, resource, path)
+        access, ignored = await aside(_size(resource), lambda: of_review(user, resource, path))
         verdict = self._authorizer.authorize(access)
         return SubjectAccessReviewStatus(
             allowed=verdict.allowed,
@@ -51,6 +52,15 @@ class _Answers:
             reason=verdict.reason,
             evaluation_error=joined((verdict.error, ignored)),
         )
+
+
+def _size(resource: ResourceAttributes | None) -> int:
+    """What it costs to read the selectors of a question, in bytes of a body."""
+    size = 0
+    for selector in (resource.field_selector, resource.label_selector) if resource is not None else ():
+        if selector is not None:
+            size += 8 * len(selector.raw_selector) + 256 * len(selector.requirements)
+    return size
 
 
 class SubjectAccess(_Answers):
@@ -64,7 +74,9 @@ class SubjectAccess(_Answers):
             raise as_status(GROUP, "", "", errors)
         await call.admitted(obj)
         spec = obj.spec
-        return replace(obj, status=self._status(_subject(spec), spec.resource_attributes, spec.non_resource_attributes))
+        return replace(
+            obj, status=await self._status(_subject(spec), spec.resource_attributes, spec.non_resource_attributes)
+        )
 
 
 class SelfSubjectAccess(_Answers):
@@ -79,7 +91,9 @@ class SelfSubjectAccess(_Answers):
         if errors:
             raise as_status(GROUP, "", "", errors)
         await call.admitted(obj)
-        return replace(obj, status=self._status(call.user, spec.resource_attributes, spec.non_resource_attributes))
+        return replace(
+            obj, status=await self._status(call.user, spec.resource_attributes, spec.non_resource_attributes)
+        )
 
 
 class LocalSubjectAccess(_Answers):
@@ -94,7 +108,7 @@ class LocalSubjectAccess(_Answers):
         if obj.metadata.namespace != call.namespace:
             raise bad_request(f"spec.resourceAttributes.namespace must match namespace: {call.namespace}")
         await call.admitted(obj)
-        return replace(obj, status=self._status(_subject(obj.spec), obj.spec.resource_attributes, None))
+        return replace(obj, status=await self._status(_subject(obj.spec), obj.spec.resource_attributes, None))
 
 
 def _subject(spec: SubjectAccessReviewSpec) -> UserInfo:

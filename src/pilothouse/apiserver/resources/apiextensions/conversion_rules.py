@@ -8,6 +8,7 @@ from typing import Any
 
 from pilothouse.api.field_errors import forbidden, invalid, not_supported, required
 from pilothouse.api.types.apiextensions.v1 import CustomResourceConversion, ServiceReference, WebhookClientConfig
+from pilothouse.kit.repeats import repeated
 from pilothouse.semantics.validation.names import dns1035_label
 
 _STRATEGIES = ("None", "Webhook")
@@ -78,8 +79,8 @@ def _reviews(versions: tuple[str, ...], path: str) -> Iterator[Any]:
     if not versions:
         yield required(path)
         return
-    for at, version in enumerate(versions):
-        if version in versions[:at]:
+    for at, (version, again) in enumerate(zip(versions, repeated(versions), strict=True)):
+        if again:
             yield invalid(f"{path}[{at}]", version, "duplicate version")
             continue
         for fault in dns1035_label(version):

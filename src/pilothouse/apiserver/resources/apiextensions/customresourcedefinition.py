@@ -16,6 +16,7 @@ from pilothouse.api.types.apiextensions.v1 import (
 from pilothouse.apiserver.crd.lifecycle import FINALIZER
 from pilothouse.apiserver.crd.naming import with_condition
 from pilothouse.apiserver.generic.strategy import Deletion, Status, Strategy, Write
+from pilothouse.apiserver.resources.apiextensions import formats
 from pilothouse.apiserver.resources.apiextensions.validation import status_errors, validate, validate_update
 
 _PENDING = CustomResourceDefinitionCondition(
@@ -92,6 +93,8 @@ STRATEGY = Strategy(
     prepare_update=prepare_update,
     validate=validate,
     validate_update=validate_update,
+    warnings=formats.warnings,
+    warnings_update=formats.warnings_update,
     status=Status(prepare=prepare_update, validate=lambda new, old: status_errors(new.status)),
     deletion=Deletion(collected=False, waits=_unmarked, storage_words=True, bumps=False, mark=mark),
 )

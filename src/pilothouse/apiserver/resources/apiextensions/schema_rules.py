@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, not_supported, required
 from pilothouse.apiserver.crd.structural import META_FIELDS
 from pilothouse.apiserver.resources.apiextensions.rule_texts import rule_errors
+from pilothouse.kit.repeats import repeated
 
 Raw = Mapping[str, Any]
 TYPES = ("array", "boolean", "integer", "number", "object", "string")
@@ -42,6 +43,18 @@ def convertible(raw: Raw) -> bool:
     ]
     inner += [schema for key in ("allOf", "oneOf", "anyOf") for schema in raw.get(key, ())]
     return all(convertible(schema) for schema in inner if isinstance(schema, Mapping))
+
+
+def has_dialect(raw: Raw) -> bool:
+    """Whether a schema, or one in it, says in `$schema` what it is written in: nothing else has a word against that."""
+    if raw.get("$schema"):
+        return True
+    inner = [
+        *raw.get("properties", {}).values(),
+        *(raw[k] for k in ("items", "additionalProperties", "not") if k in raw),
+    ]
+    inner += [schema for key in ("allOf", "oneOf", "anyOf") for schema in raw.get(key, ())]
+    return any(has_dialect(schema) for schema in inner if isinstance(schema, Mapping))
 
 
 def _errors(raw: Raw, path: str, place: _Place) -> Iterator[Any]:
@@ -106,9 +119,8 @@ def _extensions(raw: Raw, path: str) -> Iterator[Any]:
         if map_type not in ("atomic", "granular"):
             yield not_supported(f"{path}.x-kubernetes-map-type", map_type, ("atomic", "granular"))
     if list_type is not None:
-        wrong = list(_typed(raw, path, "array", "x-kubernetes-list-type"))
-        yield from wrong
-        if not wrong and list_type not in ("atomic", "set", "map"):
+        yield from _typed(raw, path, "array", "x-kubernetes-list-type")
+        if list_type not in ("atomic", "set", "map"):
             yield not_supported(f"{path}.x-kubernetes-list-type", list_type, ("atomic", "set", "map"))
     yield from _list_rules(raw, path)
 
@@ -155,20 +167,20 @@ def _set_items(items: Raw, path: str) -> Iterator[Any]:
 def _map_keys(items: Raw, keys: list[str], path: str) -> Iterator[Any]:
     at = f"{path}.x-kubernetes-list-map-keys"
     properties = items.get("properties", {})
-    for index, key in enumerate(keys):
+    for key, again in zip(keys, repeated(keys), strict=True):
         if key not in properties:
             yield invalid(at, keys, "entries must all be names of item properties")
         elif properties[key].get("type") in ("array", "object"):
             told = "must be a scalar type if parent array's x-kubernetes-list-type is map"
             yield invalid(f"{path}.items.properties[{key}].type", items["type"], told)
-        if key in keys[:index]:
+        if again:
             yield invalid(at, keys, "must not contain duplicate entries")
 
 
 def _keyed_items(items: Raw, list_type: str, keys: Any, path: str) -> Iterator[Any]:
     if items.get("nullable"):
         yield forbidden(f"{path}.items.nullable", f"cannot be nullable when x-kubernetes-list-type is {list_type}")
-    wanted, properties = items.get("required", ()), items.get("properties", {})
+    wanted, properties = frozenset(items.get("required", ())), items.get("properties", {})
     for key in keys if list_type == "map" else ():
         if key not in properties:
             continue

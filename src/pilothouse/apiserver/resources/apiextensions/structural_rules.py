@@ -76,8 +76,6 @@ def _extensions(raw: Raw, path: str) -> Iterator[Any]:
     for key in ("x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource"):
         if raw.get(key):
             yield invalid(f"{path}.{key}", True, "must be false if x-kubernetes-int-or-string is true")
-    if raw.get("type"):
-        yield invalid(f"{path}.type", raw["type"], "must be empty if x-kubernetes-int-or-string is true")
 
 
 def _metadata(properties: Mapping[str, Raw], level: Level, path: str) -> Iterator[Any]:

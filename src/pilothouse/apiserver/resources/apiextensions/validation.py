@@ -179,8 +179,9 @@ def _stored(crd: Crd) -> FieldErrors:
                 f"{name} from status.storedVersions"
             )
             found.append(invalid(f"{path}[{at}]", name, told))
+    held = frozenset(stored)
     for version in crd.spec.versions or ():
-        if version.storage and version.name not in stored:
+        if version.storage and version.name not in held:
             found.append(invalid(path, list(stored), f"must have the storage version {version.name}"))
     return found
 

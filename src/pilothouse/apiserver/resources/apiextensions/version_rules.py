@@ -9,7 +9,7 @@ from pilothouse.api.codec.json import to_builtins
 from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, invalid, required, too_many
 from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinitionVersion
 from pilothouse.apiserver.resources.apiextensions.default_rules import default_errors
-from pilothouse.apiserver.resources.apiextensions.schema_rules import convertible, schema_errors
+from pilothouse.apiserver.resources.apiextensions.schema_rules import convertible, has_dialect, schema_errors
 from pilothouse.apiserver.resources.apiextensions.structural_rules import structural_errors
 
 Version = CustomResourceDefinitionVersion
@@ -35,6 +35,8 @@ def schema_errors_of(version: Version, path: str, has_status: bool) -> FieldErro
     found += schema_errors(raw, path)
     if not convertible(raw):
         return found
+    if has_dialect(raw):
+        return found or [invalid(path, "", "OpenAPIV3Schema 'schema' is not supported")]
     return found + (structural_errors(raw, path) or default_errors(raw, path))
 
 

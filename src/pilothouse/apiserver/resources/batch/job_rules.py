@@ -24,6 +24,7 @@ from pilothouse.apiserver.resources.apps import workload
 from pilothouse.apiserver.resources.core.podspec import checks
 from pilothouse.apiserver.resources.core.podspec import warnings as pod_warnings
 from pilothouse.apiserver.resources.core.podspec.spec import template as template_errors
+from pilothouse.kit.repeats import repeated
 from pilothouse.semantics.validation import selectors
 from pilothouse.semantics.validation.names import dns_label
 
@@ -139,10 +140,10 @@ def _exit_codes(path: str, rule: PodFailurePolicyRule, spec: JobSpec) -> FieldEr
     elif len(values) > _VALUES_LIMIT:
         errors.append(too_many(at, len(values), _VALUES_LIMIT))
     ordered = all(first <= second for first, second in itertools.pairwise(values))
-    for index, value in enumerate(values):
+    for index, (value, again) in enumerate(zip(values, repeated(values), strict=True)):
         if codes.operator == "In" and value == 0:
             errors.append(invalid(f"{at}[{index}]", value, "must not be 0 for the In operator"))
-        if value in values[:index]:
+        if again:
             errors.append(duplicate(f"{at}[{index}]", value))
     if not ordered:
         errors.append(invalid(at, list(values), "must be ordered"))

@@ -23,6 +23,7 @@ from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec import checks
 from pilothouse.apiserver.resources.core.podspec.resources import amount
+from pilothouse.kit.repeats import repeated
 from pilothouse.semantics.validation import addresses, selectors
 from pilothouse.semantics.validation.names import dns_label, dns_subdomain, label_value
 
@@ -133,7 +134,8 @@ def validate_change(new: core.Node, old: core.Node) -> FieldErrors:
     errors += resources(new.status)
     errors += declared_features("status.declaredFeatures", new.status.declared_features)
     addresses = new.status.addresses
-    errors += [duplicate(f"status.addresses[{i}]", one) for i, one in enumerate(addresses) if one in addresses[:i]]
+    again = repeated(addresses)
+    errors += [duplicate(f"status.addresses[{i}]", one) for i, one in enumerate(addresses) if again[i]]
     errors += _fixed_ranges(new.spec.pod_cidrs, old.spec.pod_cidrs)
     if old.spec.provider_id and old.spec.provider_id != new.spec.provider_id:
         detail = 'node updates may not change providerID except from "" to valid'

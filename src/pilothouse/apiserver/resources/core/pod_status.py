@@ -79,14 +79,14 @@ def _ended(
     path: str, new: Sequence[ContainerStatus], old: Sequence[ContainerStatus], policy: str, free: Collection[str]
 ) -> FieldErrors:
     errors: FieldErrors = []
+    going_on = {after.name for after in new if after.state.terminated is None}
     for index, former in enumerate(old):
         end = former.state.terminated
         if end is None or former.name in free or (end.exit_code != 0 and policy == "OnFailure"):
             continue
-        for after in new:
-            if after.name == former.name and after.state.terminated is None:
-                detail = "may not be transitioned to non-terminated state"
-                errors.append(forbidden(f"{path}[{index}].state", detail))
+        if former.name in going_on:
+            detail = "may not be transitioned to non-terminated state"
+            errors.append(forbidden(f"{path}[{index}].state", detail))
     return errors
 
 

@@ -187,6 +187,7 @@ def tolerations(path: str, found: Sequence[core.Toleration]) -> FieldErrors:
 
 def topology_spread(path: str, found: Sequence[core.TopologySpreadConstraint]) -> FieldErrors:
     errors: FieldErrors = []
+    last = {_spread_key(one): index for index, one in enumerate(found)}
     for index, one in enumerate(found):
         at = f"{path}[{index}]"
         if one.max_skew <= 0:
@@ -195,7 +196,9 @@ def topology_spread(path: str, found: Sequence[core.TopologySpreadConstraint]) -
             errors.append(required(f"{at}.topologyKey", "can not be empty"))
         if one.when_unsatisfiable not in UNSATISFIABLE:
             errors.append(not_supported(f"{at}.whenUnsatisfiable", one.when_unsatisfiable, UNSATISFIABLE))
-        errors += _same_spread(at, one, found[index + 1 :])
+        if last[_spread_key(one)] > index:
+            shown = f"{{{one.topology_key}, {one.when_unsatisfiable}}}"
+            errors.append(duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", shown))
         if one.min_domains is not None:
             if one.min_domains <= 0:
                 errors.append(invalid(f"{at}.minDomains", one.min_domains, "must be greater than zero"))
@@ -214,13 +217,8 @@ def topology_spread(path: str, found: Sequence[core.TopologySpreadConstraint]) -
     return errors
 
 
-def _same_spread(
-    path: str, one: core.TopologySpreadConstraint, others: Sequence[core.TopologySpreadConstraint]
-) -> FieldErrors:
-    key = (one.topology_key, one.when_unsatisfiable)
-    if any((other.topology_key, other.when_unsatisfiable) == key for other in others):
-        return [duplicate(f"{path}.{{topologyKey, whenUnsatisfiable}}", f"{{{key[0]}, {key[1]}}}")]
-    return []
+def _spread_key(one: core.TopologySpreadConstraint) -> tuple[str, str]:
+    return one.topology_key, one.when_unsatisfiable
 
 
 def _spread_keys(path: str, one: core.TopologySpreadConstraint) -> FieldErrors:

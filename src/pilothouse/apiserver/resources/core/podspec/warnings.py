@@ -13,6 +13,7 @@ from pilothouse.apiserver.resources.core import claims
 from pilothouse.apiserver.resources.core.podspec.annotated import APPARMOR_PREFIX, SECCOMP_POD, SECCOMP_PREFIX
 from pilothouse.apiserver.resources.core.podspec.groups import AnyContainer, containers_of
 from pilothouse.kit.memo import Memo
+from pilothouse.kit.repeats import repeated
 from pilothouse.semantics.validation.addresses import ip_warnings
 from pilothouse.semantics.validation.names import dns_label, label_value
 
@@ -156,8 +157,8 @@ def _lists(path: str, spec: core.PodSpec) -> Iterator[str]:
             yield f"{path}.hostAliases[{index}].ip: duplicate ip {quote(alias.ip)}"
         seen.add(alias.ip)
     names = [secret.name for secret in spec.image_pull_secrets]
-    for index, name in enumerate(names):
-        if name in names[:index]:
+    for index, (name, again) in enumerate(zip(names, repeated(names), strict=True)):
+        if again:
             yield f"{path}.imagePullSecrets[{index}].name: duplicate name {quote(name)}"
     for index, name in enumerate(names):
         if not name:

@@ -368,10 +368,11 @@ def validate_status(new: Service, old: Service) -> FieldErrors:
     path = "status.loadBalancer.ingress"
     if ingress and new.spec.type != "LoadBalancer" and ingress != old.status.load_balancer.ingress:
         return [forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'")]
+    held = {before.ip for before in old.status.load_balancer.ingress}
     for index, entry in enumerate(ingress):
         at = f"{path}[{index}]"
         if entry.ip:
-            found += addresses.ip(f"{at}.ip", entry.ip, {before.ip for before in old.status.load_balancer.ingress})
+            found += addresses.ip(f"{at}.ip", entry.ip, held)
         if entry.ip_mode is None:
             if entry.ip:
                 found.append(required(f"{at}.ipMode", "must be specified when `ip` is set"))
