@@ -10,6 +10,8 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+import msgspec
+
 from pilothouse.api.codec import base64 as go_base64
 from pilothouse.api.codec.go_json import Number, Pairs, kind_of, number, plain
 from pilothouse.api.quantity import QuantityError
@@ -47,6 +49,8 @@ class Walk:
 
     def __init__(self) -> None:
         self.struct = ""
+        self.around = ""
+        """The type that the document is part of, if that tells of its faults."""
         self.names: list[str] = []
         self.path = ""
         self.node: Any = None
@@ -79,7 +83,8 @@ class Walk:
     def mismatch(self, value: str, go: str) -> str:
         if self.struct or self.names:
             return (
-                f"json: cannot unmarshal {value} into Go struct field {self.struct}.{'.'.join(self.names)} of type {go}"
+                f"json: cannot unmarshal {value} into Go struct field {self.around or self.struct}."
+                f"{'.'.join(self.names)} of type {go}"
             )
         return f"json: cannot unmarshal {value} into Go value of type {go}"
 
@@ -223,17 +228,6 @@ class Walk:
         reader = _SCHEMAS.get(shape.go.rpartition(".")[2])
         return plain(node) if reader is None else reader(self, node)
 
-    def schema(self, node: Any) -> Any:
-        """A schema within a schema decodes itself, silent about unknown members."""
-        from pilothouse.api.types.apiextensions.v1 import JSONSchemaProps
-
-        inner = Walk()
-        inner.names = self.names
-        found = inner.value(node, shape_of(JSONSchemaProps), ABSENT)
-        if inner.fault is not None and self.fault is None:
-            self.fault = inner.fault
-        return {} if found is ABSENT else found
-
 
 def zero(shape: Shape) -> Any:
     """What a null item of a list or map becomes."""
@@ -261,9 +255,26 @@ def _literal(node: Any) -> str:
     return str(node)
 
 
+def _schema(walk: Walk, node: Any) -> Any:
+    """A schema within a schema decodes itself, silent about unknown members. Its faults are told as those of a
+    JSONSchemaProps, wherever in it they are."""
+    from pilothouse.api.types.apiextensions.v1 import JSONSchemaProps
+
+    inner = Walk()
+    inner.names, inner.around = walk.names, JSONSchemaProps.__name__
+    found = inner.value(node, shape_of(JSONSchemaProps), ABSENT)
+    if inner.fault is not None and walk.fault is None:
+        walk.fault = inner.fault
+    return (
+        {}
+        if found is ABSENT or inner.fault is not None
+        else msgspec.to_builtins(msgspec.convert(found, JSONSchemaProps))
+    )
+
+
 def _schema_or_bool(walk: Walk, node: Any) -> Any:
     if isinstance(node, Pairs | dict):
-        return walk.schema(node)
+        return _schema(walk, node)
     if isinstance(node, bool):
         return node
     raise DecodeError("boolean or JSON schema expected")
@@ -271,13 +282,13 @@ def _schema_or_bool(walk: Walk, node: Any) -> Any:
 
 def _schema_or_list(walk: Walk, node: Any) -> Any:
     if isinstance(node, Pairs | dict):
-        return walk.schema(node)
-    return [walk.schema(item) for item in node] if isinstance(node, list) else ABSENT
+        return _schema(walk, node)
+    return [_schema(walk, item) for item in node] if isinstance(node, list) else ABSENT
 
 
 def _schema_or_strings(walk: Walk, node: Any) -> Any:
     if isinstance(node, Pairs | dict):
-        return walk.schema(node)
+        return _schema(walk, node)
     return plain(node) if isinstance(node, list) else ABSENT
 
 
