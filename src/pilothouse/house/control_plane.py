@@ -28,7 +28,7 @@ from pilothouse.house.pki import API_SERVER, AUTHORITY, KUBELET_CLIENT, PKI
 from pilothouse.house.renewal import Follower, Renewal
 from pilothouse.house.spec import ClusterSpec
 from pilothouse.house.steps import FREE_SPACE, lacks_space
-from pilothouse.kit import jwt, memory, tls
+from pilothouse.kit import guard, jwt, memory, tls
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.http.server import Server
 from pilothouse.kit.lag import LagGuard
@@ -47,6 +47,8 @@ from pilothouse.store.encryption import keycheck
 from pilothouse.store.encryption.encrypted import EncryptedStore, Rule
 from pilothouse.store.sqlite import SQLiteStore
 
+# Seconds that a start waits for the account of namespace `default`, which a damaged namespace never gets.
+_ACCOUNT_PATIENCE = 20.0
 log = logging.getLogger(__name__)
 
 
@@ -95,14 +97,19 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
     scope.spawn(Renewal(paths, clock).run(), "renewal")
     scope.spawn(compact_for_ever(store, clock), "compaction")
     scope.spawn(LagGuard(clock, server.parts.metrics).run(), "lag")
-    await cluster_objects(heart.client(MASTER), spec)
+    # What an object in the store prevents must not keep the cluster from coming up, by whose API it is mended.
+    await guard.result("start", "objects of the cluster", cluster_objects(heart.client(MASTER), spec))
     _run_controllers(heart, pki, spec)
     _run_scheduler(heart)
     if spec.runtime == "simulated":
         from pilothouse.house.simulated_nodes import start_nodes
 
         await start_nodes(paths, spec, heart)
-    await _default_account(heart)
+    try:
+        async with clock.timeout(_ACCOUNT_PATIENCE):
+            await _default_account(heart)
+    except TimeoutError:
+        log.warning("namespace default has no account yet: no pod can be made in it; see what the store has of it")
     memory.settle()
     log.info("the control plane of %s is ready at %s", spec.name, spec.server)
 
