@@ -36,9 +36,23 @@ async def test_every_kind_is_selected_by_name_and_namespace(path: str, selector:
 
 
 @pytest.mark.parametrize(
+    ("selector", "names"), [("spec.host=n", ["on"]), ("spec.host!=n", ["off"]), ("status.podIPs=1.2.3.4", [])]
+)
+async def test_old_names_of_the_fields_of_pods(selector: str, names: list[str]) -> None:
+    async with asked() as ask:
+        await posted(ask, "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
+        for name, node in (("on", "n"), ("off", "m")):
+            spec = {"nodeName": node, "containers": [{"name": "c", "image": "i"}]}
+            await posted(ask, "/api/v1/namespaces/default/pods", {"metadata": {"name": name}, "spec": spec})
+        found = json.loads((await ask(f"/api/v1/namespaces/default/pods?fieldSelector={selector}")).body)
+        assert [item["metadata"]["name"] for item in found["items"]] == names
+
+
+@pytest.mark.parametrize(
     ("path", "message"),
     [
         ("/api/v1/nodes", "field label not supported: metadata.namespace"),
+        ("/api/v1/namespaces", "field label not supported: metadata.namespace"),
         (
             "/apis/resource.k8s.io/v1/resourceslices",
             "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: metadata.namespace",

@@ -66,7 +66,7 @@ class Desk:
         self.cache = cache
         self.hooks = hooks
         self.surroundings = surroundings
-        self.own = VersionForm(strategy.type, _same, _same, strategy.defaults)
+        self.own = VersionForm(strategy.type, _same, _same, strategy.defaults, strategy.field_aliases)
         self.forms = {self.resource.api_version: self.own, **strategy.versions}
         self.rules = {v: replace(strategy, **form.rules) if form.rules else strategy for v, form in self.forms.items()}
         self.bytes = {version: KindBytes(form.type) for version, form in self.forms.items()}

@@ -245,6 +245,8 @@ class Strategy(Generic[K]):
     """The object without content as bookmarks show it, where upstream's internal type has zeros that `type()` lacks."""
     fields: Mapping[str, Callable[[K], str]] = field(default_factory=dict)
     """Selectable fields beside metadata.name and metadata.namespace."""
+    field_aliases: Mapping[str, str] = field(default_factory=dict)
+    """Other names of fields in selectors, to those in `fields`."""
     own_field_labels: bool = False
     """An unknown field selector reads `field label not supported: x` (kinds that declare their own labels)."""
     unknown_field: str = "field label not supported"

@@ -93,7 +93,7 @@ STRATEGY = Strategy(
     status=Status(validate=validate_status),
     updates={"finalize": Status(keep=(), prepare=prepare_finalize, validate=validate_finalize)},
     own_field_labels=True,
-    fields={"name": lambda o: o.metadata.name, "status.phase": lambda o: o.status.phase},
+    fields={"status.phase": lambda o: o.status.phase},
     row=row,
     deletion=Deletion(returns_object=True, waits=lambda o: bool(o.spec.finalizers), storage_words=True, mark=mark),
 )

@@ -111,8 +111,10 @@ STRATEGY = Strategy(
         "spec.hostNetwork": lambda o: "true" if o.spec.host_network else "false",
         "status.phase": lambda o: o.status.phase,
         "status.podIP": lambda o: o.status.pod_ip,
+        "status.podIPs": lambda o: "",  # upstream takes the label, and no pod has it
         "status.nominatedNodeName": lambda o: o.status.nominated_node_name,
     },
+    field_aliases={"spec.host": "spec.nodeName"},
     index=("spec.nodeName",),
     row=row,
     row_conditions=conditions,
