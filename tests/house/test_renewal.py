@@ -139,7 +139,9 @@ def test_a_client_takes_the_new_certificate_and_bears_half_a_pair(tmp_path: path
     assert credentials.context() is not first  # another context is another connection
 
 
-@pytest.mark.parametrize(("days", "words"), [(29, "(in 29 days)"), (1, "(in 1 day)"), (0, "(today, or it has)")])
+@pytest.mark.parametrize(
+    ("days", "words"), [(29, "(in 29 days)"), (1, "(in 1 day)"), (0, "(within a day)"), (-3, "expired on ")]
+)
 async def test_status_warns_thirty_days_ahead(paths: Paths, clock: VirtualClock, days: int, words: str) -> None:
     now = clock.now() + LIFETIME - (days + 0.5) * DAY
     told = list(certificate_warnings("dev", certificates(paths, SPEC, now)))

@@ -67,6 +67,8 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
     """Bring everything up in `scope`; returns once requests are answered and the `default` account exists."""
     clock, chance = SystemClock(), Chance()
     pki = PKI(paths.pki)
+    renewal = Renewal(paths, clock)
+    renewal.try_to()  # before the old ones are read
     engine = await _open(paths)
     scope.spawn(_closing(engine), "store")
     rules = encryption.rules(paths)
@@ -94,7 +96,7 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
     await _listen(heart, spec, context)
     scope.spawn(Follower(pki, clock).follow(API_SERVER, partial(tls.replace_pair, context)), "certificate/server")
     scope.spawn(Follower(pki, clock).follow(KUBELET_CLIENT, kubelets.use), "certificate/kubelets")
-    scope.spawn(Renewal(paths, clock).run(), "renewal")
+    scope.spawn(renewal.run(), "renewal")
     scope.spawn(compact_for_ever(store, clock), "compaction")
     scope.spawn(LagGuard(clock, server.parts.metrics).run(), "lag")
     # What an object in the store prevents must not keep the cluster from coming up, by whose API it is mended.

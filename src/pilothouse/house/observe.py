@@ -35,7 +35,7 @@ def node_readiness(paths: Paths, spec: ClusterSpec) -> dict[str, bool]:
 def certificates(paths: Paths, spec: ClusterSpec, now: float) -> tuple[CertificateStatus, ...]:
     """When each certificate expires, the authority's first."""
     return tuple(
-        CertificateStatus(name, logs.stamp(ends) if ends else "", max(int((ends - now) // DAY), 0))
+        CertificateStatus(name, logs.stamp(ends) if ends else "", int((ends - now) // DAY) if ends else 0)
         for name, ends in PKI(paths.pki).expiries(spec)
     )
 
@@ -51,8 +51,9 @@ def certificate_warnings(cluster: str, found: Sequence[CertificateStatus]) -> It
         if not one.expires:
             yield f"certificate {one.name} is lost or damaged; {advice}"
         else:
-            how_long = {0: "today, or it has", 1: "in 1 day"}.get(one.days, f"in {one.days} days")
-            yield f"certificate {one.name} expires on {one.expires[:10]} ({how_long}); {advice}"
+            how_long = {0: "within a day", 1: "in 1 day"}.get(one.days, f"in {one.days} days")
+            when = f"expires on {one.expires[:10]} ({how_long})" if one.days >= 0 else f"expired on {one.expires[:10]}"
+            yield f"certificate {one.name} {when}; {advice}"
 
 
 def _processes(paths: Paths, running: Mapping[str, bool]) -> Iterator[ProcessStatus]:

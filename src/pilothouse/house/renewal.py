@@ -35,11 +35,15 @@ class Renewal:
     async def run(self) -> None:
         """The body of a task: look at once, and then every hour. What cannot be renewed is said each time."""
         while True:
-            try:
-                self.look()
-            except (HouseError, OSError) as error:
-                log.error("certificates cannot be renewed: %s", error)
+            self.try_to()
             await self._clock.sleep(CHECK_SECONDS)
+
+    def try_to(self) -> None:
+        """Renew what is due; what cannot be is said to the log."""
+        try:
+            self.look()
+        except (HouseError, OSError) as error:
+            log.error("certificates cannot be renewed: %s", error)
 
     def look(self) -> Sequence[Renewed]:
         """Renew what is due; what was. Raises HouseError, OSError."""

@@ -71,7 +71,8 @@ class ProcessStatus(NamedTuple):
 
 
 class CertificateStatus(NamedTuple):
-    """One certificate of a cluster: when it expires (RFC 3339), and in how many days (0: it has, or cannot be read)."""
+    """One certificate of a cluster: when it expires (RFC 3339), and in how many days, rounded down; empty and 0 if it
+    cannot be used."""
 
     name: str
     expires: str
