@@ -128,9 +128,7 @@ class Pipeline:
     async def _sound(self, context: Context) -> Answer:
         """The answer; whatever a handler raises that is no StatusError, and nobody foresaw, is one. Raises StatusError,
         RecursionError, and what the HTTP server answers itself."""
-        request = context.request
-        what = f"{request.method} {context.info.path}"
-        answer = await guard.result("request", what, self._handled(context), _PASSING)
+        answer = await guard.result("request", context.info.path, self._handled(context), _PASSING)
         if isinstance(answer, Exception):
             raise internal(FAILED)
         return answer

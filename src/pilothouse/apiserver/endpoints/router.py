@@ -114,6 +114,17 @@ def _on_custom(route: Route, info: RequestInfo) -> Operation | None:
     return Operation(info.verb, handler)
 
 
+def _ordinary(method: str, route: Route, info: RequestInfo) -> Operation | None:
+    """The operation of nearly every request, at less cost than by all the rules: on a collection or an object where
+    the kind has them, by a method that means the verb. None says nothing."""
+    parts = len(info.parts)
+    if parts > 2 or info.prefixed or info.nested is not route.resource.namespaced or not info.well_formed:
+        return None
+    verb = info.verb
+    handler = (route.item if parts == 2 else route.collection).get(verb)
+    return Operation(verb, handler) if handler is not None and method == METHODS[verb] else None
+
+
 class Router:
     """The routes there are; may change while the server runs (custom resources)."""
 
@@ -154,6 +165,8 @@ class Router:
         nobody serves could have. Raises StatusError (404, 405)."""
         held = self._routes.get((info.group, info.version))
         route = held.get(info.resource) if held is not None else None
+        if route is not None and (ordinary := _ordinary(method, route, info)) is not None:
+            return ordinary
         if info.group not in _BUILTIN:
             return _on_custom(route, info) if route is not None and info.well_formed else None
         if held is None and info.group not in self.groups:
