@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from pilothouse.api.selectors import SelectorError, parse_fields
+from pilothouse.kit.texts import remembered
 
 VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 # The word after a namespace's name that is a subresource of the namespace, not a resource in it.
@@ -59,6 +60,16 @@ class RequestInfo(Struct, frozen=True, gc=False):
 
 def read(method: str, path: str, query: Mapping[str, Sequence[str]]) -> RequestInfo:
     """`path` is percent-decoded and without the query; `query` its parameters."""
+    return _read(method, path, query) if query or method not in VERBS else _without_query(path, method)
+
+
+@remembered(2048)
+def _without_query(path: str, method: str) -> RequestInfo:
+    """Most requests have no parameters, and many the path of one before."""
+    return _read(method, path, {})
+
+
+def _read(method: str, path: str, query: Mapping[str, Sequence[str]]) -> RequestInfo:
     segments = path.strip("/").split("/")
     lower = method.lower()
     if len(segments) < 3 or segments[0] not in _PREFIXES:
