@@ -6,6 +6,7 @@ Follows upstream's component-helpers/nodedeclaredfeatures; features that matter 
 from __future__ import annotations
 
 from pilothouse.api.types.core.v1 import PodSpec
+from pilothouse.semantics.container_restarts import could_restart_all
 
 RESTART_ALL_CONTAINERS = "RestartAllContainersOnContainerExits"
 HOST_NETWORK_IN_USER_NAMESPACES = "UserNamespacesHostNetworkSupport"
@@ -14,8 +15,7 @@ HOST_NETWORK_IN_USER_NAMESPACES = "UserNamespacesHostNetworkSupport"
 def required_features(spec: PodSpec) -> tuple[str, ...]:
     """The names, sorted."""
     required: list[str] = []
-    containers = (*(spec.containers or ()), *spec.init_containers)
-    if any(rule.action == "RestartAllContainers" for c in containers for rule in c.restart_policy_rules):
+    if could_restart_all(spec):
         required.append(RESTART_ALL_CONTAINERS)
     if spec.host_network and spec.host_users is False:
         required.append(HOST_NETWORK_IN_USER_NAMESPACES)

@@ -40,6 +40,7 @@ class World:
                 assert not busy, "a container is started once at a time"
                 alive = [c for c in self.containers.values() if c.name == said.name and _alive(c)]
                 assert not alive, "never two runs of a container"
+                assert f"{said.name}-{said.attempt}" not in self.containers, "no attempt is made twice"
                 assert self.sandboxes[said.sandbox_id].state is SandboxState.READY
             if isinstance(said, says.RemoveVolumes | says.FinishDeletion):
                 assert not any(map(_alive, self.containers.values())), "nothing runs when volumes go"
@@ -132,12 +133,20 @@ def _alive(one: Container) -> bool:
     return one.state is ContainerState.RUNNING
 
 
-@given(POLICIES, st.booleans(), st.booleans(), CHOICES)
+RESTART_ALL = {
+    "restartPolicy": "Never",
+    "restartPolicyRules": [{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [2]}}],
+}
+
+
+@given(POLICIES, st.booleans(), st.booleans(), st.booleans(), CHOICES)
 @settings(max_examples=60, deadline=None)
-def test_any_life_ends_well(policy: str, init: bool, sidecar: bool, choices: list[int]) -> None:
+def test_any_life_ends_well(policy: str, init: bool, sidecar: bool, rule: bool, choices: list[int]) -> None:
     inits = [container("init")] if init else []
     inits += [container("side", restartPolicy="Always")] if sidecar else []
-    subject = pod(container("a"), container("b"), initContainers=inits, restartPolicy=policy)
+    subject = pod(
+        container("a", **(RESTART_ALL if rule else {})), container("b"), initContainers=inits, restartPolicy=policy
+    )
     world = World(PodMachine(subject))
     world.post(events.RuntimeSeen((), ()))
     for choice in choices:

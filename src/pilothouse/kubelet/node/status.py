@@ -26,10 +26,11 @@ from pilothouse.api.types.core.v1 import (
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.kubelet.options import NodeOptions
 from pilothouse.seams.runtime import HandlerFeatures, Image, RuntimeCondition, RuntimeFeatures
+from pilothouse.semantics.declared_features import RESTART_ALL_CONTAINERS
 
 MOST_IMAGES, MOST_IMAGE_NAMES = 50, 5
 # Features that pods may need and not every node has (KEP-5328), of those that this kubelet has.
-DECLARED: tuple[str, ...] = ()
+DECLARED: tuple[str, ...] = (RESTART_ALL_CONTAINERS,)
 NO_FEATURES = RuntimeFeatures()
 ATTACH_ANNOTATION = "volumes.kubernetes.io/controller-managed-attach-detach"
 

@@ -8,10 +8,12 @@ import msgspec
 
 from pilothouse.api.time import format_time
 from pilothouse.api.types.core.v1 import ContainerStatus, PodCondition, PodStatus
+from pilothouse.kubelet.podworker import restart_all
 from pilothouse.kubelet.podworker.restarts import is_sidecar
 from pilothouse.kubelet.podworker.state import PodState
+from pilothouse.semantics.container_restarts import could_restart_all
 
-OWN = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+OWN = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", restart_all.CONDITION)
 DISRUPTED = "DisruptionTarget"
 
 
@@ -37,6 +39,8 @@ def conditions(state: PodState, status: PodStatus, now: float) -> tuple[PodCondi
     if state.verdict is not None and _disrupted(state):
         text = state.verdict.message
         wanted.append(PodCondition(type=DISRUPTED, status="True", reason="TerminationByKubelet", message=text))
+    if could_restart_all(state.spec):
+        wanted.append(_restarting_all(state, status))
     old = {c.type: c for c in state.pod.status.conditions}
     if state.verdict is not None and state.rejected:
         return state.pod.status.conditions
@@ -78,6 +82,15 @@ def _initialized(state: PodState, status: PodStatus) -> PodCondition:
         return PodCondition(type="Initialized", status="True")
     text = f"containers with incomplete status: {_listed(unready)}"
     return PodCondition(type="Initialized", status="False", reason="ContainersNotInitialized", message=text)
+
+
+def _restarting_all(state: PodState, status: PodStatus) -> PodCondition:
+    if state.restarting_all:
+        text = "container exited with restart policy rule"
+        reason = "RestartAllContainersStarted"
+        return PodCondition(type=restart_all.CONDITION, status="True", reason=reason, message=text)
+    final = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(status.phase, "")
+    return PodCondition(type=restart_all.CONDITION, status="False", reason=final)
 
 
 def _containers_ready(state: PodState, status: PodStatus) -> PodCondition:

@@ -46,7 +46,8 @@ class AbandonStarts:
 @dataclass(frozen=True, slots=True)
 class KillContainer:
     """Run preStop, then send TERM, then KILL when `grace_seconds` are over: ContainerStopped. Asked for once in a
-    container's life. With `in_turn`, TERM waits for TakeTurn (or for the time to be up)."""
+    container's life. Without grace, the hook is left out. With `in_turn`, TERM waits for TakeTurn (or for the time to
+    be up)."""
 
     container_id: str
     name: str

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from pilothouse.api.types.core.v1 import Pod
-from pilothouse.kubelet.podworker import ending, events, syncing
+from pilothouse.kubelet.podworker import ending, events, restart_all, syncing
 from pilothouse.kubelet.podworker.instructions import (
     AbandonStarts,
     CountTermination,
@@ -100,6 +100,7 @@ def _runtime_seen(state: PodState, event: events.RuntimeSeen, now: float) -> Ste
     """The whole truth, taken while nothing was under way."""
     first, state.rebuilt = not state.rebuilt, True
     known = {c.id: c for c in event.containers}
+    state.discarded &= known.keys()
     found: Steps = []
     for gone in [c for i, c in state.containers.items() if i not in known]:
         del state.containers[gone.id]
@@ -110,13 +111,14 @@ def _runtime_seen(state: PodState, event: events.RuntimeSeen, now: float) -> Ste
     state.stocked = True
     if first:
         state.volumes_retry = 0.0
+        restart_all.resume(state)
     return found
 
 
 def _container_seen(state: PodState, event: events.ContainerSeen, now: float) -> Steps:
     seen = event.container
     known = state.containers.get(seen.id)
-    if not newer(known, seen):
+    if seen.id in state.discarded or not newer(known, seen):
         return []
     state.containers[seen.id] = seen
     if seen.state is ContainerState.RUNNING and seen.id not in state.health:
@@ -211,6 +213,7 @@ def _sandbox_stopped(state: PodState, event: events.SandboxStopped, now: float) 
 def _container_started(state: PodState, event: events.ContainerStarted, now: float) -> Steps:
     state.starting.discard(event.container.name)
     state.waiting.pop(event.container.name, None)
+    state.attempts.pop(event.container.name, None)
     return _container_seen(state, events.ContainerSeen(event.container), now) + _forget_old(state, event.container.name)
 
 

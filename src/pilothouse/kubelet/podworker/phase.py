@@ -45,6 +45,8 @@ def _all_stopped(state: PodState, stopped: Sequence[ContainerStatus], *, over: b
     good = all(s.state.terminated is not None and s.state.terminated.exit_code == 0 for s in stopped)
     if over or state.stage is Stage.TERMINATING:
         return "Succeeded" if good else "Failed"
+    if state.restarting_all:
+        return "Running"
     # A container's own policy and rules go before the pod's.
     specs = {c.name: c for c in state.spec.containers or ()}
     if any(restarts(state.spec, specs[s.name], _exit_code(s), init=False) for s in stopped):

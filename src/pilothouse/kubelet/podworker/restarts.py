@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pilothouse.api.types.core.v1 import Container, ContainerRestartRule, PodSpec
+from pilothouse.api.types.core.v1 import Container, PodSpec
+from pilothouse.semantics.container_restarts import matching_rule, should_restart
 
 INITIAL_SECONDS = 10.0
 LONGEST_SECONDS = 300.0
@@ -35,13 +36,6 @@ def restart_at(last: BackOff | None, finished_at: float) -> float:
     return finished_at + last.delay
 
 
-def rule_matches(rule: ContainerRestartRule, exit_code: int) -> bool:
-    codes = rule.exit_codes
-    if codes is None:
-        return False
-    return (exit_code in (codes.values or ())) == (codes.operator == "In")
-
-
 def is_sidecar(container: Container) -> bool:
     """Whether an init container is one that keeps running."""
     return container.restart_policy == "Always"
@@ -49,10 +43,6 @@ def is_sidecar(container: Container) -> bool:
 
 def restarts(spec: PodSpec, container: Container, exit_code: int, *, init: bool) -> bool:
     """Whether a container that ended so is to be started again, as long as its pod lives."""
-    for rule in container.restart_policy_rules:
-        if rule.action == "Restart" and rule_matches(rule, exit_code):
-            return True
-    policy = container.restart_policy or spec.restart_policy or "Always"
-    if init and policy == "Always" and not is_sidecar(container):
-        policy = "OnFailure"
-    return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
+    if init and exit_code == 0 and not is_sidecar(container) and matching_rule(container, exit_code) is None:
+        return False
+    return should_restart(container, spec, exit_code)

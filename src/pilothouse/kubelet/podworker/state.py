@@ -94,6 +94,12 @@ class PodState:
     health: dict[str, Health] = field(default_factory=dict)
     held_to: dict[str, ResourceRequirements] = field(default_factory=dict)
     resizing: set[str] = field(default_factory=set)
+    restarting_all: bool = False
+    """All its containers are being ended, to be started anew."""
+    attempts: dict[str, int] = field(default_factory=dict)
+    """The last attempt of containers whose runs were forgotten for that."""
+    discarded: set[str] = field(default_factory=set)
+    """Those runs, as long as the runtime may still show them."""
     waiting: dict[str, Waiting] = field(default_factory=dict)
     back_off: dict[str, BackOff] = field(default_factory=dict)
     deadline: float | None = None

@@ -103,7 +103,9 @@ def _container_status(state: PodState, spec: AnySpec, node: NodeFacts, *, init: 
         shown, last = _not_yet(state, spec, init=init), ContainerState()
         kept = _told_before(state, spec.name)
         if kept is not None and kept.container_id:
-            return kept if state.stage is not Stage.SYNCING else _with_waiting(kept, shown)
+            if state.stage is not Stage.SYNCING:
+                return kept
+            return _with_waiting(kept, shown, begun_anew=spec.name in state.attempts)
     elif waiting is not None and run.state is not runtime.ContainerState.RUNNING:
         shown = ContainerState(waiting=ContainerStateWaiting(reason=waiting.reason, message=waiting.message))
         last = terminated(run, node)
@@ -138,9 +140,10 @@ def _told_before(state: PodState, name: str) -> ContainerStatus | None:
     return next((s for s in (*status.container_statuses, *status.init_container_statuses) if s.name == name), None)
 
 
-def _with_waiting(kept: ContainerStatus, shown: ContainerState) -> ContainerStatus:
-    """A container whose runs the runtime has lost: what was told of them stays, as its last state."""
-    if kept.state.terminated is not None and kept.ready:
+def _with_waiting(kept: ContainerStatus, shown: ContainerState, *, begun_anew: bool) -> ContainerStatus:
+    """A container whose runs the runtime has lost: what was told of them stays, as its last state. That one has
+    succeeded stays as it is, unless the whole pod begins anew."""
+    if not begun_anew and kept.state.terminated is not None and kept.ready:
         return kept
     last = kept.state if kept.state.terminated is not None else kept.last_state
     return msgspec.structs.replace(kept, state=shown, last_state=last, ready=False, started=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pilothouse.api.types.core.v1 import Container as ContainerSpec
+from pilothouse.kubelet.podworker import restart_all
 from pilothouse.kubelet.podworker.instructions import (
     Instruction,
     KillContainer,
@@ -33,10 +34,15 @@ def steps(state: PodState, now: float) -> list[Instruction]:
         return [MountVolumes()]
     if state.volumes is not Volumes.MOUNTED:
         return []
+    state.restarting_all = state.restarting_all or restart_all.triggered(state)
     found = _stop_old_sandboxes(state, now)
     sandbox = state.sandbox()
     if sandbox is None:
         return found + _new_sandbox(state, now)
+    if state.restarting_all:
+        found += restart_all.steps(state, now)
+        if state.restarting_all:
+            return found
     return found + _init_containers(state, now) + _regular_containers(state, now) + _ephemeral_containers(state, now)
 
 
@@ -45,6 +51,8 @@ def finished(state: PodState) -> bool:
     spec = state.spec
     if state.pod.status.phase in FINAL:
         return True
+    if state.restarting_all or restart_all.triggered(state):
+        return False
     failed_init = [
         run
         for c in spec.init_containers
@@ -217,8 +225,8 @@ def _forgotten_attempts(state: PodState, spec: AnySpec) -> int:
     status = state.pod.status
     for told in (*status.container_statuses, *status.init_container_statuses):
         if told.name == spec.name and told.container_id:
-            return told.restart_count + 1
-    return 0
+            return max(told.restart_count, state.attempts.get(spec.name, 0)) + 1
+    return state.attempts.get(spec.name, -1) + 1
 
 
 def _wait(state: PodState, spec: AnySpec, delay: float, until: float) -> list[Instruction]:

@@ -219,7 +219,7 @@ class Actions:
         state = self._machine.state
         spec, present = state.spec_of(wanted.name), state.containers.get(wanted.container_id)
         running = present is not None and present.state is ContainerState.RUNNING
-        hook = _pre_stop(spec) if running else None
+        hook = _pre_stop(spec) if running and wanted.grace_seconds > 0 else None
         ips = self.ips(state.sandbox())
         victim = Victim(wanted.container_id, wanted.name, spec, hook, ips[0] if ips else "", wanted.in_turn)
         found = await self._killer.kill(victim, wanted.grace_seconds)

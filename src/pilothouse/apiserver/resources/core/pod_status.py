@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -12,6 +12,7 @@ from pilothouse.api.types.core import v1 as core
 from pilothouse.api.types.core.v1 import ContainerStatus, Pod, PodResourceClaimStatus
 from pilothouse.apiserver.generic.strategy import Write
 from pilothouse.apiserver.resources.core.podspec import annotated, checks
+from pilothouse.semantics.container_restarts import could_restart_all, matching_rule, should_restart
 from pilothouse.semantics.validation.names import dns_subdomain
 
 SYSTEM_CONDITIONS = frozenset({"PodScheduled", "Ready", "Initialized"})
@@ -55,34 +56,44 @@ def validate(new: Pod, old: Pod) -> FieldErrors:
 
 
 def _transitions(new: Pod, old: Pod) -> FieldErrors:
-    """Containers that have ended for good stay ended."""
+    """Containers that have ended for good stay ended. Where an exit may restart the whole pod, none has."""
     spec, status, before = old.spec, new.status, old.status
-    sidecars = {one.name for one in spec.init_containers if one.restart_policy == "Always"}
-    policies = {
-        one.name: one.restart_policy
-        for one in (*(spec.containers or ()), *spec.init_containers)
-        if one.restart_policy is not None or one.restart_policy_rules
-    }
-    restarting = frozenset(name for name, policy in policies.items() if policy != "Never")
+    init = {one.name: one for one in spec.init_containers}
+    regular = {one.name: one for one in spec.containers or ()}
+
+    def regular_again(name: str, code: int) -> bool:
+        return name in regular and should_restart(regular[name], spec, code)
+
+    def init_again(name: str, code: int) -> bool:
+        return spec.restart_policy == "Always" or _init_again(init.get(name), spec, code)
+
     errors: FieldErrors = []
-    for name, after, former, policy in (
-        ("containerStatuses", status.container_statuses, before.container_statuses, spec.restart_policy),
-        ("initContainerStatuses", status.init_container_statuses, before.init_container_statuses, spec.restart_policy),
-        ("ephemeralContainerStatuses", status.ephemeral_container_statuses, before.ephemeral_container_statuses, ""),
-    ):
-        if policy != "Always":
-            errors += _ended(f"status.{name}", after, former, policy, sidecars | restarting)
-    return errors
+    if not could_restart_all(spec):
+        at = "status.containerStatuses"
+        errors += _ended(at, status.container_statuses, before.container_statuses, regular_again)
+        at = "status.initContainerStatuses"
+        errors += _ended(at, status.init_container_statuses, before.init_container_statuses, init_again)
+    at, former = "status.ephemeralContainerStatuses", before.ephemeral_container_statuses
+    return errors + _ended(at, status.ephemeral_container_statuses, former, lambda name, code: False)
+
+
+def _init_again(container: core.Container | None, spec: core.PodSpec, code: int) -> bool:
+    if container is None:
+        return code != 0 and spec.restart_policy == "OnFailure"
+    if code == 0 and container.restart_policy != "Always":
+        return matching_rule(container, code) is not None
+    return should_restart(container, spec, code)
 
 
 def _ended(
-    path: str, new: Sequence[ContainerStatus], old: Sequence[ContainerStatus], policy: str, free: Collection[str]
+    path: str, new: Sequence[ContainerStatus], old: Sequence[ContainerStatus], again: Callable[[str, int], bool]
 ) -> FieldErrors:
+    """`again`: whether a container of that name that ended with that code may run again."""
     errors: FieldErrors = []
     going_on = {after.name for after in new if after.state.terminated is None}
     for index, former in enumerate(old):
         end = former.state.terminated
-        if end is None or former.name in free or (end.exit_code != 0 and policy == "OnFailure"):
+        if end is None or again(former.name, end.exit_code):
             continue
         if former.name in going_on:
             detail = "may not be transitioned to non-terminated state"
