@@ -1,7 +1,7 @@
 """A node's view of the machine, as a shell script that makes it within new mount and UTS namespaces. Pure.
 
 The folders where a node's programs and agents keep what is the node's are its own; all else is the machine's, so that a
-hostPath of /tmp, /home or /dev means what it says. See docs/adr/0012.
+hostPath of /tmp, /home or /dev means what it says. See docs/adr/0010.
 """
 
 from __future__ import annotations
