@@ -36,8 +36,8 @@ SCALARS = {
     "JSONSchemaPropsOrStringArray": ("scalars.RawJSON", "None"),
     "byte": ("scalars.UInt8", "0"),
 }
-TELLING_EMPTY = {("HPAScalingRules", "policies")}
-"""Optional lists (type, field) whose validation tells an empty list from none: None stands for none."""
+TELLING_EMPTY = {("HPAScalingRules", "policies"), ("JSONSchemaProps", "dependencies")}
+"""Optional lists and maps (type, field) whose validation tells an empty one from none: None stands for none."""
 EMPTY_STRUCTS = (("apiextensions-apiserver/pkg/apis/apiextensions/v1", "CustomResourceSubresourceStatus"),)
 OPAQUE = {
     "FieldsV1",

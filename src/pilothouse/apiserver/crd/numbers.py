@@ -20,6 +20,17 @@ def is_integer(value: float) -> bool:
     return -_MOST_EXACT <= value <= _MOST_EXACT and value == int(value)
 
 
+def sized(value: Any) -> Any:
+    """A tree whose integers fit into 64 bits: others are floats to Go."""
+    if isinstance(value, dict):
+        return {key: sized(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [sized(item) for item in value]
+    if isinstance(value, int) and not _INT64[0] <= value <= _INT64[1]:
+        return float(value)
+    return value
+
+
 def go_number(value: float) -> str:
     """A number as `%v` prints it."""
     if isinstance(value, int):

@@ -16,12 +16,12 @@ from pilothouse.api.custom import CustomObject
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.apiserver import patch
 from pilothouse.apiserver.crd.embedded import MalformedObject
+from pilothouse.apiserver.crd.numbers import sized
 from pilothouse.apiserver.crd.pruning import prune
 from pilothouse.apiserver.crd.version import Version
 
 # Where there may be integers that Go does not have as Python has them.
 _LARGE = re.compile(rb"\d{19}")
-_INT64 = 2**63
 _IDENTITY = ("apiVersion", "kind", "metadata")
 
 
@@ -94,7 +94,7 @@ class CustomReading:
         """Raises DecodeError, MalformedObject."""
         v = self._version
         if _LARGE.search(data):
-            tree = _sized(tree)
+            tree = sized(tree)
         metadata, problems = _metadata(tree.get("metadata"))
         unknown: list[str] = []
         nested: list[str] = []
@@ -118,14 +118,3 @@ def _metadata(node: Any) -> tuple[ObjectMeta, list[str]]:
         tree, problems = walk.decode(node, ObjectMeta)
         told = [problem.replace('field "', 'field "metadata.', 1) for problem in problems]
         return msgspec.convert(tree, ObjectMeta), told
-
-
-def _sized(value: Any) -> Any:
-    """A tree whose integers fit into 64 bits: others are floats to Go."""
-    if isinstance(value, dict):
-        return {key: _sized(member) for key, member in value.items()}
-    if isinstance(value, list):
-        return [_sized(item) for item in value]
-    if isinstance(value, int) and not -_INT64 <= value < _INT64:
-        return float(value)
-    return value

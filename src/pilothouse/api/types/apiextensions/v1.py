@@ -188,7 +188,7 @@ class JSONSchemaProps(Struct, **OPTIONS):
     properties: Mapping[str, JSONSchemaProps] = field(default_factory=dict)
     additional_properties: scalars.RawJSON = field(default=None, name="additionalProperties")
     pattern_properties: Mapping[str, JSONSchemaProps] = field(default_factory=dict, name="patternProperties")
-    dependencies: Mapping[str, scalars.RawJSON] = field(default_factory=dict)
+    dependencies: Mapping[str, scalars.RawJSON] | None = None
     additional_items: scalars.RawJSON = field(default=None, name="additionalItems")
     definitions: Mapping[str, JSONSchemaProps] = field(default_factory=dict)
     external_docs: ExternalDocumentation | None = field(default=None, name="externalDocs")

@@ -151,10 +151,11 @@ def _extras(path: str, url: SplitResult) -> FieldErrors:
 
 def _service(path: str, service: ServiceReference) -> FieldErrors:
     found: FieldErrors = []
-    if not service.name:
-        found.append(required(f"{path}.name", "service name is required"))
+    # Upstream's callers give name and namespace in the other order than its rule takes them.
     if not service.namespace:
-        found.append(required(f"{path}.namespace", "service namespace is required"))
+        found.append(required(f"{path}.name"))
+    if not service.name:
+        found.append(required(f"{path}.namespace"))
     port = service.port
     if port is not None and not 0 < port < 65536:
         told = "port is not valid: must be between 1 and 65535, inclusive"

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec import convert
+
+from pilothouse.api.codec.json import to_builtins
 from pilothouse.api.field_errors import forbidden, invalid, not_supported, required
-from pilothouse.api.types.apiextensions.v1 import CustomResourceConversion, ServiceReference, WebhookClientConfig
+from pilothouse.api.types.admissionregistration.v1 import WebhookClientConfig
+from pilothouse.api.types.apiextensions.v1 import CustomResourceConversion
+from pilothouse.apiserver.resources.admissionregistration.webhooks import client_config
 from pilothouse.kit.repeats import repeated
 from pilothouse.semantics.validation.names import dns1035_label
 
 _STRATEGIES = ("None", "Webhook")
 _REVIEWS = ("v1", "v1beta1")
-_FORM = "desired format: https://host[/path]"
-_LAST_PORT = 65535
 
 
 def conversion_errors(conversion: CustomResourceConversion | None, path: str) -> Iterator[Any]:
@@ -36,43 +38,9 @@ def conversion_errors(conversion: CustomResourceConversion | None, path: str) ->
     if client is None:
         yield required(f"{path}.webhookClientConfig", "required when strategy is set to Webhook")
     else:
-        yield from _client(client, f"{path}.webhookClientConfig")
+        # The rules are those of admission webhooks; their types have the same fields.
+        yield from client_config(f"{path}.webhookClientConfig", convert(to_builtins(client), WebhookClientConfig))
     yield from _reviews(reviews, f"{path}.conversionReviewVersions")
-
-
-def _client(client: WebhookClientConfig, path: str) -> Iterator[Any]:
-    if (client.url is None) == (client.service is None):
-        yield required(path, "exactly one of url or service is required")
-    elif client.url is not None:
-        yield from _url(client.url, f"{path}.url")
-    elif client.service is not None:
-        yield from _service(client.service, f"{path}.service")
-
-
-def _url(text: str, path: str) -> Iterator[Any]:
-    url = urllib.parse.urlsplit(text)
-    if url.scheme != "https":
-        yield invalid(path, url.scheme, f"'https' is the only allowed URL scheme; {_FORM}")
-    if not url.netloc:
-        yield invalid(path, url.netloc, f"host must be specified; {_FORM}")
-    if url.username is not None:
-        yield invalid(path, url.netloc.rpartition("@")[0], "user information is not permitted in the URL")
-    if url.fragment:
-        yield invalid(path, url.fragment, "fragments are not permitted in the URL")
-    if url.query:
-        yield invalid(path, url.query, "query parameters are not permitted in the URL")
-
-
-def _service(service: ServiceReference, path: str) -> Iterator[Any]:
-    if not service.name:
-        yield required(f"{path}.name", "service name is required")
-    if not service.namespace:
-        yield required(f"{path}.namespace", "service namespace is required")
-    port = service.port if service.port is not None else 443
-    if not 0 < port <= _LAST_PORT:
-        yield invalid(f"{path}.port", port, f"port is not valid: must be between 1 and {_LAST_PORT}, inclusive")
-    if service.path is not None and not service.path.startswith("/"):
-        yield invalid(f"{path}.path", service.path, "must start with a '/'")
 
 
 def _reviews(versions: tuple[str, ...], path: str) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pilothouse.api.field_errors import FieldError, FieldErrors, invalid
@@ -32,11 +32,25 @@ def _of_default(schema: Schema, path: str, root: bool) -> Iterator[FieldError]:
     value = schema.default
     if pruned(schema, value, resource=root or schema.embedded) != value:
         yield invalid(path, value, "must not have unknown fields")
+    whole = Schema(raw={}, properties={"default": schema})
+    prefix = path.removesuffix("default")
+    if (check_embedded := embedded.validator(whole)) is not None:
+        wrong = check_embedded({"default": value})
+        if wrong:
+            yield from (error._replace(path=prefix + error.path) for error in wrong)
+            return
     raw = {**schema.raw, "x-kubernetes-embedded-resource": True} if root else schema.raw
-    check = checking.compiled(raw)
+    check = checking.compiled(_typed(raw))
     if check is not None:
         yield from (fault.error(path) for fault in check(value))
-    whole = Schema(raw={}, properties={"default": schema})
-    if (check_embedded := embedded.validator(whole)) is not None:
-        prefix = path.removesuffix("default")
-        yield from (error._replace(path=prefix + error.path) for error in check_embedded({"default": value}))
+
+
+def _typed(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A schema whose ints-or-strings have no type but the one they say: so upstream checks defaults."""
+    found = {key: value for key, value in raw.items() if key != "x-kubernetes-int-or-string"}
+    for key in ("items", "additionalProperties"):
+        if isinstance(found.get(key), Mapping):
+            found[key] = _typed(found[key])
+    if "properties" in found:
+        found["properties"] = {name: _typed(inner) for name, inner in found["properties"].items()}
+    return found

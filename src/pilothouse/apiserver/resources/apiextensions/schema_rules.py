@@ -8,14 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from msgspec import convert
+
 from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, not_supported, required
+from pilothouse.api.go_text import Fields
+from pilothouse.api.types.apiextensions.v1 import JSONSchemaProps
 from pilothouse.apiserver.crd.structural import META_FIELDS
+from pilothouse.apiserver.resources.apiextensions.convertible import UNSUPPORTED
 from pilothouse.apiserver.resources.apiextensions.rule_texts import rule_errors
 from pilothouse.kit.repeats import repeated
 
 Raw = Mapping[str, Any]
 TYPES = ("array", "boolean", "integer", "number", "object", "string")
-_UNSUPPORTED = ("additionalItems", "patternProperties", "definitions", "dependencies", "$ref")
+_IN_METADATA = "must not be set inside additionalProperties applying to object metadata"
 
 
 class _Place(NamedTuple):
@@ -31,32 +36,6 @@ def schema_errors(raw: Raw, path: str) -> FieldErrors:
     return list(_errors(raw, path, _Place(root=True)))
 
 
-def convertible(raw: Raw) -> bool:
-    """Whether a schema has nothing that a structural one cannot express: only then its structure is looked at."""
-    if raw.get("id") or raw.get("type") == "null" or isinstance(raw.get("items"), list):
-        return False
-    if any(key in raw for key in _UNSUPPORTED):
-        return False
-    inner = [
-        *raw.get("properties", {}).values(),
-        *(raw[k] for k in ("items", "additionalProperties", "not") if k in raw),
-    ]
-    inner += [schema for key in ("allOf", "oneOf", "anyOf") for schema in raw.get(key, ())]
-    return all(convertible(schema) for schema in inner if isinstance(schema, Mapping))
-
-
-def has_dialect(raw: Raw) -> bool:
-    """Whether a schema, or one in it, says in `$schema` what it is written in: nothing else has a word against that."""
-    if raw.get("$schema"):
-        return True
-    inner = [
-        *raw.get("properties", {}).values(),
-        *(raw[k] for k in ("items", "additionalProperties", "not") if k in raw),
-    ]
-    inner += [schema for key in ("allOf", "oneOf", "anyOf") for schema in raw.get(key, ())]
-    return any(has_dialect(schema) for schema in inner if isinstance(schema, Mapping))
-
-
 def _errors(raw: Raw, path: str, place: _Place) -> Iterator[Any]:
     yield from _standard(raw, path, place)
     if raw.get("uniqueItems"):
@@ -69,7 +48,8 @@ def _errors(raw: Raw, path: str, place: _Place) -> Iterator[Any]:
             told = "additionalProperties and properties are mutual exclusive"
             yield forbidden(f"{path}.additionalProperties", told)
         if isinstance(additional, Mapping):
-            yield from _errors(additional, f"{path}.additionalProperties", inner)
+            values = inner._replace(no_defaults=_IN_METADATA) if place.in_metadata else inner
+            yield from _errors(additional, f"{path}.additionalProperties", values)
     for name, schema in raw.get("properties", {}).items():
         yield from _errors(schema, f"{path}.properties[{name}]", _of_property(raw, name, place))
     if (negated := raw.get("not")) is not None:
@@ -77,9 +57,16 @@ def _errors(raw: Raw, path: str, place: _Place) -> Iterator[Any]:
     for key in ("allOf", "oneOf", "anyOf"):
         for at, schema in enumerate(raw.get(key, ())):
             yield from _errors(schema, f"{path}.{key}[{at}]", inner)
+    for name, schema in raw.get("definitions", {}).items():
+        yield from _errors(schema, f"{path}.definitions[{name}]", inner)
     items = raw.get("items")
     if isinstance(items, Mapping):
         yield from _errors(items, f"{path}.items", inner)
+    for at, schema in enumerate(items if isinstance(items, list) else ()):
+        yield from _errors(schema, f"{path}.items[{at}]", inner)
+    for name, schema in raw.get("dependencies", {}).items():
+        if isinstance(schema, Mapping):
+            yield from _errors(schema, f"{path}.dependencies[{name}]", inner)
     yield from _extensions(raw, path)
     yield from rule_errors(raw, path)
 
@@ -99,12 +86,12 @@ def _standard(raw: Raw, path: str, place: _Place) -> Iterator[Any]:
         yield forbidden(f"{path}.default", place.no_defaults)
     if raw.get("id"):
         yield forbidden(f"{path}.id", "id is not supported")
-    for key in _UNSUPPORTED:
-        if key in raw:
+    for key in UNSUPPORTED:
+        if key in raw and (raw[key] or key not in ("patternProperties", "definitions")):
             yield forbidden(f"{path}.{key}", f"{key} is not supported")
     if kind == "null":
         yield forbidden(f"{path}.type", "type cannot be set to null, use nullable as an alternative")
-    if isinstance(raw.get("items"), list):
+    if raw.get("items") and isinstance(raw["items"], list):
         yield forbidden(f"{path}.items", "items must be a schema object and not an array")
     if place.in_metadata and raw.get("x-kubernetes-embedded-resource"):
         yield forbidden(f"{path}.x-kubernetes-embedded-resource", "must not be used inside of resource meta")
@@ -133,9 +120,9 @@ def _typed(raw: Raw, path: str, wanted: str, key: str) -> Iterator[Any]:
 
 def _list_rules(raw: Raw, path: str) -> Iterator[Any]:
     list_type, keys = raw.get("x-kubernetes-list-type"), raw.get("x-kubernetes-list-map-keys", ())
-    items = raw.get("items")
-    items = items if isinstance(items, Mapping) else None
-    if list_type == "set" and items is not None:
+    said = raw.get("items")
+    items = said if isinstance(said, Mapping) else None
+    if list_type == "set" and raw.get("type") == "array" and items is not None:
         yield from _set_items(items, f"{path}.items")
     if keys and list_type != "map":
         told = "must be map if x-kubernetes-list-map-keys is non-empty"
@@ -145,8 +132,11 @@ def _list_rules(raw: Raw, path: str) -> Iterator[Any]:
         if not keys:
             told = "must not be empty if x-kubernetes-list-type is map"
             yield required(f"{path}.x-kubernetes-list-map-keys", told)
-        if items is None:
+        if said is None:
             yield required(f"{path}.items", "must have a schema if x-kubernetes-list-type is map")
+        elif items is None:
+            shown = Fields(Schema=None, JSONSchemas=[convert(schema, JSONSchemaProps) for schema in said])
+            yield invalid(f"{path}.items", shown, "must only have a single schema if x-kubernetes-list-type is map")
         elif items.get("type") != "object":
             told = "must be object if parent array's x-kubernetes-list-type is map"
             yield invalid(f"{path}.items.type", items.get("type", ""), told)
@@ -161,7 +151,8 @@ def _set_items(items: Raw, path: str) -> Iterator[Any]:
     if items.get("type") == "array" and items.get("x-kubernetes-list-type") not in (None, "atomic"):
         yield invalid(f"{path}.x-kubernetes-list-type", items["x-kubernetes-list-type"], told)
     if items.get("type") == "object" and items.get("x-kubernetes-map-type") != "atomic":
-        yield invalid(f"{path}.x-kubernetes-map-type", items.get("x-kubernetes-map-type"), told)
+        # The bad value that upstream shows is that of the other field.
+        yield invalid(f"{path}.x-kubernetes-map-type", items.get("x-kubernetes-list-type"), told)
 
 
 def _map_keys(items: Raw, keys: list[str], path: str) -> Iterator[Any]:

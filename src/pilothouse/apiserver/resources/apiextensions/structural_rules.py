@@ -23,6 +23,7 @@ _NESTED = (
     ("x-kubernetes-list-map-keys", "empty"), ("x-kubernetes-list-type", "undefined"),
     ("x-kubernetes-map-type", "undefined"), ("x-kubernetes-validations", "empty"),
 )  # fmt: skip
+_EVEN_EMPTY = frozenset(("default", "additionalProperties", "x-kubernetes-list-type", "x-kubernetes-map-type"))
 _NO_PROPERTIES = (
     "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields"
 )
@@ -32,13 +33,14 @@ _BOTH = [{"type": "integer"}, {"type": "string"}]
 
 def structural_errors(raw: Raw, path: str) -> FieldErrors:
     """All errors of a whole schema."""
-    return [*_invariants(raw, "root", path), *_complete(raw, path)]
+    # Upstream follows the junctors of the root alone for what must be named outside of them.
+    return [*_invariants(raw, "root", path), *_junctors_named(raw, raw, path, path)]
 
 
 def _invariants(raw: Raw, level: Level, path: str) -> Iterator[Any]:
     kind, items, additional = raw.get("type", ""), raw.get("items"), raw.get("additionalProperties")
     embedded = raw.get("x-kubernetes-embedded-resource", False)
-    if kind == "array" and items is None:
+    if kind == "array" and not isinstance(items, Mapping):
         yield required(f"{path}.items", "must be specified")
     if isinstance(items, Mapping):
         yield from _invariants(items, "item", f"{path}.items")
@@ -49,7 +51,7 @@ def _invariants(raw: Raw, level: Level, path: str) -> Iterator[Any]:
     if additional is not None and level == "root":
         yield forbidden(f"{path}.additionalProperties", "must not be used at the root")
     yield from _extensions(raw, path)
-    yield from _validation(raw, path)
+    yield from _validation(raw, path, structural=True)
     if embedded and kind != "object":
         told = "must be object if x-kubernetes-embedded-resource is true"
         yield invalid(f"{path}.type", kind, told) if kind else required(f"{path}.type", told)
@@ -94,15 +96,15 @@ def _metadata(properties: Mapping[str, Raw], level: Level, path: str) -> Iterato
         yield forbidden(f"{path}.properties[metadata]", told)
 
 
-def _validation(raw: Raw, path: str) -> Iterator[Any]:
-    """The errors in junctors and patterns."""
-    both = bool(raw.get("x-kubernetes-int-or-string"))
+def _validation(raw: Raw, path: str, structural: bool = False) -> Iterator[Any]:
+    """The errors in junctors and patterns. A `structural` schema, unlike one in a junctor, may say that it takes
+    integers and strings."""
     all_of, any_of = raw.get("allOf", ()), raw.get("anyOf", ())
-    if not (both and list(any_of) == _BOTH):
+    if not (structural and list(any_of) == _BOTH):
         for at, schema in enumerate(any_of):
             yield from _nested(schema, f"{path}.anyOf[{at}]")
     for at, schema in enumerate(all_of):
-        excused = both and at == 0 and list(schema.get("anyOf", ())) == _BOTH
+        excused = structural and at == 0 and list(schema.get("anyOf", ())) == _BOTH
         yield from _nested(schema, f"{path}.allOf[{at}]", excused)
     for at, schema in enumerate(raw.get("oneOf", ())):
         yield from _nested(schema, f"{path}.oneOf[{at}]")
@@ -120,21 +122,13 @@ def _nested(raw: Raw, path: str, excused: bool = False) -> Iterator[Any]:
         yield from _nested(raw["items"], f"{path}.items")
     for name, schema in raw.get("properties", {}).items():
         yield from _nested(schema, f"{path}.properties[{name}]")
+    if raw.get("additionalProperties") is False:  # counts as not there
+        raw = {key: value for key, value in raw.items() if key != "additionalProperties"}
     for key, wanted in _NESTED:
-        if raw.get(key) or (key in ("default", "additionalProperties") and key in raw):
+        if raw.get(key) or (key in _EVEN_EMPTY and raw.get(key) is not None):
             yield forbidden(f"{path}.{key}", f"must be {wanted} to be structural")
     if "metadata" in raw.get("properties", {}):
         yield forbidden(f"{path}.properties[metadata]", "must not be specified in a nested context")
-
-
-def _complete(raw: Raw, path: str) -> Iterator[Any]:
-    """What junctors name must be there outside of them."""
-    yield from _junctors_named(raw, raw, path, path)
-    for name, schema in raw.get("properties", {}).items():
-        yield from _complete(schema, f"{path}.properties[{name}]")
-    for key in ("items", "additionalProperties"):
-        if isinstance(raw.get(key), Mapping):
-            yield from _complete(raw[key], f"{path}.{key}")
 
 
 def _junctors_named(nested: Raw, raw: Raw, path: str, told: str) -> Iterator[Any]:

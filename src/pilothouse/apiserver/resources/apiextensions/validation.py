@@ -5,11 +5,12 @@ What all versions share is told of as upstream's internal type has it: once, at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
+from pilothouse.api.codec.json import to_builtins
 from pilothouse.api.field_errors import FieldErrors, invalid, not_supported, required
 from pilothouse.api.types.apiextensions.v1 import (
     CustomResourceDefinition,
@@ -20,6 +21,7 @@ from pilothouse.api.types.apiextensions.v1 import (
 )
 from pilothouse.apiserver.crd.approval import ANNOTATION, approval
 from pilothouse.apiserver.resources.apiextensions.conversion_rules import conversion_errors
+from pilothouse.apiserver.resources.apiextensions.convertible import inner
 from pilothouse.apiserver.resources.apiextensions.version_rules import (
     column_errors,
     deprecation_errors,
@@ -97,6 +99,11 @@ def _spec(spec: CustomResourceDefinitionSpec) -> Iterator[Any]:
             yield required(f"spec.names.{name}")
     yield from _names(spec.names, "spec.names")
     if spec.preserve_unknown_fields:
+        if any(map(_has_defaults, versions)):
+            yield invalid("spec.preserveUnknownFields", True, "must be false in order to use defaults in the schema")
+        if spec.conversion is not None and spec.conversion.strategy != "None":
+            told = "must be None if spec.preserveUnknownFields is true"
+            yield invalid("spec.conversion.strategy", spec.conversion.strategy, told)
         told = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
         yield invalid("spec.preserveUnknownFields", True, told)
     yield from conversion_errors(spec.conversion, "spec.conversion")
@@ -128,7 +135,7 @@ def _versions(spec: CustomResourceDefinitionSpec) -> Iterator[Any]:
         yield invalid("spec.versions", shown, "must contain unique version names")
     if sum(version.storage for version in versions) != 1:
         yield invalid("spec.versions", shown, "must have exactly one version marked as storage version")
-    if versions and (faults := dns1035_label(versions[0].name)):
+    if versions and versions[0].name and (faults := dns1035_label(versions[0].name)):
         yield invalid("spec.version", versions[0].name, ",".join(faults))
     for part, errors, name in _PARTS:
         if part in shared and versions:
@@ -137,6 +144,15 @@ def _versions(spec: CustomResourceDefinitionSpec) -> Iterator[Any]:
 
 def _has_status(version: Version) -> bool:
     return version.subresources is not None and version.subresources.status is not None
+
+
+def _has_defaults(version: Version) -> bool:
+    schema = version.schema.open_apiv_3_schema if version.schema is not None else None
+    return schema is not None and _defaulted(to_builtins(schema))
+
+
+def _defaulted(raw: Mapping[str, Any]) -> bool:
+    return raw.get("default") is not None or any(map(_defaulted, inner(raw)))
 
 
 def _shown(version: Version, shared: set[str]) -> Version:
@@ -179,10 +195,11 @@ def _stored(crd: Crd) -> FieldErrors:
                 f"{name} from status.storedVersions"
             )
             found.append(invalid(f"{path}[{at}]", name, told))
-    held = frozenset(stored)
+    missing = set(stored)
     for version in crd.spec.versions or ():
-        if version.storage and version.name not in held:
+        if version.storage and version.name not in missing:
             found.append(invalid(path, list(stored), f"must have the storage version {version.name}"))
+        missing.discard(version.name)  # upstream looks for a second version of the name in vain
     return found
 
 

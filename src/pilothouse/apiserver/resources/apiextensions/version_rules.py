@@ -7,9 +7,12 @@ from typing import Any
 
 from pilothouse.api.codec.json import to_builtins
 from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, invalid, required, too_many
-from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinitionVersion
+from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinitionVersion, JSONSchemaProps
+from pilothouse.apiserver.crd.numbers import sized
+from pilothouse.apiserver.resources.apiextensions import field_paths
+from pilothouse.apiserver.resources.apiextensions.convertible import convertible, has_dialect
 from pilothouse.apiserver.resources.apiextensions.default_rules import default_errors
-from pilothouse.apiserver.resources.apiextensions.schema_rules import convertible, has_dialect, schema_errors
+from pilothouse.apiserver.resources.apiextensions.schema_rules import schema_errors
 from pilothouse.apiserver.resources.apiextensions.structural_rules import structural_errors
 
 Version = CustomResourceDefinitionVersion
@@ -17,6 +20,18 @@ _TYPES = ("boolean", "date", "integer", "number", "string")
 _FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
 _MOST_SELECTABLE = 8
 _LONGEST_WARNING = 256
+_AT_ROOT = {
+    name: name[:1].upper() + name[1:]
+    for name in (
+        *("description", "type", "format", "title", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum"),
+        *("maxLength", "minLength", "pattern", "maxItems", "minItems", "uniqueItems", "multipleOf", "required"),
+        *("items", "properties", "externalDocs", "example"),
+    )
+} | {
+    "x-kubernetes-preserve-unknown-fields": "XPreserveUnknownFields",
+    "x-kubernetes-validations": "XValidations",
+}
+"""What a root may have beside a status subresource, with its name in upstream's internal type."""
 _SELECTABLE = (
     "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed."
 )
@@ -27,9 +42,9 @@ def schema_errors_of(version: Version, path: str, has_status: bool) -> FieldErro
     schema = version.schema.open_apiv_3_schema if version.schema is not None else None
     if schema is None:
         return []
-    raw = to_builtins(schema)
+    raw = sized(to_builtins(schema))
     path = f"{path}.openAPIV3Schema"
-    found: FieldErrors = []
+    found: FieldErrors = list(_root_errors(schema, raw, path)) if has_status else []
     if raw.get("nullable"):
         found.append(forbidden(f"{path}.nullable", "nullable cannot be true at the root"))
     found += schema_errors(raw, path)
@@ -40,20 +55,33 @@ def schema_errors_of(version: Version, path: str, has_status: bool) -> FieldErro
     return found + (structural_errors(raw, path) or default_errors(raw, path))
 
 
+def _root_errors(schema: JSONSchemaProps, raw: Mapping[str, Any], path: str) -> Iterator[Any]:
+    """With a status subresource, `properties.status` alone says what a status is: the root may say little else."""
+    if raw.keys().isdisjoint(("id", "$schema", "$ref")) and raw.get("type", "object") != "object":
+        told = 'only "object" is allowed as the type at the root of the schema if the status subresource is enabled'
+        yield invalid(f"{path}.type", raw["type"], told)
+    elif not raw.keys() <= _AT_ROOT.keys():
+        told = f"only [{' '.join(_AT_ROOT.values())}] fields are allowed at the root of the schema"
+        yield invalid(path, schema, f"{told} if the status subresource is enabled")
+
+
 def deprecation_errors(version: Version, path: str) -> Iterator[Any]:
     warning, path = version.deprecation_warning, f"{path}.deprecationWarning"
     if warning is None:
         return
     if not version.deprecated:
         yield invalid(path, warning, "can only be set for deprecated versions")
+        return
     if not warning:
         yield invalid(path, warning, "must not be an empty string")
     if len(warning.encode()) > _LONGEST_WARNING:
         yield invalid(path, warning, f"must be <= {_LONGEST_WARNING} characters long")
     for at, char in enumerate(warning):
         if not char.isprintable():
-            told = f"must only contain printable UTF-8 characters; non-printable character found at index {at}"
+            byte = len(warning[:at].encode())
+            told = f"must only contain printable UTF-8 characters; non-printable character found at index {byte}"
             yield invalid(path, warning, told)
+            return
 
 
 def subresource_errors(version: Version, path: str, has_status: bool) -> FieldErrors:
@@ -109,40 +137,32 @@ def _simple(path: str, where: str) -> FieldErrors:
 
 def selectable_errors(version: Version, path: str, has_status: bool) -> FieldErrors:
     fields = version.selectable_fields
-    schema = version.schema.open_apiv_3_schema if version.schema is not None else None
-    if not fields or schema is None:
+    if not fields:
         return []
+    shared = path.startswith("spec.selectable")
+    if version.schema is None or version.schema.open_apiv_3_schema is None:
+        told = "validations.schema is included" if shared else "`version.schema.openAPIV3Schema` is not included"
+        return [invalid(path, "", f"may only be set when {told}")]
     found: FieldErrors = []
-    if len(fields) > _MOST_SELECTABLE:
-        found.append(too_many(path, len(fields), _MOST_SELECTABLE))
-    raw = to_builtins(schema)
-    seen: set[str] = set()
+    raw = to_builtins(version.schema.open_apiv_3_schema)
+    seen: set[tuple[str, ...]] = set()
     for at, selectable in enumerate(fields):
         where, said = f"{path}[{at}].jsonPath", selectable.json_path
         if not said:
             found.append(required(where))
             continue
-        wrong, target = _target(raw, said)
-        if wrong:
-            found.append(invalid(where, said, f"is an invalid path: {wrong}"))
+        try:
+            names, target = field_paths.resolved(raw, said, brackets=False)
+        except field_paths.FieldPathError as error:
+            found.append(invalid(where, said, f"is an invalid path: {error}"))
             continue
-        if said.startswith(".metadata"):
+        if names[0] == "metadata":
             found.append(invalid(where, said, "must not point to fields in metadata"))
-        if target.get("type") not in ("string", "boolean", "integer"):
+        if target is None or target.get("type") not in ("string", "boolean", "integer"):
             found.append(invalid(where, said, _SELECTABLE))
-        if said in seen:
+        if names in seen:
             found.append(duplicate(where, said))
-        seen.add(said)
+        seen.add(names)
+    if len(seen) > _MOST_SELECTABLE:
+        found.append(too_many(path, len(seen), _MOST_SELECTABLE))
     return found
-
-
-def _target(raw: Mapping[str, Any], path: str) -> tuple[str, Mapping[str, Any]]:
-    """(why a path leads nowhere, the schema that it leads to)."""
-    if not path.startswith("."):
-        return "must start with .", raw
-    for name in path[1:].split("."):
-        properties = raw.get("properties", {})
-        if name not in properties:
-            return "does not refer to a valid field", raw
-        raw = properties[name]
-    return "", raw
