@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import os
+import pathlib
+from collections.abc import Callable
 
 from pilothouse.kit.clock import Clock
 
@@ -16,6 +19,7 @@ from pilothouse.kit.clock import Clock
 _YOUNG, _MIDDLE, _OLD = 20_000, 20, 20
 # Seconds between two looks for memory that can be given back.
 _PERIOD = 30.0
+_GROWTH = 128 << 20
 
 
 def settle() -> None:
@@ -25,10 +29,29 @@ def settle() -> None:
     gc.set_threshold(_YOUNG, _MIDDLE, _OLD)
 
 
-async def give_back_for_ever(clock: Clock) -> None:
+async def give_back_for_ever(clock: Clock, resident: Callable[[], int] | None = None) -> None:
     """A task of processes that serve many: what thousands of clients took does not stay with the allocator when they
-    are gone. Ends at once where the C library cannot give back."""
+    are gone. Ends at once where the C library cannot give back. `resident` tells the bytes that the process holds.
+
+    What was given back has to be faulted in again when it is needed, which costs the loop 100 ms and more: it is done
+    only after the process has grown by `_GROWTH` since it was done last.
+    """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    told = resident or resident_bytes
+    least = told()
     while trim is not None:
         await clock.sleep(_PERIOD)
-        await asyncio.get_running_loop().run_in_executor(None, trim, 0)
+        now = told()
+        if now - least > _GROWTH:
+            await asyncio.get_running_loop().run_in_executor(None, trim, 0)
+            now = least = told()
+        least = min(least, now)
+
+
+def resident_bytes() -> int:
+    """What of the process lies in memory; 0 where the system does not tell."""
+    try:
+        pages = pathlib.Path("/proc/self/statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
