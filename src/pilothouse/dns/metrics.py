@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pilothouse.dns.server import Resolver
+from pilothouse.kit.http.pages import Pages, metrics_page
 from pilothouse.kit.metrics import Registry
+
+METRICS_PORT = 9153
+
+
+def metrics_pages(resolver: Resolver) -> Pages:
+    """What the metrics port serves."""
+    registry = Registry()
+    expose(registry, resolver)
+    return {"/metrics": metrics_page(registry)}
 
 
 def expose(registry: Registry, resolver: Resolver) -> None:

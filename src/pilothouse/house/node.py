@@ -8,6 +8,7 @@ import pathlib
 from functools import partial
 
 from pilothouse.api.types.core.v1 import Node, Service
+from pilothouse.dns.metrics import METRICS_PORT, metrics_pages
 from pilothouse.dns.runner import ClusterDNS
 from pilothouse.house import machine, network
 from pilothouse.house.holding import hold
@@ -17,6 +18,7 @@ from pilothouse.house.renewal import Follower
 from pilothouse.house.spec import ClusterSpec, NodeSpec
 from pilothouse.kit import memory, tls
 from pilothouse.kit.clock import SystemClock
+from pilothouse.kit.http import pages
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.kubelet.kubelet import Kubelet
@@ -26,6 +28,7 @@ from pilothouse.kubelet.server.auth import ApiReviews, KubeletAuth
 from pilothouse.kubelet.server.kubelet_host import KubeletHost
 from pilothouse.kubelet.server.server import KubeletServer
 from pilothouse.kubelet.stats.node_source import NodeSource
+from pilothouse.kubeproxy import telling
 from pilothouse.kubeproxy.backends.kernel import NftKernel
 from pilothouse.kubeproxy.model import Place
 from pilothouse.kubeproxy.runner import ServiceProxy
@@ -40,6 +43,7 @@ from pilothouse.seams.house import HouseError
 log = logging.getLogger(__name__)
 READY_POLL_SECONDS = 0.02
 API_SERVER_SECONDS = 5.0
+ANY_ADDRESS = "0.0.0.0"
 # The node's own, in its view of the machine (`runtime/view`).
 KUBELET_ROOT, LOG_ROOT = pathlib.Path("/var/lib/kubelet"), pathlib.Path("/var/log")
 
@@ -103,6 +107,7 @@ async def start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, scope: T
     cluster_dns = ClusterDNS(dns.informers, clock, chance, [spec.dns_address], domain=spec.cluster_domain)
     scope.spawn(service_proxy.run(), "proxy")
     scope.spawn(cluster_dns.run(), "dns")
+    _tell(service_proxy, cluster_dns, clock, scope)
     options = options_of(spec, member, pathlib.Path("/etc/resolv.conf"))
     await starting
     scope.spawn(supervisor.watch(), "containerd")
@@ -129,6 +134,16 @@ async def start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, scope: T
     await _ready(own, member.name)
     memory.settle()
     log.info("node %s of %s is ready at %s", member.name, spec.name, options.address)
+
+
+def _tell(proxy: ServiceProxy, dns: ClusterDNS, clock: SystemClock, scope: TaskScope) -> None:
+    """Serve what proxy and DNS tell of themselves, at the ports that monitoring knows."""
+    for name, told, host, port in (
+        ("proxy-metrics", telling.metrics_pages(proxy), telling.METRICS_ADDRESS, telling.METRICS_PORT),
+        ("proxy-health", telling.health_pages(proxy, clock), ANY_ADDRESS, telling.HEALTH_PORT),
+        ("dns-metrics", metrics_pages(dns.resolver), ANY_ADDRESS, METRICS_PORT),
+    ):
+        scope.spawn(pages.serve(told, clock, host, port, name), name)
 
 
 async def _reachable(address: str, port: int, clock: SystemClock) -> None:

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 ZONE_LABEL = "topology.kubernetes.io/zone"
 # Changes come in bursts (a rollout touches a slice for each pod): one transaction for what comes together.
 GATHER_SECONDS = 0.01
+TO_BE_DELETED_TAINT = "ToBeDeletedByClusterAutoscaler"
 # How often to look whether somebody else flushed our table.
 LOOK_SECONDS = 30.0
 RETRY_SECONDS = 1.0
@@ -39,6 +40,12 @@ class ServiceProxy:
         self.syncs = 0
         self.refusals = 0
         self.last_sync_seconds = 0.0
+        self.last_updated = 0.0
+        """When the kernel last had all that is known, on the wall clock."""
+        self.waiting_since: float | None = None
+        """Since when something waits to be sent, on the monotonic clock."""
+        self.node_eligible = True
+        """Whether the node stays: it is not deleted, nor marked to be."""
         self._kernel = kernel
         self._clock = clock
         self._health = HealthPorts(clock)
@@ -83,20 +90,28 @@ class ServiceProxy:
             self.state.put_service(new)
         elif old is not None:
             self.state.drop_service(old)
-        self._changed.set()
+        self._change()
 
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         if new is not None:
             self.state.put_slice(new)
         elif old is not None:
             self.state.drop_slice(old)
-        self._changed.set()
+        self._change()
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         if new is not None and new.metadata.name == self.state.place.node:
+            going = any(t.key == TO_BE_DELETED_TAINT for t in new.spec.taints)
+            self.node_eligible = not going and new.metadata.deletion_timestamp is None
             self.state.move(new.metadata.labels.get(ZONE_LABEL, ""))
             if self.state.dirty:
-                self._changed.set()
+                self._change()
+
+    def _change(self) -> None:
+        """Something is to be sent."""
+        if self.waiting_since is None:
+            self.waiting_since = self._clock.monotonic()
+        self._changed.set()
 
     async def _wait(self) -> None:
         try:
@@ -121,7 +136,8 @@ class ServiceProxy:
             self._whole = True
 
     async def _sync(self) -> None:
-        begun = self._clock.monotonic()
+        begun, waiting = self._clock.monotonic(), self.waiting_since
+        self.waiting_since = None
         while self.state.dirty:
             self._stale.extend(self.state.update(TURN_SERVICES))
             await self._clock.sleep(0)
@@ -136,6 +152,7 @@ class ServiceProxy:
                 log.error("rules refused: %s", error)
                 self.refusals += 1
                 self._whole = True
+                self.waiting_since = begun if waiting is None else waiting
                 self._changed.set()
                 await self._clock.sleep(RETRY_SECONDS)
                 return
@@ -143,6 +160,7 @@ class ServiceProxy:
             self.syncs += 1
             self.last_sync_seconds = self._clock.monotonic() - begun
         ruleset.committed()
+        self.last_updated = self._clock.now()
         await self._forget_flows()
         await self._health.serve(self.state.health_checks())
         self._ready.set()
