@@ -68,6 +68,8 @@ def test_resolv_conf_is_read_as_the_resolver_does() -> None:
 def test_hosts_file_names_the_pod_and_its_aliases() -> None:
     aliases = pod(hostAliases=[{"ip": "1.2.3.4", "hostnames": ["a", "b"]}]).spec.host_aliases
     text = hosts_file(("10.1.1.2",), "h", "h.s.ns.svc.cluster.local", aliases)
+    assert hosts_file(("10.1.1.2",), *["h.s.ns.svc.cluster.local"] * 2, aliases) == text, "setHostnameAsFQDN"
+    assert "10.1.1.2\tmine.example\n" in hosts_file(("10.1.1.2",), "mine.example", "", ())
     assert text.startswith("# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n")
     assert "10.1.1.2\th.s.ns.svc.cluster.local\th\n" in text
     assert text.endswith("\n# Entries added by HostAliases.\n1.2.3.4\ta\tb\n")

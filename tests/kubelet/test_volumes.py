@@ -52,6 +52,7 @@ async def test_config_map_with_all_keys_some_keys_and_modes() -> None:
             "references non-existent config key: z",
         ),
         ({"nfs": {"server": "s", "path": "/"}}, "no volume plugin matched"),
+        ({"emptyDir": {"medium": "Paper"}}, 'unknown storage medium "Paper"'),
     ],
 )
 async def test_what_is_missing(source: dict[str, object], text: str) -> None:
@@ -163,3 +164,30 @@ def test_a_sub_path_that_leads_outside_is_refused_in_upstreams_words(tmp_path: P
         binding.bind()
     assert str(caught.value) == f'failed to {doing} for volumeMount "v" of container "c"'
     assert not (tmp_path / "pod").exists()
+
+
+@pytest.mark.parametrize(
+    ("medium", "asked", "expected"),
+    [
+        ("HugePages", ["hugepages-2Mi"], 2 << 20),
+        ("HugePages-1Gi", ["hugepages-2Mi", "hugepages-1Gi"], 1 << 30),
+        ("HugePages-2048Ki", ["hugepages-2Mi"], 2 << 20),
+        (
+            "HugePages",
+            ["hugepages-2Mi", "hugepages-1Gi"],
+            "if container requests multiple huge page sizes",
+        ),
+        ("HugePages", ["memory"], "hugePages storage requested, but there is no resource request for huge pages"),
+        ("HugePages-1Gi", ["hugepages-2Mi"], "there is no resource request for huge pages"),
+        ("HugePages-x", ["hugepages-2Mi"], "quantities must match the regular expression"),
+    ],
+)
+async def test_pages_that_a_volume_in_huge_pages_takes(medium: str, asked: list[str], expected: int | str) -> None:
+    one = container(resources={"requests": dict.fromkeys(asked, "1Gi")})
+    subject = pod(one, volumes=[{"name": "v", "emptyDir": {"medium": medium, "sizeLimit": "4Mi"}}])
+    if isinstance(expected, int):
+        assert (await shapes(subject, AROUND))["v"] == Scratch(memory=False, size=4 << 20, page=expected)
+        return
+    with pytest.raises(VolumeError) as caught:
+        await shapes(subject, AROUND)
+    assert expected in str(caught.value)

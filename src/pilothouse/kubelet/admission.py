@@ -14,6 +14,7 @@ from pilothouse.semantics.node_affinity import required_matches
 from pilothouse.semantics.requests import pod_requests
 
 OS_LABEL = "kubernetes.io/os"
+REJECTED = "Pod was rejected: "
 SAFE_SYSCTLS = frozenset(
     {
         "kernel.shm_rmid_forced",
@@ -105,7 +106,7 @@ def _no_match(pod: Pod, others: Iterable[Pod], node: Node) -> Refusal | None:
 
 
 def _failed(predicate: str, why: str) -> Refusal:
-    return Refusal(predicate, f"Pod was rejected: Predicate {predicate} failed: {why}")
+    return Refusal(predicate, f"{REJECTED}Predicate {predicate} failed: {why}")
 
 
 def _no_room(pod: Pod, others: Sequence[Pod], allocatable: Mapping[str, Quantity]) -> Refusal | None:
@@ -128,9 +129,22 @@ def _no_room(pod: Pod, others: Sequence[Pod], allocatable: Mapping[str, Quantity
     return None
 
 
+def resize_refusal(pod: Pod, others: Sequence[Pod], allocatable: Mapping[str, Quantity]) -> Refusal | None:
+    """Why the node cannot give `pod`, which runs, what it now asks for: `Infeasible` if it has not so much at all,
+    `Deferred` if `others` have it. Upstream: the container manager's and the predicates' part of resize admission."""
+    wanted = pod_requests(pod)
+    for name, factor in (("memory", 1), ("cpu", 1000)):
+        amount, have = wanted.get(name, Decimal(0)), allocatable[name].value if name in allocatable else Decimal(0)
+        if amount > have:
+            amounts = f"requested: {int(amount * factor)}, capacity: {int(have * factor)}"
+            return Refusal("Infeasible", f"Node didn't have enough capacity: {name}, {amounts}")
+    no_room = _no_room(pod, others, allocatable)
+    return None if no_room is None else Refusal("Deferred", no_room.message.removeprefix(REJECTED))
+
+
 def _too_much(name: str, requested: Decimal, used: Decimal, capacity: Decimal) -> Refusal:
     text = (
-        f"Pod was rejected: Node didn't have enough resource: {name}, "
+        f"{REJECTED}Node didn't have enough resource: {name}, "
         f"requested: {int(requested)}, used: {int(used)}, capacity: {int(capacity)}"
     )
     return Refusal(f"OutOf{name}", text)

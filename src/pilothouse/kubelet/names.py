@@ -76,7 +76,9 @@ def _unique(items: Sequence[str]) -> tuple[str, ...]:
 
 
 def hosts_file(ips: Sequence[str], host: str, full: str, aliases: Sequence[HostAlias]) -> str:
-    """/etc/hosts of a pod in a network of its own."""
+    """/etc/hosts of a pod in a network of its own. `host` and `full` are what `hostname` gives: of a pod with a domain
+    name the short name is listed beside it, also where the pod calls itself by the long one."""
+    host = full.split(".", maxsplit=1)[0] or host
     lines = ["# Kubernetes-managed hosts file.", *_FIXED_HOSTS]
     lines += [f"{ip}\t{full}\t{host}" if full else f"{ip}\t{host}" for ip in ips]
     return "\n".join(lines) + "\n" + _alias_lines(aliases)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -443,7 +445,11 @@ def test_new_limits_are_applied_in_place_and_told_when_they_are() -> None:
 
     assert told() == "1"
     new = (wanted.spec.containers or ())[0].resources
-    assert driver.post(events.ContainerResized("c-0", new)) == []
+    assert "PodResizeInProgress" in {c.type for c in driver.status().conditions}
+    assert [r.reason for r in of_type(says.Record, driver.post(events.ContainerResized("c-0", new)))] == [
+        "ResizeCompleted"
+    ]
+    assert "PodResizeInProgress" not in {c.type for c in driver.status().conditions}
     assert told() == "2"
 
 
@@ -471,3 +477,14 @@ def test_each_end_of_a_container_is_counted_once_and_none_from_before_our_time()
     dead = ended(code=139, attempt=1, finished=driver.now)
     said = [*driver.handle(events.ContainerSeen(dead)), *driver.handle(events.ContainerStopped(dead.id, dead))]
     assert of_type(says.CountTermination, said) == [says.CountTermination("c", 139, "Error")]
+
+
+def test_a_container_that_never_came_to_run_started_in_1970() -> None:
+    driver = Driver(pod(restartPolicy="Never"))
+    driver.begin()
+    failed = replace(ended(code=128, finished=driver.now), started_at=0.0, reason="StartError", message="no such file")
+    driver.post(events.ContainerSeen(failed))
+    shown = driver.status().container_statuses[0].state.terminated
+    assert shown is not None
+    assert (shown.reason, shown.exit_code, shown.started_at) == ("StartError", 128, "1970-01-01T00:00:00Z")
+    assert shown.finished_at == "1970-01-01T00:16:40Z"

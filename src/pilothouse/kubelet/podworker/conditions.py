@@ -8,12 +8,21 @@ import msgspec
 
 from pilothouse.api.time import format_time
 from pilothouse.api.types.core.v1 import ContainerStatus, PodCondition, PodStatus
-from pilothouse.kubelet.podworker import restart_all
+from pilothouse.kubelet.podworker import resizes, restart_all
 from pilothouse.kubelet.podworker.restarts import is_sidecar
 from pilothouse.kubelet.podworker.state import PodState
 from pilothouse.semantics.container_restarts import could_restart_all
 
-OWN = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", restart_all.CONDITION)
+OWN = (
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodScheduled",
+    restart_all.CONDITION,
+    resizes.PENDING,
+    resizes.IN_PROGRESS,
+)
 DISRUPTED = "DisruptionTarget"
 
 
@@ -39,6 +48,7 @@ def conditions(state: PodState, status: PodStatus, now: float) -> tuple[PodCondi
     if state.verdict is not None and _disrupted(state):
         text = state.verdict.message
         wanted.append(PodCondition(type=DISRUPTED, status="True", reason="TerminationByKubelet", message=text))
+    wanted += resizes.conditions(state)
     if could_restart_all(state.spec):
         wanted.append(_restarting_all(state, status))
     old = {c.type: c for c in state.pod.status.conditions}

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from pilothouse.api.types.core.v1 import Pod
-from pilothouse.kubelet.podworker import ending, events, restart_all, syncing
+from pilothouse.kubelet.podworker import ending, events, resizes, restart_all, syncing
 from pilothouse.kubelet.podworker.instructions import (
     AbandonStarts,
     CountTermination,
@@ -237,6 +237,8 @@ def _container_resized(state: PodState, event: events.ContainerResized, now: flo
     state.resizing.discard(event.container_id)
     if event.container_id in state.held_to:
         state.held_to[event.container_id] = event.resources
+        if not resizes.in_progress(state):
+            return [Record("Normal", "ResizeCompleted", resizes.message("completed", state.pod))]
     return []
 
 

@@ -62,6 +62,14 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingResize:
+    """Why the node does not grant what the pod now asks for: Deferred (others have it) or Infeasible (it has less)."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Kill:
     """A container's end under way: the clock time at which it is over, and whether it still waits for its turn."""
 
@@ -94,6 +102,7 @@ class PodState:
     health: dict[str, Health] = field(default_factory=dict)
     held_to: dict[str, ResourceRequirements] = field(default_factory=dict)
     resizing: set[str] = field(default_factory=set)
+    pending_resize: PendingResize | None = None
     restarting_all: bool = False
     """All its containers are being ended, to be started anew."""
     attempts: dict[str, int] = field(default_factory=dict)

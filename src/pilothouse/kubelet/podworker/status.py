@@ -88,8 +88,9 @@ def terminated(run: runtime.Container, node: NodeFacts) -> ContainerState:
             exit_code=run.exit_code,
             reason=reason,
             message=run.message,
-            started_at=format_time(run.started_at) if run.started_at > 0 else None,
-            finished_at=format_time(run.finished_at) if run.finished_at > 0 else None,
+            # One that never came to run has started in 1970, as upstream has it.
+            started_at=format_time(run.started_at),
+            finished_at=format_time(run.finished_at),
             container_id=f"{node.runtime_name}://{run.id}",
         )
     )

@@ -6,10 +6,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from pilothouse.api.types.core.v1 import Pod
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.kubelet import configs
+from pilothouse.kubelet.admission import Refusal
 from pilothouse.kubelet.hooks import Hooks
 from pilothouse.kubelet.probes.prober import Prober
 from pilothouse.kubelet.recorder import Recorder
@@ -28,7 +30,8 @@ RUNTIME_RETRY = 0.5
 @dataclass(frozen=True, slots=True)
 class Shop:
     """What all workers of a node share. `created(id, uid)` hears whose container an id is; `over(uid)` that a pod is
-    forgotten, `terminated(kind, exit code, reason)` that a container has ended."""
+    forgotten, `terminated(kind, exit code, reason)` that a container has ended. `resize(pod)` says why the node cannot
+    give a pod that runs what it now asks for."""
 
     runtime: Runtime
     client: Client
@@ -47,6 +50,7 @@ class Shop:
     created: Callable[[str, str], None]
     over: Callable[[str], None]
     terminated: Callable[[str, int, str], None]
+    resize: Callable[[Pod], Refusal | None]
 
     @property
     def surroundings(self) -> gather.Surroundings:

@@ -13,9 +13,10 @@ import msgspec
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.kubelet.configs import kind_of
-from pilothouse.kubelet.podworker import events, instructions
+from pilothouse.kubelet.podworker import events, instructions, resizes
 from pilothouse.kubelet.podworker.conditions import is_own
 from pilothouse.kubelet.podworker.machine import PodMachine
+from pilothouse.kubelet.podworker.state import PendingResize, Stage
 from pilothouse.kubelet.podworker.status import NodeFacts, compute
 from pilothouse.kubelet.probes.prober import Subject
 from pilothouse.kubelet.sync.actions import Actions
@@ -31,7 +32,10 @@ class PodWorker:
     """One pod on this node, from its first sight to its end. Not for use before `begin`."""
 
     def __init__(self, pod: Pod, shop: Shop) -> None:
-        self.machine = PodMachine(pod)
+        granted, pending = resizes.resume(pod)
+        self.machine = PodMachine(granted)
+        self.machine.state.pending_resize = pending
+        self._newest = pod
         self._shop = shop
         self._wake: asyncio.Task[None] | None = None
         self.actions = Actions(self.machine, shop, self.post)
@@ -54,11 +58,35 @@ class PodWorker:
     def pod_changed(self, pod: Pod) -> None:
         """The API shows a newer object. Of its status only what others wrote counts: ours is what we know."""
         self._shop.statuses.seen(pod)
+        self._newest = pod
         state, mine = self.machine.state, self.pod.status
         own = [c for c in mine.conditions if is_own(state, c)]
         foreign = [c for c in pod.status.conditions if not is_own(state, c)]
         status = msgspec.structs.replace(mine, conditions=(*own, *foreign), resize=pod.status.resize)
-        self.post(events.PodChanged(msgspec.structs.replace(pod, status=status)))
+        self.post(events.PodChanged(self._granted(msgspec.structs.replace(pod, status=status))))
+
+    def retry_resize(self) -> None:
+        """There may be room now for what the pod asks for."""
+        if self.machine.state.pending_resize is not None:
+            self.pod_changed(self._newest)
+
+    def _granted(self, pod: Pod) -> Pod:
+        """The pod with what the node can give it: all it asks for, or what it has had."""
+        state, held = self.machine.state, resizes.resources(self.pod.spec)
+        if resizes.resources(pod.spec) == held:
+            state.pending_resize = None
+            return pod
+        no = self._shop.resize(pod) if state.stage is Stage.SYNCING else None
+        if no is None:
+            state.pending_resize = None
+            self._shop.recorder.pod(pod, "Normal", "ResizeStarted", resizes.message("started", pod))
+            return pod
+        pending = PendingResize(no.reason, no.message)
+        if pending != state.pending_resize:
+            text = resizes.message(no.reason, pod, no.message)
+            self._shop.recorder.pod(pod, "Warning", f"Resize{no.reason}", text)
+        state.pending_resize = pending
+        return resizes.with_resources(pod, held)
 
     def quiet(self) -> bool:
         """Whether nothing is under way, so that a view of the runtime is the whole truth."""

@@ -57,6 +57,8 @@ def _make(folder: Path, name: str, shape: Shape, stamp: str, group: int | None, 
     if shape.memory and not mounts.is_mount_point(str(target)):
         size = min(filter(None, (shape.size if isinstance(shape, Scratch) else 0, memory)), default=0)
         _mount_memory(str(target), size, group)
+    if isinstance(shape, Scratch) and shape.page and not mounts.is_mount_point(str(target)):
+        _mount_huge_pages(str(target), shape.page, group)
     if isinstance(shape, Files):
         atomic.write(target, shape.files, stamp, group)
     return str(target)
@@ -86,6 +88,11 @@ def _mount_memory(target: str, size: int, group: int | None) -> None:
         mounts.mount("tmpfs", target, "tmpfs", options=",".join((*options, "noswap")))
     except OSError:
         mounts.mount("tmpfs", target, "tmpfs", options=",".join(options))
+
+
+def _mount_huge_pages(target: str, page: int, group: int | None) -> None:
+    options = [f"pagesize={page}", *(["mode=0777"] if group is None else ["mode=2777", f"gid={group}"])]
+    mounts.mount("nodev", target, "hugetlbfs", options=",".join(options))
 
 
 def check_host_path(shape: Host) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pilothouse.api.quantity import Quantity
+from pilothouse.api.quantity import Quantity, QuantityError
+from pilothouse.api.quantity import parse as quantity
 from pilothouse.api.types.core.v1 import (
     ConfigMap,
     DownwardAPIVolumeFile,
@@ -22,6 +23,7 @@ from pilothouse.kubelet import downward
 from pilothouse.kubelet.volumes.model import File, Files, Host, Scratch, Shape, VolumeError
 
 DEFAULT_MODE = 0o644
+HUGE_MEDIUM, HUGE_RESOURCE = "HugePages", "hugepages-"
 
 
 class Fetch(Protocol):
@@ -175,7 +177,33 @@ async def _projected(pod: Pod, source: Any, around: Surroundings) -> Shape:
 
 async def _empty_dir(pod: Pod, source: Any, around: Surroundings) -> Shape:
     limit = source.size_limit.integer() if source.size_limit is not None else 0
-    return Scratch(source.medium == "Memory", limit)
+    medium = source.medium or ""
+    if medium == HUGE_MEDIUM or medium.startswith(f"{HUGE_MEDIUM}-"):
+        return Scratch(memory=False, size=limit, page=huge_page(pod, medium))
+    if medium not in ("", "Memory"):
+        raise VolumeError(f'unknown storage medium "{medium}"')
+    return Scratch(medium == "Memory", limit)
+
+
+def huge_page(pod: Pod, medium: str) -> int:
+    """The size in bytes of the pages that a medium (HugePages, HugePages-2Mi) stands for in the pod. Raises VolumeError
+    if no container asks for such pages, or the medium does not say which of several.
+    Upstream: getPageSizeMountOption."""
+    resources = [pod.spec.resources] if pod.spec.resources is not None else []
+    resources += [c.resources for c in (*(pod.spec.containers or ()), *pod.spec.init_containers)]
+    names = {name for one in resources for name in one.requests if name.startswith(HUGE_RESOURCE)}
+    try:
+        sizes = {quantity(name.removeprefix(HUGE_RESOURCE)).integer() for name in names}
+        if medium != HUGE_MEDIUM:
+            sizes &= {quantity(medium.removeprefix(f"{HUGE_MEDIUM}-")).integer()}
+    except QuantityError as error:
+        raise VolumeError(str(error)) from None
+    if len(sizes) > 1:
+        raise VolumeError(f"medium: {medium} can't be used if container requests multiple huge page sizes")
+    if not sizes:
+        text = "hugePages storage requested, but there is no resource request for huge pages"
+        raise VolumeError(f"medium {medium}: {text}")
+    return sizes.pop()
 
 
 async def _host_path(pod: Pod, source: Any, around: Surroundings) -> Shape:

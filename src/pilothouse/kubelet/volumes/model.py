@@ -31,11 +31,13 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """An empty folder; in memory if `memory`, then of `size` bytes (0: as much as the pod or the node may have)."""
+    """An empty folder; in memory if `memory`, then of `size` bytes (0: as much as the pod or the node may have), or in
+    huge pages of `page` bytes each (0: not)."""
 
     memory: bool
     size: int = 0
     plugin: str = "empty-dir"
+    page: int = 0
 
 
 @dataclass(frozen=True, slots=True)
