@@ -346,3 +346,15 @@ def test_a_pod_that_names_its_node_gets_it() -> None:
     world = World(*(node(name) for name in "abc"))
     for name in "abc":
         assert world.decide(pod("p", cpu="1", **named([[name]]))).node == name
+
+
+def test_thousands_of_constraints_on_labels_that_no_node_has_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them is worked out further: that would take the square of their number."""
+    world = World(node("a"), node("b"))
+    one = {"maxSkew": 1, "labelSelector": {}}
+    for when, placed in (("DoNotSchedule", False), ("ScheduleAnyway", True)):
+        many = [{**one, "topologyKey": f"k{i}", "whenUnsatisfiable": when} for i in range(2000)]
+        columns: list[str] = []
+        monkeypatch.setattr(world.snapshot, "domain_sums", lambda key, *more, columns=columns: columns.append(key))
+        assert bool(world.decide(pod(f"p-{when}", topologySpreadConstraints=many)).node) is placed
+        assert columns == []

@@ -21,6 +21,7 @@ from pilothouse.apiserver.filters.compression import compressed
 from pilothouse.apiserver.filters.observation import long_running
 from pilothouse.apiserver.filters.priority.gate import TooMany
 from pilothouse.apiserver.filters.request_info import RequestInfo
+from pilothouse.apiserver.warnings import Warnings
 from pilothouse.kit import guard
 from pilothouse.kit.aside import aside
 from pilothouse.kit.http.messages import Answer, BodyTooLarge, ConnectionClosed, Request, Response
@@ -58,7 +59,7 @@ class Pipeline:
 
     async def _answer(self, request: Request, info: RequestInfo, parameters: query.Query) -> Answer:
         server = self._server
-        warnings: list[str] = []
+        warnings = Warnings()
         context: Context | None = None
         trail: Trail | None = None
         try:

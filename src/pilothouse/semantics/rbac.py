@@ -9,6 +9,8 @@ from pilothouse.api.types.meta.v1 import LabelSelector
 from pilothouse.api.types.rbac.v1 import ClusterRole, PolicyRule
 
 GROUP = "rbac.authorization.k8s.io"
+# A rule of a thousand verbs, groups and resources has a thousand million parts.
+MOST_COMPARISONS = 200_000
 
 
 def allows_resource(rule: PolicyRule, verb: str, group: str, resource: str, name: str) -> bool:
@@ -41,8 +43,41 @@ def _names_path(urls: Sequence[str], path: str) -> bool:
 
 
 def missing(held: Sequence[PolicyRule], wanted: Iterable[PolicyRule]) -> list[PolicyRule]:
-    """The parts of `wanted` that `held` does not cover, each with one verb, group, resource and name."""
-    return [part for rule in wanted for part in _parts(rule) if not any(_covers(h, part) for h in held)]
+    """The parts of `wanted` that `held` does not cover, each with one verb, group, resource and name. Rules that would
+    take more than MOST_COMPARISONS come back as they are, unless one rule of `held` covers all of such a rule."""
+    lacking: list[PolicyRule] = []
+    left = MOST_COMPARISONS
+    for rule in wanted:
+        left -= comparisons(held, rule)
+        if left >= 0:
+            lacking += [part for part in _parts(rule) if not any(_covers(h, part) for h in held)]
+        elif not any(_covers_all(h, rule) for h in held):
+            lacking.append(rule)
+    return lacking
+
+
+def comparisons(held: Sequence[PolicyRule], rule: PolicyRule) -> int:
+    """How many it takes to find what is missing of a rule."""
+    verbs = len(rule.verbs or ())
+    resources = len(rule.api_groups) * len(rule.resources) * (len(rule.resource_names) or 1)
+    return verbs * (resources + len(rule.non_resource_urls)) * len(held)
+
+
+def _covers_all(held: PolicyRule, rule: PolicyRule) -> bool:
+    """Whether `held` alone names everything of a rule, or all of it by `*`."""
+    return (
+        _includes(held.verbs or (), rule.verbs or ())
+        and _includes(held.api_groups, rule.api_groups)
+        and _includes(held.resources, rule.resources)
+        and _includes(held.non_resource_urls, rule.non_resource_urls)
+        and (
+            not held.resource_names or (bool(rule.resource_names) and {*rule.resource_names} <= {*held.resource_names})
+        )
+    )
+
+
+def _includes(held: Sequence[str], wanted: Sequence[str]) -> bool:
+    return not wanted or "*" in held or (len(held) > 0 and {*wanted} <= {*held})
 
 
 def _parts(rule: PolicyRule) -> Iterator[PolicyRule]:
@@ -76,14 +111,14 @@ def _covers(held: PolicyRule, part: PolicyRule) -> bool:
 
 def compact(rules: Iterable[PolicyRule]) -> list[PolicyRule]:
     """Rules of one group, resource and name made one, with all their verbs; others as they are."""
-    simple: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    simple: dict[tuple[str, str, tuple[str, ...]], dict[str, None]] = {}
     others: list[PolicyRule] = []
     for rule in rules:
         if len(rule.api_groups) != 1 or len(rule.resources) != 1 or len(rule.resource_names) > 1:
             others.append(rule)
             continue
-        verbs = simple.setdefault((rule.api_groups[0], rule.resources[0], rule.resource_names), [])
-        verbs += [v for v in rule.verbs or () if v not in verbs]
+        verbs = simple.setdefault((rule.api_groups[0], rule.resources[0], rule.resource_names), {})
+        verbs |= dict.fromkeys(rule.verbs or ())
     merged = [
         PolicyRule(verbs=tuple(verbs), api_groups=(group,), resources=(resource,), resource_names=names)
         for (group, resource, names), verbs in simple.items()
@@ -113,12 +148,14 @@ def aggregate(role: ClusterRole, all_roles: Iterable[ClusterRole]) -> tuple[Poli
     selector by selector, roles by name, each rule once."""
     selectors: Sequence[LabelSelector] = role.aggregation_rule.cluster_role_selectors if role.aggregation_rule else ()
     found: list[PolicyRule] = []
+    seen: set[PolicyRule] = set()
     by_name = sorted(all_roles, key=lambda r: r.metadata.name)
     for selector in selectors:
         for other in by_name:
             if other.metadata.name == role.metadata.name or not _selected(selector, other.metadata.labels):
                 continue
-            found += [rule for rule in other.rules or () if rule not in found]
+            found += [rule for rule in other.rules or () if rule not in seen]
+            seen.update(other.rules or ())
     return tuple(found)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.apiserver.warnings import Warnings
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
@@ -37,7 +38,7 @@ class Attributes:
     old_obj: Any = None
     options: Any = None
     dry_run: bool = False
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=Warnings)
     """Sent to the client, each once."""
     audit_annotations: dict[str, str] = field(default_factory=dict)
     ended: Callable[[], None] | None = None
@@ -50,8 +51,7 @@ class Attributes:
             ended()
 
     def warn(self, text: str) -> None:
-        if text not in self.warnings:
-            self.warnings.append(text)
+        self.warnings.append(text)
 
 
 class Plugin(Protocol):

@@ -13,6 +13,7 @@ from pilothouse.apiserver.endpoints.negotiation import ALL_SHAPES, PLAIN, TYPES,
 from pilothouse.apiserver.endpoints.query import Query
 from pilothouse.apiserver.filters.request_info import RequestInfo
 from pilothouse.apiserver.generic.call import Call
+from pilothouse.apiserver.warnings import Warnings
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.messages import Answer, BodyTooLarge, Request
 from pilothouse.kit.texts import remembered
@@ -32,7 +33,7 @@ class Context:
     query: Query
     clock: Clock
     media: Media = PLAIN
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=Warnings)
     size: int = 0
     """Bytes of the body, as far as it was read."""
     sent: Any = None
@@ -69,8 +70,7 @@ class Context:
         return data
 
     def warn(self, text: str) -> None:
-        if text and text not in self.warnings:
-            self.warnings.append(text)
+        self.warnings.append(text)
 
     def call(self, api_version: str, options: Any, subresource: str = "") -> Call:
         """The request as the registry sees it; `options` of a write."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from pilothouse.api import errors
 from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.apiserver.warnings import Warnings
 
 
 def _no_authorizer() -> None:
@@ -31,7 +32,7 @@ class Call:
     field_validation: str = ""
     options: Any = None
     """The CreateOptions, UpdateOptions, PatchOptions or DeleteOptions, where admission may want to see them."""
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=Warnings)
     size: int = 0
     """The bytes of the body or of the object it changes: how much work the request may be."""
     sent: Any = None
@@ -40,8 +41,7 @@ class Call:
     """The body resets managedFields: they are dropped, and this write is not tracked."""
 
     def warn(self, text: str) -> None:
-        if text and text not in self.warnings:
-            self.warnings.append(text)
+        self.warnings.append(text)
 
 
 class Tracker(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -30,12 +31,12 @@ def with_empty(obj: Any, sent: Any) -> Any:
     of each list, map and bytes that the tree has but empty. For validation alone: nobody can write such an object."""
     if isinstance(obj, Struct) and isinstance(sent, Mapping):
         changes = {}
-        for field in msgspec.structs.fields(type(obj)):
-            if field.encode_name in sent:
-                value = getattr(obj, field.name)
-                marked = with_empty(value, sent[field.encode_name])
+        for name, sent_name in _names(type(obj)):
+            if sent_name in sent:
+                value = getattr(obj, name)
+                marked = with_empty(value, sent[sent_name])
                 if marked is not value:
-                    changes[field.name] = marked
+                    changes[name] = marked
         return replace(obj, **changes) if changes else obj
     if isinstance(obj, tuple) and isinstance(sent, list):
         if not obj:
@@ -65,6 +66,12 @@ def _walk(value: Any) -> Any:
     if isinstance(value, Mapping) and value and isinstance(next(iter(value.values())), Struct):
         return {k: _walk(v) for k, v in value.items()}
     return value
+
+
+@cache
+def _names(kind: type[Struct]) -> tuple[tuple[str, str], ...]:
+    """Names of fields, as attributes and in JSON."""
+    return tuple((field.name, field.encode_name) for field in msgspec.structs.fields(kind))
 
 
 def _fields(kind: type[Struct]) -> tuple[tuple[str, bool], ...]:

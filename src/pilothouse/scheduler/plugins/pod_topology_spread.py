@@ -104,6 +104,9 @@ class PodTopologySpread:
             missing |= view.labels(constraint.topology_key) < 0
         if missing.any():
             yield Rejection(missing, MISSING_LABEL, resolvable=False)
+        # A pod may have thousands of constraints; of those on labels that nodes have, there are never many.
+        if missing.all():
+            return
         crowded = np.zeros(len(view), dtype=bool)
         for constraint in constraints:
             room = cycle.once(f"{self.name}/{id(constraint)}", lambda c=constraint: self._room(cycle, c, constraints))  # type: ignore[misc]
@@ -127,16 +130,16 @@ class PodTopologySpread:
 
     def _eligible(self, cycle: Cycle, constraint: Constraint, constraints: Sequence[Constraint]) -> BoolColumn:
         """Nodes that count: they have all labels of the constraints, and could take the pod otherwise."""
-        keys = tuple(sorted({c.topology_key for c in constraints}))
-        name = f"{self.name}/eligible/{keys}/{constraint.honor_affinity}/{constraint.honor_taints}"
-        return cycle.per_profile(name, lambda: self._find_eligible(cycle, constraint, keys))
+        which = "hard" if constraints is self._hard(cycle) else "soft"
+        name = f"{self.name}/eligible/{which}/{constraint.honor_affinity}/{constraint.honor_taints}"
+        return cycle.per_profile(name, lambda: self._find_eligible(cycle, constraint, constraints))
 
     @staticmethod
-    def _find_eligible(cycle: Cycle, constraint: Constraint, keys: Sequence[str]) -> BoolColumn:
+    def _find_eligible(cycle: Cycle, constraint: Constraint, constraints: Sequence[Constraint]) -> BoolColumn:
         view = cycle.snapshot.view()
         mask = np.ones(len(view), dtype=bool)
-        for key in keys:
-            mask &= view.labels(key) >= 0
+        for one in constraints:
+            mask &= view.labels(one.topology_key) >= 0
         spec = cycle.pod.pod.spec
         if constraint.honor_affinity and (spec.node_selector or (spec.affinity and spec.affinity.node_affinity)):
             mask &= np.array([required_matches(spec, r.node) for r in view.records()], dtype=bool)
@@ -165,11 +168,12 @@ class PodTopologySpread:
     def score(self, cycle: Cycle, view: View) -> FloatColumn:
         constraints, own = self._soft(cycle), bool(cycle.pod.pod.spec.topology_spread_constraints)
         raw, ignored = np.zeros(len(view)), np.zeros(len(view), dtype=bool)
+        for constraint in constraints if own else ():
+            ignored |= view.labels(constraint.topology_key) < 0
+        if ignored.all():
+            return np.zeros(len(view))
         for constraint in constraints:
-            codes = view.labels(constraint.topology_key)
-            missing = codes < 0
-            if own:
-                ignored |= missing
+            missing = view.labels(constraint.topology_key) < 0
             raw += np.where(missing, 0.0, self._points(cycle, view, constraint, constraints))
         raw = np.round(raw)
         counted = raw[~ignored]

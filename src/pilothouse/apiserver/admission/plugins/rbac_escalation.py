@@ -16,7 +16,8 @@ from pilothouse.apiserver.authz.access import joined
 from pilothouse.apiserver.authz.interface import Access, Authorizer
 from pilothouse.apiserver.authz.rbac import RBAC
 from pilothouse.apiserver.authz.union import MASTERS
-from pilothouse.semantics.rbac import GROUP, compact, describe, missing
+from pilothouse.kit.aside import aside
+from pilothouse.semantics.rbac import GROUP, compact, comparisons, describe, missing
 
 _ALL = (
     PolicyRule(verbs=("*",), api_groups=("*",), resources=("*",)),
@@ -44,33 +45,33 @@ class EscalationCheck:
         if MASTERS in a.user.groups or (a.old_obj is not None and _only_collectors_fields(a.obj, a.old_obj)):
             return
         if a.resource in _ROLES:
-            self._check_role(a)
+            await self._check_role(a)
         else:
-            self._check_binding(a)
+            await self._check_binding(a)
 
-    def _check_role(self, a: Attributes) -> None:
+    async def _check_role(self, a: Attributes) -> None:
         # What is created by POST has no name in its path, so a right to escalate one role by name does not hold for it.
         name = a.name if a.operation == "UPDATE" or a.old_obj is not None or _named_in_path(a) else ""
         if self._authorizer.authorize(_access(a, "escalate", a.resource, name)).allowed:
             return
-        self._confirm(a, a.obj.rules or ())
-        if a.resource == "clusterroles" and _aggregates(a) and self._lacking(a, _ALL)[0]:
+        await self._confirm(a, a.obj.rules or ())
+        if a.resource == "clusterroles" and _aggregates(a) and (await self._lacking(a, _ALL))[0]:
             raise _forbidden(a, "must have cluster-admin privileges to use the aggregationRule")
 
-    def _check_binding(self, a: Attributes) -> None:
+    async def _check_binding(self, a: Attributes) -> None:
         ref = a.obj.role_ref
         if self._authorizer.authorize(_access(a, "bind", f"{ref.kind.lower()}s", ref.name)).allowed:
             return
         rules = self._rbac.role_rules(ref.kind, ref.name, a.namespace)
         if rules is None:
             raise errors.not_found(GROUP, a.resource, ref.name)
-        self._confirm(a, rules)
+        await self._confirm(a, rules)
 
-    def _confirm(self, a: Attributes, rules: Sequence[PolicyRule]) -> None:
-        lacking, unresolved = self._lacking(a, rules)
+    async def _confirm(self, a: Attributes, rules: Sequence[PolicyRule]) -> None:
+        lacking, unresolved = await self._lacking(a, rules)
         if not lacking:
             return
-        told = "\n".join(sorted({describe(rule) for rule in compact(lacking)}))
+        told = await aside(len(lacking), lambda: "\n".join(sorted({describe(rule) for rule in compact(lacking)})))
         groups = " ".join(f'"{g}"' for g in a.user.groups)
         text = (
             f'user "{a.user.username}" (groups=[{groups}]) is attempting to grant RBAC permissions '
@@ -80,9 +81,10 @@ class EscalationCheck:
             text += f"; resolution errors: [{joined(unresolved)}]"
         raise _forbidden(a, text)
 
-    def _lacking(self, a: Attributes, rules: Sequence[PolicyRule]) -> tuple[list[PolicyRule], list[str]]:
+    async def _lacking(self, a: Attributes, rules: Sequence[PolicyRule]) -> tuple[list[PolicyRule], list[str]]:
         held, unresolved = self._rbac.policy_rules(a.user, a.namespace)
-        return missing(held, rules), unresolved
+        size = sum(comparisons(held, rule) for rule in rules)
+        return await aside(size, lambda: missing(held, rules)), unresolved
 
 
 def _named_in_path(a: Attributes) -> bool:

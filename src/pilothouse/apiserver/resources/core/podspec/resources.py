@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
@@ -145,6 +146,10 @@ def claim_names(path: str, used: Sequence[core.ResourceClaim], known: Sequence[s
     """Claims of a container: all requests of a claim at once, or some of them, each once."""
     found: FieldErrors = []
     seen: set[str] = set()
+    requests: Counter[str] = Counter()
+    detail = "must be one of the names in pod.spec.resourceClaims"
+    detail += f": {', '.join(sorted(set(known)))}" if known else " which is empty"
+    known_names = frozenset(known)
     for index, claim in enumerate(used):
         at, name = f"{path}[{index}]", claim.name
         if not name:
@@ -160,11 +165,10 @@ def claim_names(path: str, used: Sequence[core.ResourceClaim], known: Sequence[s
             if key in seen:
                 found.append(duplicate(at, key))
             elif not claim.request:
-                found += [duplicate(at, name) for other in seen if other.startswith(f"{name}/")]
+                found += [duplicate(at, name)] * requests[name]
+            requests[name] += bool(claim.request) and key not in seen
             seen.add(key)
-        if name not in known:
-            detail = "must be one of the names in pod.spec.resourceClaims"
-            detail += f": {', '.join(sorted(set(known)))}" if known else " which is empty"
+        if name not in known_names:
             found.append(not_found(at, name)._replace(detail=detail))
     return found
 

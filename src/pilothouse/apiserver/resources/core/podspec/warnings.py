@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from pilothouse.api.go_text import quote
 from pilothouse.api.object import Object
@@ -18,6 +21,8 @@ from pilothouse.semantics.validation.addresses import ip_warnings
 from pilothouse.semantics.validation.names import dns_label, label_value
 
 Groups = Sequence[tuple[str, AnyContainer]]
+# Two thousand ports of one number give two million warnings, of which clients are sent some dozens.
+MOST_OF_A_PART = 1000
 
 LABELS = {
     "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
@@ -185,22 +190,44 @@ def _container(path: str, container: AnyContainer) -> Iterator[str]:
 
 def _ports(groups: Groups) -> Iterator[str]:
     """Ports of all containers of a pod: those of one number and protocol may stand in each other's way."""
-    taken: dict[tuple[int, str], list[tuple[str, core.ContainerPort]]] = {}
+    taken = _Taken()
     for path, container in groups:
         for index, port in enumerate(container.ports):
             at = f"{path}.ports[{index}]"
             if port.host_ip and not port.host_port:
                 shown = f"Name:{port.name} HostPort:0 ContainerPort:{port.container_port}"
                 yield f"{at}: hostIP set without hostPort: {{{shown} Protocol:{port.protocol} HostIP:{port.host_ip}}}"
-            others = taken.setdefault((port.container_port, port.protocol), [])
-            for where, other in others:
+            for _, where, other in taken.beside(port):
                 if port.host_ip == other.host_ip and port.host_port == other.host_port:
                     yield f"{at}: duplicate port definition with {where}"
                 elif port.host_port == 0 or other.host_port == 0:
                     yield f"{at}: overlapping port definition with {where}"
-                elif port.host_port == other.host_port and (port.host_ip == "") != (other.host_ip == ""):
+                else:
                     yield f"{at}: dangerously ambiguous port definition with {where}"
-            others.append((at, port))
+            taken.add(at, port)
+
+
+class _Taken:
+    """Ports that came before, found by what they share: number and protocol, host port, host address. Looking through
+    all of them for each port would take the square of their number."""
+
+    def __init__(self) -> None:
+        self._ports: defaultdict[tuple[object, ...], list[tuple[int, str, core.ContainerPort]]] = defaultdict(list)
+        self._count = 0
+
+    def add(self, path: str, port: core.ContainerPort) -> None:
+        number, host = (port.container_port, port.protocol), (port.host_port,)
+        for key in (number, number + host, number + host + (port.host_ip,)):
+            self._ports[key].append((self._count, path, port))
+        self._count += 1
+
+    def beside(self, port: core.ContainerPort) -> Iterable[tuple[int, str, core.ContainerPort]]:
+        """Those of the same number and protocol that may stand in the way of `port`, in the order they came."""
+        number, host = (port.container_port, port.protocol), (port.host_port,)
+        if not port.host_port:
+            return self._ports[number]
+        anywhere = [number + host] if not port.host_ip else [number + host + (ip,) for ip in ("", port.host_ip)]
+        return heapq.merge(*(self._ports[key] for key in ((*number, 0), *anywhere)))
 
 
 def _profiles(path: str, container: AnyContainer, meta: ObjectMeta, shared: bool) -> Iterator[str]:
@@ -217,19 +244,20 @@ def pod_and_meta(path: str, spec: core.PodSpec, meta: ObjectMeta) -> Iterator[st
     """Warnings about a spec and the metadata beside it; `path` is empty for a pod, else that of a template."""
     prefix = f"{path}." if path else ""
     annotated, at = meta.annotations, f"{prefix}metadata.annotations"
-    placement, lists, rest = _of_spec(spec, f"{prefix}spec")
+    placement, lists, of_containers = _of_spec(spec, f"{prefix}spec")
     yield from placement
     for key in (k for k in _ANNOTATIONS if k in annotated):
         yield f"{at}[{key}]: {_ANNOTATIONS[key]}"
     yield from lists
     if not annotated:
-        yield from rest
+        yield from of_containers
         return
     context = spec.security_context
     if SECCOMP_POD in annotated and (context is None or context.seccomp_profile is None):
         yield f"{at}[{SECCOMP_POD}]: {_SECCOMP}"
     shared = context is not None and context.app_armor_profile is not None
-    yield from _rest(f"{prefix}spec", spec, lambda container: _profiles(at, container, meta, shared))
+    rest = _rest(f"{prefix}spec", spec, lambda container: _profiles(at, container, meta, shared))
+    yield from islice(rest, MOST_OF_A_PART)
 
 
 def _rest(path: str, spec: core.PodSpec, before: Callable[[AnyContainer], Iterable[str]]) -> Iterator[str]:
@@ -253,7 +281,9 @@ def _rest(path: str, spec: core.PodSpec, before: Callable[[AnyContainer], Iterab
 
 
 def _parts(spec: core.PodSpec, path: str) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
-    return list(_placement(path, spec)), list(_lists(path, spec)), list(_rest(path, spec, lambda container: ()))
+    parts = _placement(path, spec), _lists(path, spec), _rest(path, spec, lambda container: ())
+    placement, lists, rest = (list(islice(part, MOST_OF_A_PART)) for part in parts)
+    return placement, lists, rest
 
 
 _of_spec: Memo[core.PodSpec, tuple[Sequence[str], Sequence[str], Sequence[str]]] = Memo(_parts)
