@@ -10,6 +10,7 @@ from pilothouse.api.quantity import parse
 from pilothouse.api.types.core.v1 import Pod, PodCondition, PodStatus
 from pilothouse.kubelet.admission import resize_refusal
 from pilothouse.kubelet.podworker import resizes
+from pilothouse.kubelet.simulated import NoPlace
 from pilothouse.kubelet.status.difference import difference
 from pilothouse.machinery.client.interface import StrategicMergePatch
 from pilothouse.semantics.pods import is_ready
@@ -141,3 +142,36 @@ def test_conditions_that_pass_are_taken_away_and_no_others() -> None:
     found = difference(status("Ready", "mine", resizes.PENDING), status("Ready"))
     assert found == {"conditions": [{"type": resizes.PENDING, "$patch": "delete"}]}
     assert difference(status("Ready", "mine"), status("Ready")) == {}
+
+
+async def test_a_pod_as_a_whole_is_resized_by_its_own_cgroup(clock: VirtualClock) -> None:
+    held: list[str] = []
+
+    class Recorded(NoPlace):
+        async def hold(self, pod: Pod) -> None:
+            assert pod.spec.resources is not None
+            held.append(str(pod.spec.resources.requests["cpu"]))
+
+    def told(found: Pod) -> tuple[str, str]:
+        assert found.status.resources is not None
+        return str(found.status.resources.requests["cpu"]), str(found.status.allocated_resources["cpu"])
+
+    async def wish(cpu: str) -> None:
+        body = StrategicMergePatch({"spec": {"resources": {"requests": {"cpu": cpu}}}})
+        await one.client.patch(Pod, "web", "default", body)
+
+    async with world(clock, Recorded()) as one:
+        await one.client.create(simulated_pod(resources={"requests": {"cpu": "1"}}))
+        assert told(await one.until(is_ready)) == ("1", "1")
+        await wish("3")
+        assert told(await one.until(waits("Infeasible"))) == ("1", "1")
+        assert held == []
+        await wish("1500m")
+        found = await one.until(lambda found: told(found) == ("1500m", "1500m"))
+        assert held == ["1500m"]
+        assert resizes.PENDING not in {c.type for c in found.status.conditions}
+        assert [r for r in await one.reasons() if r.startswith("Resize")] == [
+            "ResizeInfeasible",
+            "ResizeStarted",
+            "ResizeCompleted",
+        ]

@@ -129,7 +129,7 @@ class Kubelet:
                 node=view,
                 created=self.pods.created,
                 over=self._over,
-                resize=self.pods.resize,
+                resize=self.pods.grants.resize,
                 terminated=self.pods.terminated,
             )
         )

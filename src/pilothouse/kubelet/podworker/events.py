@@ -128,6 +128,13 @@ class ContainerResized:
 
 
 @dataclass(frozen=True, slots=True)
+class PodHeld:
+    """The pod's own cgroup is now held to `resources` of the pod as a whole."""
+
+    resources: ResourceRequirements | None
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerStopped:
     """A kill that the machine asked for is through; `container` is its last state, None if it is gone."""
 
@@ -168,6 +175,7 @@ Event = (
     | ContainerStarted
     | ContainerFailed
     | ContainerResized
+    | PodHeld
     | ContainerStopped
     | ProbeChanged
     | TimeReached

@@ -80,6 +80,11 @@ class ResizeContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldPod:
+    """Hold the pod's own cgroup to what its spec now says: PodHeld."""
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveContainer:
     """Forget a dead container and its log; no answer."""
 
@@ -164,6 +169,7 @@ Instruction = (
     | ShortenGrace
     | TakeTurn
     | ResizeContainer
+    | HoldPod
     | RemoveContainer
     | RemoveSandbox
     | ProbeContainer

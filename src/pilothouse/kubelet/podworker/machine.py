@@ -237,9 +237,19 @@ def _container_resized(state: PodState, event: events.ContainerResized, now: flo
     state.resizing.discard(event.container_id)
     if event.container_id in state.held_to:
         state.held_to[event.container_id] = event.resources
-        if not resizes.in_progress(state):
-            return [Record("Normal", "ResizeCompleted", resizes.message("completed", state.pod))]
+        return _resize_completed(state)
     return []
+
+
+def _pod_held(state: PodState, event: events.PodHeld, now: float) -> Steps:
+    state.holding, state.whole = False, event.resources
+    return _resize_completed(state)
+
+
+def _resize_completed(state: PodState) -> Steps:
+    if resizes.in_progress(state):
+        return []
+    return [Record("Normal", "ResizeCompleted", resizes.message("completed", state.pod))]
 
 
 def _container_stopped(state: PodState, event: events.ContainerStopped, now: float) -> Steps:
@@ -330,6 +340,7 @@ _NOTE: dict[type, Callable[[PodState, Any, float], Steps]] = {
     events.ContainerStarted: _container_started,
     events.ContainerFailed: _container_failed,
     events.ContainerResized: _container_resized,
+    events.PodHeld: _pod_held,
     events.ContainerStopped: _container_stopped,
     events.ProbeChanged: _probe_changed,
     events.TimeReached: _time_reached,

@@ -20,13 +20,18 @@ C = TypeVar("C", bound=Container)
 PENDING, IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
 
 
-def resources(spec: PodSpec) -> dict[str, ResourceRequirements]:
-    """What each container may use, by name."""
-    return {c.name: c.resources for c in (*spec.init_containers, *(spec.containers or ()))}
+Granted = dict[str, ResourceRequirements]
+"""What each container may use, by name; what the pod as a whole may, if its spec says so, by WHOLE."""
+WHOLE = ""
+
+
+def resources(spec: PodSpec) -> Granted:
+    found = {c.name: c.resources for c in (*spec.init_containers, *(spec.containers or ()))}
+    return found if spec.resources is None else {WHOLE: spec.resources, **found}
 
 
 def with_resources(pod: Pod, granted: Mapping[str, ResourceRequirements]) -> Pod:
-    """The pod with other resources of its containers; those that are not named keep theirs."""
+    """The pod with other resources; who is not named keeps its own."""
 
     def changed(containers: Sequence[C]) -> tuple[C, ...]:
         return tuple(msgspec.structs.replace(c, resources=granted.get(c.name, c.resources)) for c in containers)
@@ -35,6 +40,7 @@ def with_resources(pod: Pod, granted: Mapping[str, ResourceRequirements]) -> Pod
         pod.spec,
         containers=changed(pod.spec.containers or ()),
         init_containers=changed(pod.spec.init_containers),
+        resources=granted.get(WHOLE, pod.spec.resources),
     )
     return msgspec.structs.replace(pod, spec=spec)
 
@@ -45,14 +51,16 @@ def resume(pod: Pod) -> tuple[Pod, PendingResize | None]:
         if condition.type == PENDING and condition.status == "True":
             statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
             granted = {s.name: s.resources for s in statuses if s.resources is not None}
+            if pod.status.resources is not None:
+                granted[WHOLE] = pod.status.resources
             return with_resources(pod, granted), PendingResize(condition.reason, condition.message)
     return pod, None
 
 
 def in_progress(state: PodState) -> bool:
-    """Whether some running container is not yet held to what it was granted."""
+    """Whether the pod or some running container is not yet held to what it was granted."""
     granted = resources(state.spec)
-    return any(
+    return state.whole != state.spec.resources or any(
         run.id in state.held_to and state.held_to[run.id] != granted.get(run.name, state.held_to[run.id])
         for run in state.running()
     )

@@ -103,6 +103,9 @@ class PodState:
     held_to: dict[str, ResourceRequirements] = field(default_factory=dict)
     resizing: set[str] = field(default_factory=set)
     pending_resize: PendingResize | None = None
+    whole: ResourceRequirements | None = None
+    """What the pod's own cgroup is held to, as its spec says it."""
+    holding: bool = False
     restarting_all: bool = False
     """All its containers are being ended, to be started anew."""
     attempts: dict[str, int] = field(default_factory=dict)

@@ -68,6 +68,8 @@ def compute(state: PodState, node: NodeFacts, qos: str, now: float) -> PodStatus
         container_statuses=regular,
         ephemeral_container_statuses=ephemeral,
         qos_class=old.qos_class or qos,
+        allocated_resources=state.spec.resources.requests if state.spec.resources is not None else {},
+        resources=state.whole if state.spec.resources is not None else None,
     )
     return msgspec.structs.replace(status, conditions=conditions(state, status, now))
 

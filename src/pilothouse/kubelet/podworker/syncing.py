@@ -5,6 +5,7 @@ from __future__ import annotations
 from pilothouse.api.types.core.v1 import Container as ContainerSpec
 from pilothouse.kubelet.podworker import restart_all
 from pilothouse.kubelet.podworker.instructions import (
+    HoldPod,
     Instruction,
     KillContainer,
     MountVolumes,
@@ -30,12 +31,12 @@ def steps(state: PodState, now: float) -> list[Instruction]:
     if state.volumes is Volumes.NONE:
         if state.volumes_retry > now:
             return []
-        state.volumes = Volumes.MOUNTING
+        state.volumes, state.whole = Volumes.MOUNTING, state.spec.resources
         return [MountVolumes()]
     if state.volumes is not Volumes.MOUNTED:
         return []
     state.restarting_all = state.restarting_all or restart_all.triggered(state)
-    found = _stop_old_sandboxes(state, now)
+    found = _hold(state) + _stop_old_sandboxes(state, now)
     sandbox = state.sandbox()
     if sandbox is None:
         return found + _new_sandbox(state, now)
@@ -44,6 +45,14 @@ def steps(state: PodState, now: float) -> list[Instruction]:
         if state.restarting_all:
             return found
     return found + _init_containers(state, now) + _regular_containers(state, now) + _ephemeral_containers(state, now)
+
+
+def _hold(state: PodState) -> list[Instruction]:
+    """What the pod as a whole may use has changed."""
+    if state.holding or state.whole == state.spec.resources:
+        return []
+    state.holding = True
+    return [HoldPod()]
 
 
 def finished(state: PodState) -> bool:

@@ -243,13 +243,20 @@ class Actions:
                 self._tell(events.ContainerResized(wanted.container_id, spec.resources))
                 return
 
-    async def remove_container(self, wanted: instructions.RemoveContainer) -> None:
-        await self._insist(lambda: self._shop.runtime.remove_container(wanted.container_id))
+    async def hold_pod(self, _: instructions.HoldPod) -> None:
+        pod = self._pod
+        await self._shop.place.hold(pod)
+        self._tell(events.PodHeld(pod.spec.resources))
+
+    async def remove(self, wanted: instructions.RemoveContainer | instructions.RemoveSandbox) -> None:
+        if isinstance(wanted, instructions.RemoveSandbox):
+            sandbox_id = wanted.sandbox_id
+            await self._insist(lambda: self._shop.runtime.remove_sandbox(sandbox_id))
+            return
+        container_id = wanted.container_id
+        await self._insist(lambda: self._shop.runtime.remove_container(container_id))
         if wanted.log_path:
             await self._shop.place.remove_log(wanted.log_path)
-
-    async def remove_sandbox(self, wanted: instructions.RemoveSandbox) -> None:
-        await self._insist(lambda: self._shop.runtime.remove_sandbox(wanted.sandbox_id))
 
 
 def _pre_stop(spec: AnySpec | None) -> LifecycleHandler | None:
@@ -274,6 +281,7 @@ _WORK: dict[type, Callable[[Actions, Any], Coroutine[Any, Any, None]]] = {
     instructions.StopSandbox: Actions.stop_sandbox,
     instructions.KillContainer: Actions.kill_container,
     instructions.ResizeContainer: Actions.resize_container,
-    instructions.RemoveContainer: Actions.remove_container,
-    instructions.RemoveSandbox: Actions.remove_sandbox,
+    instructions.HoldPod: Actions.hold_pod,
+    instructions.RemoveContainer: Actions.remove,
+    instructions.RemoveSandbox: Actions.remove,
 }

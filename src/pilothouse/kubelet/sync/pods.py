@@ -10,9 +10,10 @@ from contextlib import suppress
 from pilothouse.api.types.core.v1 import Node, Pod, PodSpec
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.kubelet import configs
-from pilothouse.kubelet.admission import Refusal, refusal, resize_refusal
+from pilothouse.kubelet.admission import Refusal
 from pilothouse.kubelet.podworker import events
 from pilothouse.kubelet.podworker.state import Stage, Volumes
+from pilothouse.kubelet.sync.grants import Grants
 from pilothouse.kubelet.sync.shop import Shop
 from pilothouse.kubelet.sync.worker import PodWorker
 from pilothouse.kubelet.volumes.model import VolumeError
@@ -24,7 +25,6 @@ from pilothouse.seams.runtime import (
     Sandbox,
 )
 from pilothouse.semantics.pods import is_terminal
-from pilothouse.semantics.requests import GUARANTEED, qos_class
 
 log = logging.getLogger(__name__)
 REFRESH_SECONDS = 60.0
@@ -40,6 +40,7 @@ class PodSet:
         self._listed = False
         self._shop: Shop | None = None
         self.workers: dict[str, PodWorker] = {}
+        self.grants = Grants(self.workers, node)
         self._owners: dict[str, str] = {}
         self._found: Found = {}
         self.terminations: Counter[tuple[str, ...]] = Counter()
@@ -75,7 +76,7 @@ class PodSet:
         self.workers.pop(uid, None)
         for key in [key for key, owner in self._owners.items() if owner == uid]:
             del self._owners[key]
-        self._retry_resizes()
+        self.grants.retry()
 
     def by_name(self, namespace: str, name: str) -> PodWorker | None:
         """The worker of a pod, the one that still is to run before one that ends."""
@@ -115,7 +116,7 @@ class PodSet:
             return
         before, now = worker.pod.metadata, pod.metadata
         worker.pod_changed(pod)
-        self._retry_resizes()
+        self.grants.retry()
         if (before.labels, before.annotations) != (now.labels, now.annotations) and shows_metadata(pod):
             self.volumes_changed(pod.metadata.uid)
 
@@ -130,26 +131,7 @@ class PodSet:
         worker.post(events.RuntimeSeen((), ()))
 
     def _refusal(self, worker: PodWorker, node: Node | None) -> Refusal | None:
-        if node is None:
-            return None
-        return refusal(
-            worker.pod, self._others(worker.uid), node, node.status.allocatable, apparmor=self.shop.node.apparmor
-        )
-
-    def _others(self, uid: str) -> list[Pod]:
-        """All pods that run or are to run here but one, with what they were granted."""
-        return [w.pod for w in self.workers.values() if w.uid != uid and w.machine.stage is Stage.SYNCING]
-
-    def resize(self, pod: Pod) -> Refusal | None:
-        """Why the node cannot give a pod that runs here what it now asks for; it is asked again when others change."""
-        node = self._node()
-        return None if node is None else resize_refusal(pod, self._others(pod.metadata.uid), node.status.allocatable)
-
-    def _retry_resizes(self) -> None:
-        """Pods that wait for more: those of higher priority first, then by class of service, then who waits longest."""
-        waiting = [w for w in self.workers.values() if w.machine.state.pending_resize is not None]
-        for worker in sorted(waiting, key=lambda w: (-(w.pod.spec.priority or 0), qos_class(w.pod) != GUARANTEED)):
-            worker.retry_resize()
+        return self.grants.refusal(worker, node, apparmor=self.shop.node.apparmor)
 
     async def _second_look(self, worker: PodWorker) -> None:
         """Refuse a pod only by the node's object as it is now: what the pod goes by may have come with it."""
@@ -201,7 +183,7 @@ class PodSet:
         """Bring ConfigMaps, Secrets and tokens in running pods up to date, and try resizes that wait again."""
         while True:
             await self.shop.clock.sleep(REFRESH_SECONDS)
-            self._retry_resizes()
+            self.grants.retry()
             for worker in list(self.workers.values()):
                 if worker.machine.stage is Stage.SYNCING and worker.pod.spec.volumes:
                     with suppress(VolumeError):

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pilothouse.api.codec.json import from_builtins
 from pilothouse.api.quantity import parse
 from pilothouse.api.types.authentication.v1 import UserInfo
-from pilothouse.api.types.core.v1 import EphemeralContainer, Pod, PodSpec
+from pilothouse.api.types.core.v1 import EphemeralContainer, Pod, PodSpec, ResourceRequirements
 from pilothouse.apiserver.generic.strategy import Write
 from pilothouse.apiserver.resources.core import pod_changes as changes
 from pilothouse.apiserver.resources.core.pod import decoded
@@ -93,3 +93,25 @@ def test_other_resources_are_not_resized() -> None:
     wanted = resources({"cpu": "100m", "memory": "1Gi"}, {"cpu": "200m", "memory": "1Gi", "ephemeral-storage": "1Gi"})
     (error,) = changes.validate_resize(changes.prepare_resize(wanted, POD, WRITE), POD)
     assert error.detail.startswith("only cpu and memory resources are mutable\n@@ ")
+
+
+def whole(**amounts: str) -> ResourceRequirements:
+    return ResourceRequirements(requests={name.replace("_", "-"): parse(text) for name, text in amounts.items()})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "detail"),
+    [
+        ({"cpu": "1"}, {"cpu": "2"}, ""),
+        ({"cpu": "1"}, {"cpu": "2", "memory": "2Gi"}, ""),
+        ({"cpu": "1", "memory": "2Gi"}, {"cpu": "1"}, "resource requests cannot be removed"),
+        ({"cpu": "1"}, {}, "resource requests cannot be removed"),
+        ({"cpu": "1"}, {"cpu": "1", "hugepages_2Mi": "2Mi"}, "only cpu and memory resources are mutable"),
+    ],
+)
+def test_the_pod_as_a_whole_is_resized(old: dict[str, str], new: dict[str, str], detail: str) -> None:
+    before = with_spec(resources=whole(**old))
+    before = replace(before, status=replace(before.status, qos_class="Burstable"))
+    after = changes.prepare_resize(replace(before, spec=replace(before.spec, resources=whole(**new))), before, WRITE)
+    found = [error.detail.split("\n")[0] for error in changes.validate_resize(after, before)]
+    assert (detail in found) if detail else found == []

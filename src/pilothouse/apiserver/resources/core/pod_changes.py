@@ -61,6 +61,7 @@ def prepare_resize(new: Pod, old: Pod, write: Write) -> Pod:
         old.spec,
         containers=_resized(new.spec.containers or (), old.spec.containers or ()),
         init_containers=_resized(new.spec.init_containers, old.spec.init_containers),
+        resources=new.spec.resources,
     )
     return _kept(new, old, spec)
 
@@ -91,8 +92,11 @@ def validate_resize(new: Pod, old: Pod) -> FieldErrors:
     ):
         for at, (after, before) in enumerate(zip(fresh, former, strict=True)):
             errors += _removed(f"spec.{name}[{at}].resources", after.resources, before.resources)
+    none = ResourceRequirements()
+    errors += _removed("spec.resources", new.spec.resources or none, old.spec.resources or none)
     munged = replace(
         new.spec,
+        resources=_whole_with_old_amounts(new.spec.resources, old.spec.resources),
         containers=_with_old_amounts(new.spec.containers or (), old.spec.containers or ()),
         init_containers=_with_old_amounts(new.spec.init_containers, old.spec.init_containers),
     )
@@ -115,16 +119,21 @@ def _with_old_amounts(new: Sequence[C], old: Sequence[C]) -> tuple[C, ...]:
     """The new containers with the old amounts of what may be resized, and the old policies."""
     return tuple(
         replace(
-            after,
-            resize_policy=before.resize_policy,
-            resources=replace(
-                after.resources,
-                requests=_mixed(after.resources.requests, before.resources.requests),
-                limits=_mixed(after.resources.limits, before.resources.limits),
-            ),
+            after, resize_policy=before.resize_policy, resources=_with_amounts_of(after.resources, before.resources)
         )
         for after, before in zip(new, old, strict=True)
     )
+
+
+def _whole_with_old_amounts(
+    new: ResourceRequirements | None, old: ResourceRequirements | None
+) -> ResourceRequirements | None:
+    """The same of the resources of the pod as a whole, if it has any."""
+    return new if new is None or old is None else _with_amounts_of(new, old)
+
+
+def _with_amounts_of(new: ResourceRequirements, old: ResourceRequirements) -> ResourceRequirements:
+    return replace(new, requests=_mixed(new.requests, old.requests), limits=_mixed(new.limits, old.limits))
 
 
 def _mixed(new: Mapping[str, Quantity], old: Mapping[str, Quantity]) -> dict[str, Quantity]:
