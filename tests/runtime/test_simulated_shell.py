@@ -167,6 +167,39 @@ async def test_hostile_scripts_end_or_rest(clock: VirtualClock, script: str) -> 
         task.cancel()
 
 
+DOUBLED = 'set -- a b c d; i=0; while [ $i -lt 30 ]; do i=$((i+1)); set -- "$@" "$@"; done'
+
+
+@pytest.mark.parametrize(
+    ("script", "complaint"),
+    [
+        (DOUBLED, "argument list too long"),
+        ("x=0123456789abcdef; while :; do x=$x$x; done", "out of memory"),
+        ("i=0; while :; do i=$((i+1)); export v$i; done", "out of memory"),
+        ('i=0; while :; do i=$((i+1)); eval "f$i() { :; }"; done', "out of memory"),
+        ("i=0; while [ $i -lt 12 ]; do i=$((i+1)); x=x$x$x; done; echo ${x%%*y}", "too long to be trimmed"),
+        ("echo " + "a" * 40_000, "the script is too long"),
+        ("wc -c " + "/etc/passwd " * 500, "Argument list too long"),
+        ("x=" + "y" * 9000 + "; while echo $x$x$x >> /f; do :; done; echo done", "File too large"),
+    ],
+)
+async def test_what_one_script_may_take_is_bounded(clock: VirtualClock, script: str, complaint: str) -> None:
+    error = bytearray()
+    inside = Inside("web-0", ENVIRONMENT, lambda: 0.0, Files(), Unknown.BY_PATH)
+    streams = Streams(Input.of(b""), lambda data: None, error.extend)
+    call = Call("sh", ("-c", script), streams, ENVIRONMENT, "/", inside)
+    async with TaskScope("bounded") as scope:
+        task = scope.spawn(Execution(start_program(call), clock).run(), "script")
+        await clock.sleep(60)
+        task.cancel()
+    assert complaint in error.decode()
+
+
+async def test_patterns_are_matched_so_often_and_no_more(clock: VirtualClock) -> None:
+    out, _, code = await run(clock, "sh", "-c", "cd /; echo " + "et* " * 60)
+    assert (out.split().count("etc"), out.split().count("et*"), code) == (50, 10, 0)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.text(alphabet="ab $(){}`'\"\\;&|<>\n#=!*?[]-0~:%+/if then fi do done", max_size=60))
 def test_any_text_parses_or_is_refused(text: str) -> None:

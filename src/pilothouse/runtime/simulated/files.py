@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 LARGEST_TREE = 16 << 20
-MOST_FILES = 10_000
+# A file that is appended to is copied each time.
+LARGEST_APPENDED = 512 << 10
+MOST_FILES = 2000
 LONGEST_PATH = 4096
 FOLDERS = ("/", "/bin", "/dev", "/etc", "/home", "/proc", "/root", "/sys", "/tmp", "/usr", "/usr/bin", "/var")
 NOWHERE = "/dev/null"
@@ -70,6 +72,8 @@ class Files:
             raise FileFailure("Is a directory")
         self._need_folder(path)
         old = before.data if before is not None and before.data is not None else b""
+        if append and len(old) + len(data) > LARGEST_APPENDED:
+            raise FileFailure("File too large")
         new = old + data if append else data
         if self._size - len(old) + len(new) > LARGEST_TREE or (before is None and len(self._entries) >= MOST_FILES):
             raise FileFailure("No space left on device")

@@ -57,6 +57,8 @@ def _pack(call: Call, folder: str, archive: str, names: list[str]) -> int:
                 info.mode, info.mtime = entry.mode, int(entry.modified)
                 info.type = tarfile.DIRTYPE if entry.data is None else tarfile.REGTYPE
                 info.size = len(entry.data or b"")
+                if written.tell() > 2 * LARGEST_TREE:
+                    return call.complain(f"{name}: File too large")
                 made.addfile(info, None if entry.data is None else io.BytesIO(entry.data))
     if archive == "-":
         call.streams.stdout(written.getvalue())

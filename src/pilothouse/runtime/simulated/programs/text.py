@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 import re2
 
 from pilothouse.runtime.simulated.effects import Effect, Sleep
+from pilothouse.runtime.simulated.files import LARGEST_TREE, FileFailure
 from pilothouse.runtime.simulated.programs.call import Call
 
 MOST_NUMBERS = 100_000
@@ -79,6 +80,8 @@ def _inputs(call: Call, names: Sequence[str]) -> Generator[Effect, None, tuple[b
     parts: list[bytes] = []
 
     def read(path: str) -> None:
+        if sum(map(len, parts)) > LARGEST_TREE:
+            raise FileFailure("File too large")
         parts.append(call.inside.files.read(path))
 
     code = call.each(names, read)
@@ -92,7 +95,17 @@ def cat(call: Call) -> Generator[Effect, None, int]:
         while data := (yield from call.streams.stdin.chunk()):
             call.streams.stdout(data)
         return 0
-    return call.each(names, lambda path: call.streams.stdout(call.inside.files.read(path)), "can't open")
+    written = 0
+
+    def show(path: str) -> None:
+        nonlocal written
+        data = call.inside.files.read(path)
+        written += len(data)
+        if written > LARGEST_TREE:
+            raise FileFailure("File too large")
+        call.streams.stdout(data)
+
+    return call.each(names, show, "can't open")
 
 
 def _lines_of(call: Call, names: Sequence[str]) -> Generator[Effect, None, tuple[list[bytes], int]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 from pilothouse.runtime.simulated.effects import Effect, Sink, Streams
-from pilothouse.runtime.simulated.shell.control import Break, Exit, Return, ShellFailure
+from pilothouse.runtime.simulated.shell.control import MOST_VARIABLES, Break, Exit, Return, ShellFailure
 from pilothouse.runtime.simulated.shell.parser import parse
 from pilothouse.runtime.simulated.shell.words import ScriptError, is_name
 
@@ -89,6 +89,8 @@ def _export(shell: Shell, arguments: Sequence[str], streams: Streams) -> int:
             raise ShellFailure(f"export: {argument}: bad variable name")
         if given:
             shell.variables[name] = value
+        if len(shell.exported) >= len(shell.inside.environment) + MOST_VARIABLES:
+            raise ShellFailure("out of memory")
         shell.exported.add(name)
     return 0
 

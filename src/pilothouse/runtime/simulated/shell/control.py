@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-LONGEST_TEXT = 128 << 10
+# A script shares its thread with the whole control plane: what one command can ask for is bounded.
+LONGEST_TEXT = 32 << 10
+LONGEST_SCRIPT = 32 << 10
+LONGEST_TYPED = 4 << 10
+MOST_FIELDS = 4096
+MOST_PATTERNS = 50
+LONGEST_TRIMMED = 1024
+MOST_FUNCTIONS = 200
+MOST_ARGUMENTS = 200
 LARGEST_PIPE = 4 << 20
 MOST_VARIABLES = 500
 

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from pilothouse.runtime.simulated.effects import Effect
 from pilothouse.runtime.simulated.shell import arithmetic, syntax
-from pilothouse.runtime.simulated.shell.control import LONGEST_TEXT, ShellFailure
+from pilothouse.runtime.simulated.shell.control import (
+    LONGEST_TEXT,
+    LONGEST_TRIMMED,
+    MOST_FIELDS,
+    MOST_PATTERNS,
+    ShellFailure,
+)
 
 if TYPE_CHECKING:
     from pilothouse.runtime.simulated.shell.interpreter import Shell
@@ -19,8 +25,19 @@ _MAGIC = frozenset("*?[")
 def fields(shell: Shell, words: tuple[syntax.Word, ...]) -> Generator[Effect, None, list[str]]:
     """All fields of some words. Raises ShellFailure."""
     expanded: list[str] = []
+    size = patterns = 0
     for word in words:
-        expanded += yield from _word_fields(shell, word)
+        parts = yield from _word_fields(shell, word)
+        for one in parts:
+            plain = "".join(piece for piece, _ in one)
+            matched = [plain]
+            if any(not quoted and _MAGIC & set(piece) for piece, quoted in one):
+                patterns += 1
+                matched = _file_names(shell, plain) if patterns <= MOST_PATTERNS else matched
+            size += sum(map(len, matched))
+            expanded += matched
+            if size > LONGEST_TEXT or len(expanded) > MOST_FIELDS:
+                raise ShellFailure("argument list too long")
     return expanded
 
 
@@ -52,9 +69,9 @@ def matches(subject: str, shell_pattern: str) -> bool:
     return fnmatch.fnmatchcase(subject, shell_pattern.replace("[^", "[!"))
 
 
-def _word_fields(shell: Shell, word: syntax.Word) -> Generator[Effect, None, list[str]]:
-    """The fields of one word: unquoted results of expansions are split at white space, what is next to them is joined
-    to the first and last piece; then unquoted patterns are replaced by the files they match."""
+def _word_fields(shell: Shell, word: syntax.Word) -> Generator[Effect, None, list[list[tuple[str, bool]]]]:
+    """The fields of one word, each as its pieces and whether they were quoted: unquoted results of expansions are split
+    at white space, and what is next to them is joined to the first and last piece."""
     open_field: list[tuple[str, bool]] | None = None
     complete: list[list[tuple[str, bool]]] = []
     for part in word:
@@ -86,15 +103,11 @@ def _word_fields(shell: Shell, word: syntax.Word) -> Generator[Effect, None, lis
             open_field = None
     if open_field is not None:
         complete.append(open_field)
-    return [name for one in complete for name in _file_names(shell, one)]
+    return complete
 
 
-def _file_names(shell: Shell, parts: list[tuple[str, bool]]) -> list[str]:
-    plain = "".join(piece for piece, _ in parts)
-    if len(plain) > LONGEST_TEXT:
-        raise ShellFailure("out of memory")
-    if not any(not quoted and _MAGIC & set(piece) for piece, quoted in parts):
-        return [plain]
+def _file_names(shell: Shell, plain: str) -> list[str]:
+    """The files that a pattern matches; the pattern itself if there are none."""
     folder, slash, last = plain.rpartition("/")
     if _MAGIC & set(folder):
         return [plain]
@@ -149,6 +162,8 @@ def _parameter(shell: Shell, part: syntax.Parameter) -> Generator[Effect, None, 
 
 def _without(value: str, shape: str, operator: str) -> str:
     """`value` without the shortest (or longest) suffix or prefix that matches."""
+    if len(value) > LONGEST_TRIMMED:
+        raise ShellFailure("value too long to be trimmed")
     cuts = range(len(value) + 1)
     if operator in ("%", "%%"):
         order = reversed(cuts) if operator == "%" else cuts

@@ -15,7 +15,17 @@ from pilothouse.runtime.simulated.files import FileFailure
 from pilothouse.runtime.simulated.programs import roster
 from pilothouse.runtime.simulated.programs.call import Call, Unknown
 from pilothouse.runtime.simulated.shell import builtins, compound, expansion, redirect, syntax
-from pilothouse.runtime.simulated.shell.control import LARGEST_PIPE, Break, Exit, Leave, Return, ShellFailure
+from pilothouse.runtime.simulated.shell.control import (
+    LARGEST_PIPE,
+    LONGEST_TYPED,
+    MOST_ARGUMENTS,
+    MOST_FUNCTIONS,
+    Break,
+    Exit,
+    Leave,
+    Return,
+    ShellFailure,
+)
 from pilothouse.runtime.simulated.shell.parser import parse
 from pilothouse.runtime.simulated.shell.state import State, Variables
 from pilothouse.runtime.simulated.shell.words import ScriptError
@@ -23,7 +33,7 @@ from pilothouse.runtime.simulated.shell.words import ScriptError
 NOT_FOUND, MISUSED = 127, 2
 DEEPEST_CALL = 60
 # A script that never waits is given a pause: it shares its thread with everything else.
-YIELD_EVERY, REST_EVERY, REST_SECONDS = 100, 1000, 1.0
+YIELD_EVERY, REST_EVERY, REST_SECONDS = 20, 400, 1.0
 
 
 class Shell(State):
@@ -46,6 +56,8 @@ class Shell(State):
             line = yield from streams.stdin.line()
             typed += line.decode(errors="replace")
             try:
+                if len(typed) > LONGEST_TYPED:
+                    raise ScriptError("the command is too long")
                 commands = parse(typed)
             except ScriptError as error:
                 if (line and "end of file" in str(error)) or (line and "unterminated" in str(error)):
@@ -191,6 +203,8 @@ class Shell(State):
 
     def _nested(self, command: syntax.Command, streams: Streams) -> Steps:
         if isinstance(command, syntax.Function):
+            if len(self.functions) >= MOST_FUNCTIONS:
+                raise ShellFailure("out of memory")
             self.functions[command.name] = command.body
             return 0
         try:
@@ -272,6 +286,8 @@ def start_program(call: Call, depth: int = 0) -> Steps:
     if program.name in SHELLS:
         return (yield from start_shell(program, depth))
     known = roster.PROGRAMS.get(program.name)
+    if known is not None and len(call.arguments) > MOST_ARGUMENTS and program.name not in ("echo", "printf"):
+        return program.complain("Argument list too long", 126)
     if known is None:
         return (yield from run_unknown(call.name, call.inside.unknown, call.streams))
     code = known(program)

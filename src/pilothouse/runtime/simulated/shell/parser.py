@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pilothouse.runtime.simulated.shell import syntax
+from pilothouse.runtime.simulated.shell.control import LONGEST_SCRIPT
 from pilothouse.runtime.simulated.shell.words import DEEPEST, Scanner, ScriptError, is_name
 
 _COMPOUND_ENDS = frozenset(("then", "else", "elif", "fi", "do", "done", "esac", "}"))
@@ -13,6 +14,8 @@ _REDIRECTS = (">>", ">&", "<<-", "<<", "<&", ">|", ">", "<")
 
 def parse(text: str) -> syntax.Commands:
     """The commands of a script. Raises ScriptError for what is no shell script, or nests deeper than `DEEPEST`."""
+    if len(text) > LONGEST_SCRIPT:
+        raise ScriptError("the script is too long")
     parser = Parser(text)
     commands = parser.commands(())
     if not parser.scanner.at_end():

@@ -8,7 +8,7 @@ from pilothouse.runtime.simulated.effects import Job
 from pilothouse.runtime.simulated.files import Files
 from pilothouse.runtime.simulated.programs.call import Inside
 from pilothouse.runtime.simulated.shell import syntax
-from pilothouse.runtime.simulated.shell.control import MOST_VARIABLES, ShellFailure
+from pilothouse.runtime.simulated.shell.control import LONGEST_TEXT, MOST_VARIABLES, ShellFailure
 
 
 class Variables(dict[str, str]):
@@ -20,6 +20,8 @@ class Variables(dict[str, str]):
 
     def __setitem__(self, name: str, value: str) -> None:
         if len(self) >= self._most and name not in self:
+            raise ShellFailure("out of memory")
+        if len(value) > LONGEST_TEXT:
             raise ShellFailure("out of memory")
         super().__setitem__(name, value)
 
