@@ -152,7 +152,7 @@ class Clusters:
         paths, spec = self._existing(name)
         with self._claimed(paths):
             keys = encryption.rotated(encryption.read(paths), str(paths.encryption))
-            self._bring_up(paths, spec, spec, progress, Options(keys))
+            self._bring_up(paths, spec, spec, progress, Options(keys, switch_context=False))
 
     def kubeconfig(self, name: str) -> str:
         paths, spec = self._existing(name)

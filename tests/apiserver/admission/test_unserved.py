@@ -12,6 +12,8 @@ from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import (
     Container,
     Node,
+    PersistentVolumeClaim,
+    PersistentVolumeClaimSpec,
     Pod,
     PodSpec,
     PodTemplateSpec,
@@ -53,6 +55,11 @@ EFFECT = "accepted, but without effect on this cluster"
 )
 def test_members_are_named_by_their_path(obj: Any, expected: list[str]) -> None:
     assert list(unserved.warnings(obj)) == expected
+
+
+def test_what_nobody_set_is_not_warned_of() -> None:
+    claim = PersistentVolumeClaim(metadata=META, spec=PersistentVolumeClaimSpec(access_modes=("ReadWriteOnce",)))
+    assert list(unserved.warnings(claim)) == []
 
 
 def test_every_entry_is_reached_from_a_kind() -> None:

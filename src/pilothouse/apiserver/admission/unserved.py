@@ -96,9 +96,15 @@ def _branches(kind: type[Any], above: tuple[type[Any], ...]) -> tuple[Branch, ..
             reason = reasons().get(_type_name(inner), "")
         below = _branches(inner, (*above, kind)) if inner is not None and not reason else ()
         if reason or below:
-            default = None if field.default is msgspec.NODEFAULT else field.default
-            found.append(Branch(field.name, field.encode_name, default, reason, below))
+            found.append(Branch(field.name, field.encode_name, _default(field), reason, below))
     return tuple(found)
+
+
+def _default(field: Any) -> Any:
+    """What a member is that nobody sets."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return None if field.default is msgspec.NODEFAULT else field.default
 
 
 def _names(kind: type[Any], field: Any) -> Iterator[str]:
