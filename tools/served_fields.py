@@ -67,6 +67,8 @@ ROOTS = (
     ("admissionregistration.v1", "MutatingAdmissionPolicyBindingSpec"),
     ("resource.v1", "ResourceClaimSpec"),
     ("resource.v1", "DeviceClassSpec"),
+    ("apiextensions.v1", "CustomResourceDefinitionSpec"),
+    ("apiregistration.v1", "APIServiceSpec"),
 )
 # Rooms that check, keep, describe or carry fields, and do nothing by them.
 IDLE = (

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import convert
 from msgspec.structs import replace
 
+from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition
+from pilothouse.api.types.apiregistration.v1 import APIService, APIServiceSpec, ServiceReference
 from pilothouse.api.types.apps.v1 import Deployment, DeploymentSpec
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import (
@@ -106,3 +109,51 @@ def test_only_kinds_with_such_members_are_looked_at() -> None:
 def test_a_kind_without_effect_is_told_once() -> None:
     policy = NetworkPolicy(metadata=META, spec=NetworkPolicySpec(policy_types=("Ingress", "Egress")))
     assert [text.partition(":")[0] for text in unserved.warnings(policy)] == ["spec"]
+
+
+RULED = {"x-kubernetes-validations": [{"rule": "self == oldSelf"}]}
+
+
+def crd(schema: dict[str, Any], conversion: dict[str, Any] | None = None) -> CustomResourceDefinition:
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    spec: dict[str, Any] = {"group": "example.com", "scope": "Cluster", "names": {"plural": "ws", "kind": "W"}}
+    spec |= {"versions": [version]} | ({"conversion": conversion} if conversion else {})
+    return convert({"metadata": {"name": "ws.example.com"}, "spec": spec}, CustomResourceDefinition)
+
+
+@pytest.mark.parametrize(
+    ("schema", "where"),
+    [
+        ({"type": "object"}, None),
+        (RULED, "openAPIV3Schema.x-kubernetes-validations"),
+        ({"properties": {"a": {"properties": {"b": RULED}}}}, "openAPIV3Schema.properties[a].properties[b].x-kub"),
+        ({"properties": {"a": {"items": {"additionalProperties": RULED}}}}, "[a].items.additionalProperties.x-kube"),
+        ({"allOf": [{"type": "object"}, {"not": RULED}]}, "openAPIV3Schema.allOf[1].not.x-kubernetes-validations:"),
+        ({"properties": {"a": RULED, "b": RULED, "c": RULED}}, "properties[a].x-kubernetes-validations (and 2 more):"),
+    ],
+)
+def test_rules_of_schemas_are_told_of_once_wherever_they_are(schema: dict[str, Any], where: str | None) -> None:
+    texts = list(unserved.warnings(crd(schema)))
+    assert len(texts) == (where is not None)
+    assert all(text.startswith("spec.versions[0].schema.") and EFFECT in text and str(where) in text for text in texts)
+
+
+def test_conversion_webhooks_and_other_api_servers_are_told_of() -> None:
+    webhook = {"clientConfig": {"url": "https://c.example.com"}, "conversionReviewVersions": ["v1"]}
+    (text,) = unserved.warnings(crd({"type": "object"}, {"strategy": "Webhook", "webhook": webhook}))
+    assert text.startswith(f"spec.conversion.webhook: {EFFECT}")
+    local = APIServiceSpec(group="g.example.com", version="v1", group_priority_minimum=1, version_priority=1)
+    assert list(unserved.warnings(APIService(metadata=META, spec=local))) == []
+    remote = replace(local, service=ServiceReference(namespace="ns", name="s"))
+    (text,) = unserved.warnings(APIService(metadata=META, spec=remote))
+    assert text.startswith(f"spec.service: {EFFECT}")
+
+
+async def test_a_definition_is_looked_at_by_the_plugin() -> None:
+    plugin = UnservedFields(surroundings(FakeReader(NODE)))
+    assert plugin.handles("UPDATE", "apiextensions.k8s.io", "customresourcedefinitions", "")
+    assert plugin.handles("CREATE", "apiregistration.k8s.io", "apiservices", "")
+    write = attributes("CREATE", crd(RULED), None)
+    write.user = UserInfo(username="alice")
+    await plugin.validate(write)
+    assert len(write.warnings) == 1

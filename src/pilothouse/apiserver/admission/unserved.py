@@ -16,11 +16,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from pilothouse.api.codec.json import to_builtins
+from pilothouse.api.types.apiextensions.v1 import JSONSchemaProps
 from pilothouse.api.types.core.v1 import PodSpec
 from pilothouse.kit.memo import Memo
 
 _TYPES = "pilothouse.api.types."
 _LEFT_OUT = frozenset(("metadata", "status"))
+# Where schemas are in a schema that validation lets through.
+_SCHEMAS_BY_NAME = ("properties",)
+_SCHEMAS = ("items", "additionalProperties", "not", "allOf", "anyOf", "oneOf")
 
 
 class Branch(NamedTuple):
@@ -42,8 +47,46 @@ def reasons() -> Mapping[str, str]:
 
 
 def warnings(obj: Any) -> Iterator[str]:
-    """A warning for each listed member that `obj`, a generated Struct, sets."""
+    """A warning for each listed member that `obj`, a generated Struct, sets; one for all of a schema."""
     yield from _warnings(obj, branches(type(obj)), "")
+
+
+def _warning(where: str, reason: str) -> str:
+    return f"{where}: accepted, but without effect on this cluster: {reason}"
+
+
+def _of_schema(schema: JSONSchemaProps, path: str) -> Iterator[str]:
+    """One warning for each listed keyword: definitions of operators have dozens of rules."""
+    places: dict[str, list[str]] = {}
+    for where, keyword in _keywords(to_builtins(schema), path):
+        places.setdefault(keyword, []).append(where)
+    for keyword, found in places.items():
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        yield _warning(f"{found[0]}.{keyword}{more}", _schema_reasons()[keyword])
+
+
+def _keywords(raw: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    """(where, keyword) of what a schema (as JSON), and all in it, has of the listed keywords."""
+    for keyword in _schema_reasons():
+        if raw.get(keyword):
+            yield path, keyword
+    for name in _SCHEMAS_BY_NAME:
+        for key, inner in raw.get(name, {}).items():
+            yield from _keywords(inner, f"{path}.{name}[{key}]")
+    for name in _SCHEMAS:
+        inner = raw.get(name)
+        if isinstance(inner, Mapping):
+            yield from _keywords(inner, f"{path}.{name}")
+        elif isinstance(inner, list | tuple):
+            for index, one in enumerate(inner):
+                yield from _keywords(one, f"{path}.{name}[{index}]")
+
+
+@functools.cache
+def _schema_reasons() -> Mapping[str, str]:
+    """The listed keywords of schemas."""
+    name = f"{_type_name(JSONSchemaProps)}."
+    return {listed.removeprefix(name): reason for listed, reason in reasons().items() if listed.startswith(name)}
 
 
 def _warnings(value: Any, listed: tuple[Branch, ...], path: str) -> Iterator[str]:
@@ -53,7 +96,7 @@ def _warnings(value: Any, listed: tuple[Branch, ...], path: str) -> Iterator[str
             continue
         where = path + branch.name
         if branch.reason:
-            yield f"{where}: accepted, but without effect on this cluster: {branch.reason}"
+            yield _warning(where, branch.reason)
         elif isinstance(member, tuple):
             for index, element in enumerate(member):
                 yield from _warnings(element, branch.below, f"{where}[{index}].")
@@ -62,6 +105,8 @@ def _warnings(value: Any, listed: tuple[Branch, ...], path: str) -> Iterator[str
                 yield from _warnings(element, branch.below, f"{where}[{key}].")
         elif isinstance(member, PodSpec):
             yield from (f"{where}.{text}" for text in _of_pod_spec(member))
+        elif isinstance(member, JSONSchemaProps):
+            yield from _of_schema(member, where)
         else:
             yield from _warnings(member, branch.below, f"{where}.")
 

@@ -14,6 +14,7 @@ from pilothouse.api.types.apiextensions.v1 import (
     CustomResourceDefinitionStatus,
 )
 from pilothouse.apiserver.crd.approval import approval
+from pilothouse.apiserver.resources.apiextensions.conversion_rules import bundle_fault_of
 from pilothouse.semantics import conditions
 
 Condition = CustomResourceDefinitionCondition
@@ -23,7 +24,8 @@ Crd = CustomResourceDefinition
 
 def decided(crd: Crd, others: Iterable[Crd], now: float, problem: str = "") -> CustomResourceDefinitionStatus:
     """The status of a definition beside `others` of its group: names that are free are accepted, and once all are,
-    the definition is established for good; unless a `problem` keeps it from being served."""
+    the definition is established for good; unless a `problem` keeps it from being served, or its conversion webhook has
+    authorities (`caBundle`) that cannot be read, as upstream's EstablishingController has it."""
     accepted, conflicts = _names(crd, others)
     held = tuple(crd.status.conditions or ())
     if conflicts:
@@ -39,6 +41,9 @@ def decided(crd: Crd, others: Iterable[Crd], now: float, problem: str = "") -> C
     elif established is None or established.status != "True":
         if conflicts:
             reason, message = "NotAccepted", "not all names are accepted"
+            established = Condition(type="Established", status="False", reason=reason, message=message)
+        elif bundle_fault_of(crd.spec.conversion):
+            reason, message = "InvalidCABundle", "The conversion webhook CABundle is invalid"
             established = Condition(type="Established", status="False", reason=reason, message=message)
         else:
             message = "the initial names have been accepted"

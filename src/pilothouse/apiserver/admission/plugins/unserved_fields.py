@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pilothouse.api import scheme
+from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition
 from pilothouse.api.types.core.v1 import Node
 from pilothouse.apiserver.admission import unserved
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.surroundings import Surroundings
+from pilothouse.kit.aside import LARGE, aside
 
 _COMPONENTS = "system:"
 
@@ -33,9 +37,13 @@ class UnservedFields:
     async def validate(self, attributes: Attributes) -> None:
         if not self._nodes or attributes.user.username.startswith(_COMPONENTS):
             return
-        said = list(unserved.warnings(attributes.obj))
-        if said:
-            before = set(unserved.warnings(attributes.old_obj)) if attributes.old_obj is not None else set()
-            for text in said:
-                if text not in before:
-                    attributes.warn(text)
+        size = LARGE if isinstance(attributes.obj, CustomResourceDefinition) else 0
+        for text in await aside(size, lambda: _brought(attributes.obj, attributes.old_obj)):
+            attributes.warn(text)
+
+
+def _brought(new: Any, old: Any) -> list[str]:
+    """What is to be said of the new object and was not of the old one, if there is one."""
+    said = list(unserved.warnings(new))
+    before = set(unserved.warnings(old)) if said and old is not None else set()
+    return [text for text in said if text not in before]

@@ -13,10 +13,27 @@ from pilothouse.api.types.admissionregistration.v1 import WebhookClientConfig
 from pilothouse.api.types.apiextensions.v1 import CustomResourceConversion
 from pilothouse.apiserver.resources.admissionregistration.webhooks import client_config
 from pilothouse.kit.repeats import repeated
+from pilothouse.semantics.validation.authorities import bundle_fault
 from pilothouse.semantics.validation.names import dns1035_label
 
 _STRATEGIES = ("None", "Webhook")
 _REVIEWS = ("v1", "v1beta1")
+
+
+def bundle_fault_of(conversion: CustomResourceConversion | None) -> str:
+    """What is wrong with the authorities of a conversion's webhook; empty without any."""
+    client = conversion.webhook.client_config if conversion is not None and conversion.webhook is not None else None
+    return bundle_fault(client.ca_bundle or b"") if client is not None else ""
+
+
+def bundle_errors(conversion: CustomResourceConversion | None, path: str) -> Iterator[Any]:
+    """Of an update of a definition that is established with good authorities, or none. Before, bad ones only keep it
+    from being established."""
+    if conversion is None or conversion.strategy != "Webhook" or conversion.webhook is None:
+        return
+    client = conversion.webhook.client_config
+    if client is not None and (fault := bundle_fault(client.ca_bundle or b"")):
+        yield invalid(f"{path}.webhookClientConfig.caBundle", client.ca_bundle, fault)
 
 
 def conversion_errors(conversion: CustomResourceConversion | None, path: str) -> Iterator[Any]:

@@ -20,7 +20,11 @@ from pilothouse.api.types.apiextensions.v1 import (
     CustomResourceDefinitionVersion,
 )
 from pilothouse.apiserver.crd.approval import ANNOTATION, approval
-from pilothouse.apiserver.resources.apiextensions.conversion_rules import conversion_errors
+from pilothouse.apiserver.resources.apiextensions.conversion_rules import (
+    bundle_errors,
+    bundle_fault_of,
+    conversion_errors,
+)
 from pilothouse.apiserver.resources.apiextensions.convertible import inner
 from pilothouse.apiserver.resources.apiextensions.version_rules import (
     column_errors,
@@ -50,6 +54,8 @@ def validate_update(new: Crd, old: Crd) -> FieldErrors:
     # What was stored under other rules must be let go of: a finalizer could not be taken away otherwise.
     found = list(_spec(new.spec)) if new.spec != old.spec else []
     if conditions.is_true(old.status.conditions or (), "Established"):
+        if new.spec.conversion != old.spec.conversion and not bundle_fault_of(old.spec.conversion):
+            found += bundle_errors(new.spec.conversion, "spec.conversion")
         found += _same(new.spec.scope, old.spec.scope, "spec.scope")
         found += _same(new.spec.names.kind, old.spec.names.kind, "spec.names.kind")
     found += _same(new.spec.group, old.spec.group, "spec.group")
