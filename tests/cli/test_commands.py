@@ -94,6 +94,7 @@ class FakeHouse:
         ),
         (["up", "--kubeconfig", "/x"], UpRequest("default", None, None, kubeconfig=pathlib.Path("/x"))),
         (["up", "--encryption-config", "f"], UpRequest("default", None, None, encryption=pathlib.Path("f"))),
+        (["up", "--kubelet-config", "f"], UpRequest("default", None, None, kubelet_config=pathlib.Path("f"))),
         (["logs", "-f", "--tail", "3", "node-1"], LogRequest("node-1", follow=True, tail=3)),
         (["logs", "--since", "1h2m3s"], LogRequest(since=3723.0)),
         (["encryption", "rotate", "--name", "a"], "rotate a"),

@@ -10,6 +10,8 @@ from pilothouse.api.quantity import parse
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.kubelet import cgroups
 from pilothouse.kubelet.qos_cgroups import QosCgroups
+from pilothouse.kubelet.resources import huge_page_limits
+from pilothouse.seams.runtime import Resources
 from tests.kubelet.pods import container, pod
 
 CAPACITY = {"cpu": parse("4"), "memory": parse("8Gi")}
@@ -65,3 +67,38 @@ def test_all_pods_together_have_the_nodes_memory(tree: tuple[str, Path]) -> None
     path = top / "node/kubepods/memory.max" if version == "v2" else top.parent / "memory/node/kubepods"
     found = path if version == "v2" else path / "memory.limit_in_bytes"
     assert found.read_text() == str(8 << 30)
+
+
+def test_a_resize_writes_one_resource_and_says_what_it_cannot_write(tree: tuple[str, Path]) -> None:
+    version, top = tree
+    old, new = Resources(cpu_shares=102, memory_limit=64 << 20), Resources(cpu_shares=1024, memory_limit=32 << 20)
+    assert not cgroups.exists("/node/pod")
+    cgroups.apply("/node/pod", old)
+    assert cgroups.exists("/node/pod")
+    shares = top / "node/pod" / ("cpu.shares" if version == "v1" else "cpu.weight")
+    memory = top / "node/pod/memory.max" if version == "v2" else top.parent / "memory/node/pod/memory.limit_in_bytes"
+    before = shares.read_text()
+    cgroups.change("/node/pod", new, "memory")
+    assert (memory.read_text(), shares.read_text()) == (str(32 << 20), before)
+    cgroups.change("/node/pod", new, "cpu")
+    assert shares.read_text() != before
+    with pytest.raises(OSError, match=r"gone/(cpu\.|)"):
+        cgroups.change("/gone", new, "cpu")
+
+
+def test_a_pod_has_the_huge_pages_it_asked_for_and_no_others(tree: tuple[str, Path]) -> None:
+    version, top = tree
+    amounts = {"hugepages-2Mi": "8Mi", "memory": "1Gi"}
+    subject = pod(container(resources={"requests": amounts, "limits": amounts}))
+    assert huge_page_limits(subject) == {2 << 20: 8 << 20}
+    sizes = [2 << 20, 1 << 30, 64 << 10]
+    if version == "v1":
+        cgroups.limit_huge_pages("/node/pod", huge_page_limits(subject), sizes)
+        assert not (top.parent / "hugetlb").exists(), "the kernel does not count them"
+        (top.parent / "hugetlb").mkdir()
+    folder = (top if version == "v2" else top.parent / "hugetlb") / "node/pod"
+    folder.mkdir(parents=True)
+    cgroups.limit_huge_pages("/node/pod", huge_page_limits(subject), sizes)
+    end = "max" if version == "v2" else "limit_in_bytes"
+    figures = {name: (folder / f"hugetlb.{name}.{end}").read_text() for name in ("2MB", "1GB", "64KB")}
+    assert figures == {"2MB": str(8 << 20), "1GB": "0", "64KB": "0"}

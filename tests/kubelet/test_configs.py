@@ -52,6 +52,30 @@ def test_container_resources(given: dict[str, object], shares: int, quota: int, 
     assert (found.cpu_shares, found.cpu_quota, found.memory_limit, found.oom_score_adj) == (shares, quota, memory, oom)
 
 
+def test_a_container_without_limits_has_those_of_its_pod() -> None:
+    whole = {"requests": {"cpu": "1", "memory": "5Gi"}, "limits": {"cpu": "2", "memory": "6Gi"}}
+    own = {"requests": {"memory": "1Gi"}, "limits": {"cpu": "500m"}}
+    subject = pod(container("none"), container("own", resources=own), resources=whole)
+    none, one = (container_resources(subject, c, CAPACITY, unified=False) for c in subject.spec.containers or ())
+    assert (none.cpu_shares, none.cpu_quota, none.memory_limit) == (2048, 200_000, 6 << 30)
+    assert (one.cpu_shares, one.cpu_quota, one.memory_limit) == (512, 50_000, 6 << 30)
+    # What the pod asks for beyond its containers counts for each in equal parts.
+    assert (none.oom_score_adj, one.oom_score_adj) == (800, 700)
+
+
+def test_who_goes_last_when_memory_is_short() -> None:
+    asking = container(resources={"requests": {"memory": "1Gi"}})
+    sidecar = container("s", restartPolicy="Always")
+    subject = pod(asking, initContainers=[sidecar])
+    found = container_resources(subject, subject.spec.init_containers[0], CAPACITY, unified=False)
+    assert found.oom_score_adj == 900, "a sidecar not before those it serves"
+    critical = pod(priorityClassName="system-node-critical")
+    assert (
+        container_resources(critical, (critical.spec.containers or ())[0], CAPACITY, unified=False).oom_score_adj
+        == -997
+    )
+
+
 def test_a_pod_is_limited_only_if_all_its_containers_are() -> None:
     limited = resources(limits={"cpu": "1", "memory": "1Gi"})
     both = pod_resources(pod(limited, {**limited, "name": "d"}))

@@ -148,9 +148,9 @@ async def test_a_pod_as_a_whole_is_resized_by_its_own_cgroup(clock: VirtualClock
     held: list[str] = []
 
     class Recorded(NoPlace):
-        async def hold(self, pod: Pod) -> None:
+        async def hold(self, pod: Pod, resource: str) -> None:
             assert pod.spec.resources is not None
-            held.append(str(pod.spec.resources.requests["cpu"]))
+            held.append(f"{resource} {pod.spec.resources.requests['cpu']}")
 
     def told(found: Pod) -> tuple[str, str]:
         assert found.status.resources is not None
@@ -168,7 +168,7 @@ async def test_a_pod_as_a_whole_is_resized_by_its_own_cgroup(clock: VirtualClock
         assert held == []
         await wish("1500m")
         found = await one.until(lambda found: told(found) == ("1500m", "1500m"))
-        assert held == ["1500m"]
+        assert held == ["cpu 1500m"]
         assert resizes.PENDING not in {c.type for c in found.status.conditions}
         assert [r for r in await one.reasons() if r.startswith("Resize")] == [
             "ResizeInfeasible",

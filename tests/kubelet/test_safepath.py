@@ -369,6 +369,20 @@ def test_logs_are_not_reached_through_links(kernel: str, tmp_path: Path) -> None
     assert (tmp_path / "secret").read_text() == SECRET
 
 
+@pytest.mark.parametrize("planted", ["pods/ns_p_u", "pods/ns_p_u/c", "pods/ns_p_u/c/1.log"])
+def test_no_log_is_written_where_somebody_has_put_a_link(kernel: str, tmp_path: Path, planted: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tmp_path / planted).parent.mkdir(parents=True)
+    (tmp_path / planted).symlink_to(outside / "file" if planted.endswith(".log") else outside)
+    log = tmp_path / "pods/ns_p_u/c/1.log"
+    log_files.prepare(log)
+    log.write_text("as the runtime does")
+    assert os.listdir(outside) == []
+    log_files.prepare(log)
+    assert log.read_text() == "as the runtime does", "what is in order stays"
+
+
 def test_agents_find_logs_by_link(tmp_path: Path) -> None:
     links = tmp_path / "containers"
     log = tmp_path / "pods/ns_p_u/c/0.log"

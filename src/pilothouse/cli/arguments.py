@@ -100,6 +100,11 @@ def _add_up(commands: argparse._SubParsersAction[Parser]) -> None:
         metavar="FILE",
         help="encrypt in the store what this configuration (apiserver.config.k8s.io/v1) names (default: Secrets)",
     )
+    up.add_argument(
+        "--kubelet-config",
+        metavar="FILE",
+        help="settings of the nodes (kubelet.config.k8s.io/v1beta1): seccompDefault, allowedUnsafeSysctls, maxPods",
+    )
     up.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="debug logs every request")
     up.add_argument("--log-format", choices=("text", "json"), help="how the processes write their logs")
     up.add_argument("--kubeconfig", metavar="FILE", help="the file to add the cluster to (default: as kubectl)")

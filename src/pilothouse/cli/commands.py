@@ -52,6 +52,7 @@ def _up(house: House, args: argparse.Namespace) -> int:
     progress = LineProgress(sys.stderr, quiet=args.quiet)
     policy = pathlib.Path(args.audit_policy) if args.audit_policy is not None else None
     encryption = pathlib.Path(args.encryption_config) if args.encryption_config is not None else None
+    kubelet_config = pathlib.Path(args.kubelet_config) if args.kubelet_config is not None else None
     kubeconfig = pathlib.Path(args.kubeconfig).absolute() if args.kubeconfig is not None else None
     request = UpRequest(
         name=args.name,
@@ -59,6 +60,7 @@ def _up(house: House, args: argparse.Namespace) -> int:
         runtime=args.runtime,
         audit_policy=policy,
         encryption=encryption,
+        kubelet_config=kubelet_config,
         log_level=args.log_level,
         log_format=args.log_format,
         kubeconfig=kubeconfig,

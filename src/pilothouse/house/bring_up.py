@@ -13,6 +13,7 @@ import msgspec
 from pilothouse.house import encryption, kubeconfig, members, observe
 from pilothouse.house import spec as specs
 from pilothouse.house.daemon import Daemon, stop_all, wait_all_ready
+from pilothouse.house.kubelet_config import same_settings
 from pilothouse.house.logging import same_logging
 from pilothouse.house.paths import Paths
 from pilothouse.house.pki import (
@@ -169,7 +170,8 @@ class BringUp:
         if self._must_restart(first):
             first.stop()
         for daemon in nodes:
-            if self.renewed & {node_client(daemon.name), node_server(daemon.name), PROXY, DNS}:
+            renewed = self.renewed & {node_client(daemon.name), node_server(daemon.name), PROXY, DNS}
+            if renewed or not same_settings(self.existing or self.wanted, self.wanted):
                 daemon.stop()
         launched = []
         for daemon in (first, *nodes):
@@ -191,7 +193,8 @@ class BringUp:
         other_place = self.existing.listen != self.wanted.listen
         if new_keys or other_place or self.renewed & shown or not same_logging(self.existing, self.wanted):
             return True
-        return self.existing.nodes != self.wanted.nodes and self.wanted.runtime == "simulated"
+        other_nodes = self.existing.nodes != self.wanted.nodes or not same_settings(self.existing, self.wanted)
+        return other_nodes and self.wanted.runtime == "simulated"
 
     def _stop_started(self) -> None:
         stop_all(list(reversed(self.started)))

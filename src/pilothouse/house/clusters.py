@@ -17,6 +17,7 @@ from pilothouse.house.addresses import FIRST_PORT, choose_networks, free_port, o
 from pilothouse.house.bring_up import BringUp, Options
 from pilothouse.house.claim import claimed
 from pilothouse.house.export import export
+from pilothouse.house.kubelet_config import kubelet_config_as_asked
 from pilothouse.house.log_files import lines_of
 from pilothouse.house.logging import logging_as_asked
 from pilothouse.house.members import SUPERVISOR, daemons
@@ -92,7 +93,7 @@ class Clusters:
             changed = msgspec.structs.replace(
                 existing, nodes=_nodes(count), encrypted=True, listen=_listen(request, existing.listen)
             )
-            return logging_as_asked(changed, request)
+            return kubelet_config_as_asked(logging_as_asked(changed, request), request)
         return self._new(request)
 
     def _new(self, request: UpRequest) -> ClusterSpec:
@@ -115,7 +116,8 @@ class Clusters:
             encrypted=True,
         )
         address = spec.gateway if runtime == "containerd" else own_address()
-        return logging_as_asked(msgspec.structs.replace(spec, advertise_address=address), request)
+        addressed = msgspec.structs.replace(spec, advertise_address=address)
+        return kubelet_config_as_asked(logging_as_asked(addressed, request), request)
 
     def down(self, name: str, progress: Progress) -> bool:
         paths = Paths.of(name)

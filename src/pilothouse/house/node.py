@@ -12,6 +12,7 @@ from pilothouse.dns.metrics import METRICS_PORT, metrics_pages
 from pilothouse.dns.runner import ClusterDNS
 from pilothouse.house import machine, network
 from pilothouse.house.holding import hold
+from pilothouse.house.kubelet_config import configured
 from pilothouse.house.paths import Paths
 from pilothouse.house.pki import AUTHORITY, DNS, PKI, PROXY, node_client, node_server
 from pilothouse.house.renewal import Follower
@@ -72,7 +73,7 @@ class Identity:
 
 
 def options_of(spec: ClusterSpec, member: NodeSpec, resolv_conf: pathlib.Path) -> NodeOptions:
-    return NodeOptions(
+    options = NodeOptions(
         name=member.name,
         address=spec.node_address(member),
         root=KUBELET_ROOT,
@@ -83,6 +84,7 @@ def options_of(spec: ClusterSpec, member: NodeSpec, resolv_conf: pathlib.Path) -
         cluster_domain=spec.cluster_domain,
         resolv_conf=resolv_conf,
     )
+    return configured(options, spec)
 
 
 async def start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, scope: TaskScope) -> None:

@@ -9,6 +9,7 @@ from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import Service
 from pilothouse.house.heart import AUTHENTICATED, Heart
 from pilothouse.house.holding import hold
+from pilothouse.house.kubelet_config import configured
 from pilothouse.house.paths import Paths
 from pilothouse.house.pki import AUTHORITY, NODES_GROUP, PKI, node_server
 from pilothouse.house.renewal import Follower
@@ -37,7 +38,7 @@ async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: 
     informers = Informers(client, heart.clock, heart.chance, heart.scope)
     services = informers.of(Service)
     bound = socket.create_server(("127.0.0.1", 0))
-    options = NodeOptions(
+    usual = NodeOptions(
         name=member.name,
         address=spec.node_address(member),
         root=paths.node_state(member.name),
@@ -47,8 +48,9 @@ async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: 
         cluster_domain=spec.cluster_domain,
         kubelet_port=bound.getsockname()[1],
         apparmor=True,
-        capacity={"cpu": "8", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "110"},
+        capacity={"cpu": "8", "memory": "16Gi", "ephemeral-storage": "100Gi"},
     )
+    options = configured(usual, spec)
     runtime = SimulatedRuntime(heart.clock, heart.chance, heart.scope)
     kubelet = Kubelet(
         options,

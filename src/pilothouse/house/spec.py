@@ -45,6 +45,8 @@ class ClusterSpec(msgspec.Struct, frozen=True):
     """An address of this machine that the API server listens on besides the loopback; empty for none."""
     audit_policy: str = ""
     """The text of a policy; no audit log is kept without."""
+    kubelet_config: str = ""
+    """The text of a KubeletConfiguration; the nodes' settings are the usual ones without."""
     encrypted: bool = False
     """Whether there is a file of encryption keys, without which the store cannot be read."""
     log_level: str = "info"

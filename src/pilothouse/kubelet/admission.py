@@ -40,12 +40,19 @@ class Refusal:
 
 
 def refusal(
-    pod: Pod, others: Iterable[Pod], node: Node, allocatable: Mapping[str, Quantity], *, apparmor: bool = True
+    pod: Pod,
+    others: Iterable[Pod],
+    node: Node,
+    allocatable: Mapping[str, Quantity],
+    *,
+    apparmor: bool = True,
+    allowed_sysctls: Sequence[str] = (),
 ) -> Refusal | None:
-    """Why the node cannot run `pod` beside `others`; None if it can. `apparmor`: it can confine containers."""
+    """Why the node cannot run `pod` beside `others`; None if it can. `apparmor`: it can confine containers;
+    `allowed_sysctls`: those that pods may set beyond the safe ones (KubeletConfiguration's allowedUnsafeSysctls)."""
     others = list(others)
     return (
-        _bad_sysctl(pod)
+        _bad_sysctl(pod, allowed_sysctls)
         or _other_system(pod)
         or _unprotected(pod, node, apparmor)
         or _no_room(pod, others, allocatable)
@@ -75,18 +82,30 @@ def _other_system(pod: Pod) -> Refusal | None:
     return None
 
 
-def _bad_sysctl(pod: Pod) -> Refusal | None:
+def _bad_sysctl(pod: Pod, allowed: Sequence[str]) -> Refusal | None:
     """Only those that a pod has for itself alone: each belongs to a namespace, which must not be the node's."""
     context = pod.spec.security_context
     for sysctl in context.sysctls if context is not None else ():
         name = normal_sysctl(sysctl.name)
-        if name not in SAFE_SYSCTLS:
+        if name not in SAFE_SYSCTLS and not any(_covers(normal_sysctl(pattern), name) for pattern in allowed):
             return Refusal("SysctlForbidden", f'forbidden sysctl: "{name}" not allowlisted')
-        if name.startswith("net.") and pod.spec.host_network:
-            return Refusal("SysctlForbidden", f'forbidden sysctl: "{name}" not allowed with host net enabled')
-        if name.startswith("kernel.shm") and pod.spec.host_ipc:
-            return Refusal("SysctlForbidden", f'forbidden sysctl: "{name}" not allowed with host ipc enabled')
+        namespace = sysctl_namespace(name)
+        if (namespace == "net" and pod.spec.host_network) or (namespace == "ipc" and pod.spec.host_ipc):
+            text = f'forbidden sysctl: "{name}" not allowed with host {namespace} enabled'
+            return Refusal("SysctlForbidden", text)
     return None
+
+
+def _covers(pattern: str, name: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
+def sysctl_namespace(name: str) -> str:
+    """`net` or `ipc`: the namespace whose own a sysctl is, or all that a pattern with * stands for; "" for the
+    machine's. `name` has dots. Upstream: component-helpers/node/util/sysctl."""
+    if name.startswith("net."):
+        return "net"
+    return "ipc" if name == "kernel.sem" or name.startswith(("kernel.shm", "kernel.msg", "fs.mqueue.")) else ""
 
 
 def normal_sysctl(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pilothouse.seams.runtime import Resources
@@ -30,11 +30,61 @@ def apply(path: str, resources: Resources) -> None:
         _apply_v1(path, resources)
 
 
+def exists(path: str) -> bool:
+    """Whether the cgroup is there, in every hierarchy that it would be made in."""
+    roots = [ROOT] if unified() else [ROOT / name for name in ("cpu", "memory") if (ROOT / name).is_dir()]
+    return all((root / path.lstrip("/")).is_dir() for root in roots)
+
+
+def change(path: str, resources: Resources, resource: str) -> None:
+    """Hold a cgroup that is there to `resources`, in what they say of `resource`: cpu or memory. Raises OSError."""
+    values = (_values_v2 if unified() else _values_v1)(resources)[resource]
+    folder = ROOT if unified() else ROOT / resource
+    if folder.is_dir():
+        for name, value in values.items():
+            file = folder / path.lstrip("/") / name
+            try:
+                file.write_text(str(value))
+            except OSError as error:  # which does not name the file when it is the write that fails
+                raise OSError(error.errno, error.strerror, str(file)) from None
+
+
+def limit_huge_pages(path: str, limits: Mapping[int, int], sizes: Iterable[int]) -> None:
+    """Hold a pod's cgroup to as many bytes in huge pages of each size as `limits` say, and to none of the other `sizes`
+    that the machine has. Where the kernel does not count them nothing is limited."""
+    suffix = "max" if unified() else "limit_in_bytes"
+    folder = (ROOT if unified() else ROOT / "hugetlb") / path.lstrip("/")
+    if not unified():
+        if not (ROOT / "hugetlb").is_dir():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+    _write(folder, {f"hugetlb.{_page_name(size)}.{suffix}": limits.get(size, 0) for size in sizes})
+
+
+def _page_name(size: int) -> str:
+    """A size of pages as the kernel names it: 2MB."""
+    unit, name = next(((u, n) for u, n in ((1 << 30, "GB"), (1 << 20, "MB")) if size >= u), (1 << 10, "KB"))
+    return f"{size // unit}{name}"
+
+
+def _values_v1(resources: Resources) -> dict[str, dict[str, object]]:
+    """Files and what is in them, by resource."""
+    return {"cpu": _cpu_v1(resources), "memory": {"memory.limit_in_bytes": resources.memory_limit or -1}}
+
+
+def _values_v2(resources: Resources) -> dict[str, dict[str, object]]:
+    limit = resources.cpu_quota or "max"
+    return {
+        "cpu": {
+            "cpu.weight": weight(resources.cpu_shares or 2),
+            "cpu.max": f"{limit} {resources.cpu_period or 100_000}",
+        },
+        "memory": {"memory.max": resources.memory_limit or "max"},
+    }
+
+
 def _apply_v1(path: str, resources: Resources) -> None:
-    for controller, values in (
-        ("cpu", _cpu_v1(resources)),
-        ("memory", {"memory.limit_in_bytes": resources.memory_limit or -1}),
-    ):
+    for controller, values in _values_v1(resources).items():
         if (ROOT / controller).is_dir():
             folder = ROOT / controller / path.lstrip("/")
             folder.mkdir(parents=True, exist_ok=True)
@@ -57,15 +107,8 @@ def _apply_v2(path: str, resources: Resources) -> None:
                 (folder / "cgroup.subtree_control").write_text(f"+{controller}")
         folder = folder / part
         folder.mkdir(exist_ok=True)
-    limit = resources.cpu_quota or "max"
-    _write(
-        folder,
-        {
-            "cpu.weight": weight(resources.cpu_shares or 2),
-            "cpu.max": f"{limit} {resources.cpu_period or 100_000}",
-            "memory.max": resources.memory_limit or "max",
-        },
-    )
+    for values in _values_v2(resources).values():
+        _write(folder, values)
 
 
 def _write(folder: Path, values: Mapping[str, object]) -> None:

@@ -54,8 +54,8 @@ def field(pod: Pod, selector: ObjectFieldSelector, pod_ips: tuple[str, ...], hos
 def resource(
     pod: Pod, own: Container | EphemeralContainer | None, selector: ResourceFieldSelector, node: Mapping[str, Quantity]
 ) -> str:
-    """The value of a resourceFieldRef in units of its divisor, rounded up; a limit that is not set is what the node
-    has. Raises UnknownField."""
+    """The value of a resourceFieldRef in units of its divisor, rounded up; a limit that is not set is that of the pod
+    as a whole, else what the node has. Raises UnknownField."""
     container = own
     if selector.container_name:
         everything = (*(pod.spec.containers or ()), *pod.spec.init_containers)
@@ -68,7 +68,11 @@ def resource(
     amounts = container.resources.limits if kind == "limits" else container.resources.requests
     found = amounts.get(name)
     if found is None and kind == "limits":
-        found = node.get(name)
+        found = _whole_limit(pod, name) or node.get(name)
     amount = found.value if found is not None else Decimal(0)
     divisor = selector.divisor.value or Decimal(1)
     return str(int((amount / divisor).to_integral_value(rounding=ROUND_CEILING)))
+
+
+def _whole_limit(pod: Pod, name: str) -> Quantity | None:
+    return pod.spec.resources.limits.get(name) if pod.spec.resources is not None else None

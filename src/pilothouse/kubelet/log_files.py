@@ -14,8 +14,9 @@ import gzip
 import io
 import os
 import shutil
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -34,6 +35,25 @@ def _folder(log: Path) -> Iterator[int]:
     top = log.parents[min(_DEPTH, len(log.parents) - 1)]
     with files.folder(top, str(log.parent.relative_to(top))) as found:
         yield found
+
+
+def prepare(log: Path) -> None:
+    """Make the folder of a log that the runtime is about to write, and take away what it would be led astray by: the
+    runtime, which is root, follows links in a path and makes the file that they lead to. Raises OSError."""
+    depth = min(_DEPTH, len(log.parents) - 1)
+    top, parts = log.parents[depth], [parent.name for parent in reversed(log.parents[:depth])]
+    for count, part in enumerate(parts):
+        with files.folder(top, "/".join(parts[:count]), make=0o755) as parent:
+            _only(parent, part, stat.S_ISDIR)
+    with files.folder(top, "/".join(parts), make=0o755) as folder:
+        _only(folder, log.name, stat.S_ISREG)
+
+
+def _only(parent: int, name: str, kind: Callable[[int], bool]) -> None:
+    """Take an entry away unless it is of that kind."""
+    with suppress(FileNotFoundError):
+        if not kind(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+            trees.remove(parent, name)
 
 
 def opened(log: Path) -> io.BufferedReader:

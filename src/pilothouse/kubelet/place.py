@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pilothouse.api.quantity import parse as quantity
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet import cgroups, last_words, log_files
@@ -19,9 +20,10 @@ from pilothouse.kubelet.names import hostname, hosts_file, node_hosts_file
 from pilothouse.kubelet.node import facts
 from pilothouse.kubelet.options import NodeOptions
 from pilothouse.kubelet.qos_cgroups import QosCgroups
-from pilothouse.kubelet.resources import cgroup_of, pod_resources
+from pilothouse.kubelet.resources import HUGE_PAGES, cgroup_of, huge_page_limits, pod_resources
 from pilothouse.kubelet.safepath import files, trees
-from pilothouse.kubelet.sync.place import ContainerPlace
+from pilothouse.kubelet.stats import cgroups as usage
+from pilothouse.kubelet.sync.place import ContainerPlace, HoldFailed
 from pilothouse.kubelet.volumes import disk
 from pilothouse.kubelet.volumes.model import Files, Shape, VolumeError
 from pilothouse.kubelet.volumes.sub_paths import Binding, sub_path
@@ -61,7 +63,7 @@ class DiskPlace:
 
         def work() -> dict[str, str]:
             if first:
-                self._hold(pod)
+                self._make_cgroup(pod)
                 # There before the first container is, so that an agent which starts first finds it.
                 self._options.log_links.mkdir(parents=True, exist_ok=True)
             memory = pod_resources(pod).memory_limit or self._capacity["memory"].integer()
@@ -90,6 +92,7 @@ class DiskPlace:
         environment: Mapping[str, str],
     ) -> ContainerPlace:
         folder = self._options.pod_folder(pod.metadata.uid)
+        log_files.prepare(self._options.logs / log_folder(pod) / container.name / f"{attempt}.log")
         mounts = self._volume_mounts(pod, container, environment)
         taken = {m.container_path for m in mounts}
         if HOSTS not in taken:
@@ -134,13 +137,32 @@ class DiskPlace:
             files.write(top, HOSTS_FILE, text.encode(), 0o644)
         return str(folder / HOSTS_FILE)
 
-    async def hold(self, pod: Pod) -> None:
-        await asyncio.to_thread(self._hold, pod)
+    async def hold(self, pod: Pod, resource: str) -> None:
+        def work() -> None:
+            with self._classes_lock:
+                self._classes.put(pod)
+            try:
+                cgroups.change(cgroup_of(self._options.cgroup_parent, pod), pod_resources(pod), resource)
+            except OSError as error:
+                text = f"failed to write {error.filename}: {error.strerror}"
+                raise HoldFailed(f"failed to set {resource} cgroup config of pod {pod.metadata.name}: {text}") from None
 
-    def _hold(self, pod: Pod) -> None:
+        await asyncio.to_thread(work)
+
+    async def memory_used(self, pod: Pod, container_id: str = "") -> int | None:
+        path = cgroup_of(self._options.cgroup_parent, pod) + (f"/{container_id}" if container_id else "")
+        used = await asyncio.to_thread(usage.read, path, self._clock.now())
+        return used.memory.usage if used is not None and used.memory is not None else None
+
+    def _make_cgroup(self, pod: Pod) -> None:
+        """One that is there from before the node's process began stays as it is: a resize may be under way."""
         with self._classes_lock:
             self._classes.put(pod)
-        cgroups.apply(cgroup_of(self._options.cgroup_parent, pod), pod_resources(pod))
+        path = cgroup_of(self._options.cgroup_parent, pod)
+        if not cgroups.exists(path):
+            cgroups.apply(path, pod_resources(pod))
+            sizes = [quantity(name.removeprefix(HUGE_PAGES)).integer() for name in facts.huge_pages()]
+            cgroups.limit_huge_pages(path, huge_page_limits(pod), sizes)
 
     async def last_words(self, container: Container) -> str:
         return await asyncio.to_thread(last_words.last_words, container, self._options.pod_folder(""))

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 
+import msgspec
+
 from pilothouse.api.quantity import Quantity
-from pilothouse.api.types.core.v1 import Pod
+from pilothouse.api.quantity import parse as quantity
+from pilothouse.api.types.core.v1 import Pod, ResourceRequirements
 from pilothouse.kubelet.environment import AnyContainer
+from pilothouse.kubelet.podworker.restarts import is_sidecar
 from pilothouse.seams.runtime import Resources
 from pilothouse.semantics.requests import BEST_EFFORT, GUARANTEED, compute_qos, pod_limits, spec_requests
 
 PERIOD = 100_000
 MIN_SHARES, MAX_SHARES, MIN_QUOTA = 2, 262_144, 1_000
+HUGE_PAGES = "hugepages-"
 GUARANTEED_OOM, BEST_EFFORT_OOM = -997, 1000
 
 
@@ -31,20 +36,48 @@ def milli(amount: Decimal) -> int:
 
 
 def oom_score(pod: Pod, container: AnyContainer, memory_capacity: int) -> int:
-    """Who the kernel ends first when memory runs out: 1000 first, what asked for much of the node's memory last."""
+    """Who the kernel ends first when memory runs out: 1000 first, what asked for much of the node's memory last.
+    Upstream: qos.GetContainerOOMScoreAdjust."""
     qos = pod.status.qos_class or compute_qos(pod.spec)
-    if qos == GUARANTEED:
+    if qos == GUARANTEED or pod.spec.priority_class_name == "system-node-critical":
         return GUARANTEED_OOM
     if qos == BEST_EFFORT:
         return BEST_EFFORT_OOM
-    requested = container.resources.requests.get("memory")
-    score = 1000 - (1000 * requested.integer() // max(memory_capacity, 1) if requested else 0)
+    requested = _memory_request(container) + _undivided_memory(pod)
+    if any(c.name == container.name and is_sidecar(c) for c in pod.spec.init_containers):
+        # A sidecar is not to go before those that it serves.
+        requested = max(requested, min(map(_memory_request, pod.spec.containers or ()), default=0))
+    score = 1000 - 1000 * requested // max(memory_capacity, 1)
     return min(max(score, 1000 + GUARANTEED_OOM), BEST_EFFORT_OOM - 1)
 
 
+def _memory_request(container: AnyContainer) -> int:
+    requested = container.resources.requests.get("memory")
+    return requested.integer() if requested else 0
+
+
+def _undivided_memory(pod: Pod) -> int:
+    """Each container's part of what the pod asks for as a whole beyond its containers' requests."""
+    whole = pod.spec.resources.requests.get("memory") if pod.spec.resources is not None else None
+    if not whole:
+        return 0
+    alone = msgspec.structs.replace(pod.spec, resources=None, overhead={})
+    containers = len(pod.spec.containers or ()) + len(pod.spec.init_containers)
+    return max(whole.integer() - int(spec_requests(alone).get("memory", 0)), 0) // max(containers, 1)
+
+
+def within(own: ResourceRequirements, whole: ResourceRequirements | None) -> ResourceRequirements:
+    """A container's requests and limits with those limits of its pod as a whole that it has none for itself."""
+    shared = {name: whole.limits[name] for name in ("cpu", "memory") if name in whole.limits} if whole else {}
+    missing = {name: amount for name, amount in shared.items() if not own.limits.get(name)}
+    return msgspec.structs.replace(own, limits={**own.limits, **missing}) if missing else own
+
+
 def container_resources(pod: Pod, container: AnyContainer, node: Mapping[str, Quantity], *, unified: bool) -> Resources:
-    """`node` is the node's capacity; `unified` says that cgroup v2 is in use."""
-    requests, limits = container.resources.requests, container.resources.limits
+    """`node` is the node's capacity; `unified` says that cgroup v2 is in use. Follows kuberuntime's
+    generateLinuxContainerResources."""
+    resources = within(container.resources, pod.spec.resources)
+    requests, limits = resources.requests, resources.limits
     cpu = requests.get("cpu") or limits.get("cpu")
     memory = limits.get("memory")
     capacity = node.get("memory")
@@ -71,6 +104,16 @@ def pod_resources(pod: Pod) -> Resources:
         cpu_shares=shares(milli(requests.get("cpu", Decimal(0)))),
         memory_limit=int(limits.get("memory", Decimal(0))) if "memory" in bounded else 0,
     )
+
+
+def huge_page_limits(pod: Pod) -> dict[int, int]:
+    """Bytes that the pod may have in huge pages, by the size of a page."""
+    asked = spec_requests(pod.spec).items()
+    return {
+        quantity(name.removeprefix(HUGE_PAGES)).integer(): int(amount)
+        for name, amount in asked
+        if name.startswith(HUGE_PAGES)
+    }
 
 
 def _whole(pod: Pod, name: str) -> bool:

@@ -32,8 +32,11 @@ class NoPlace:
             sub_path(mount, environment)
         return ContainerPlace((), "")
 
-    async def hold(self, pod: Pod) -> None:
+    async def hold(self, pod: Pod, resource: str) -> None:
         """There is nothing to hold."""
+
+    async def memory_used(self, pod: Pod, container_id: str = "") -> int | None:
+        return None
 
     async def last_words(self, container: Container) -> str:
         return ""

@@ -28,6 +28,8 @@ class UpRequest(NamedTuple):
     """A file with an audit policy (`audit.k8s.io/v1`); None keeps what the cluster has, which may be none."""
     encryption: pathlib.Path | None = None
     """A file with an EncryptionConfiguration (`apiserver.config.k8s.io/v1`); None keeps what the cluster has."""
+    kubelet_config: pathlib.Path | None = None
+    """A file with a KubeletConfiguration (`kubelet.config.k8s.io/v1beta1`); None keeps what the cluster has."""
     log_level: str | None = None
     log_format: Literal["text", "json"] | None = None
     kubeconfig: pathlib.Path | None = None

@@ -7,8 +7,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from pilothouse.api.types.core.v1 import Pod
-from pilothouse.kubelet.podworker import events
+from pilothouse.api.types.core.v1 import Pod, ResourceRequirements
+from pilothouse.kubelet.podworker import events, resizes
 from pilothouse.kubelet.podworker import instructions as says
 from pilothouse.kubelet.podworker.state import Stage
 from tests.kubelet.pods import container, ended, pod, run, sandbox
@@ -435,7 +435,7 @@ def test_new_limits_are_applied_in_place_and_told_when_they_are() -> None:
     driver.running()
     wanted = pod(container(resources={"limits": {"cpu": "2"}}))
     changed = msgspec.structs.replace(driver.machine.state.pod, spec=wanted.spec)
-    assert driver.post(events.PodChanged(changed)) == [says.ResizeContainer("c-0", "c")]
+    assert driver.post(events.PodChanged(changed)) == [says.ResizePod(("c-0",))]
     assert driver.post(events.TimeReached()) == [], "once"
 
     def told() -> str:
@@ -446,9 +446,9 @@ def test_new_limits_are_applied_in_place_and_told_when_they_are() -> None:
     assert told() == "1"
     new = (wanted.spec.containers or ())[0].resources
     assert "PodResizeInProgress" in {c.type for c in driver.status().conditions}
-    assert [r.reason for r in of_type(says.Record, driver.post(events.ContainerResized("c-0", new)))] == [
-        "ResizeCompleted"
-    ]
+    assert driver.post(events.ContainerResized("c-0", new)) == []
+    said = driver.post(events.PodResized(resizes.resources(wanted.spec)))
+    assert [r.reason for r in of_type(says.Record, said)] == ["ResizeCompleted"]
     assert "PodResizeInProgress" not in {c.type for c in driver.status().conditions}
     assert told() == "2"
 
@@ -457,6 +457,53 @@ def test_new_limits_that_need_a_restart_get_one() -> None:
     driver = Driver(pod(container(resources={"limits": {"memory": "1Gi"}}, **POLICY)))
     driver.running()
     said = driver.post(resized(driver, "2Gi"))
+    assert [k.message for k in of_type(says.KillContainer, said)] == ["Container c resize requires restart"]
+    said = driver.post(events.ContainerStopped("c-0", ended()))
+    assert said == [says.ResizePod(())], "the pod's own cgroup before the container that needs the room"
+    granted = resizes.resources(driver.machine.state.spec)
+    assert started(driver.post(events.PodResized(granted))) == [("c", 1)]
+    assert [r.reason for r in of_type(says.Record, driver.post(events.ContainerStarted(run("c", attempt=1))))] == [
+        "ResizeCompleted"
+    ]
+
+
+def test_a_resize_that_fails_is_told_and_tried_again() -> None:
+    driver = Driver(pod(container(resources={"limits": {"memory": "2Gi"}})))
+    driver.running()
+    changed = msgspec.structs.replace(
+        driver.machine.state.pod, spec=pod(container(resources={"limits": {"memory": "1Gi"}})).spec
+    )
+    assert driver.post(events.PodChanged(changed)) == [says.ResizePod(("c-0",))]
+    assert [r.reason for r in of_type(says.Record, driver.post(events.PodResizeFailed("too much in use")))] == [
+        "ResizeError"
+    ]
+    told = next(c for c in driver.status().conditions if c.type == "PodResizeInProgress")
+    assert (told.status, told.reason, told.message) == ("True", "Error", "too much in use")
+    assert driver.after(9) == []
+    assert driver.after(1) == [says.ResizePod(("c-0",))]
+    assert driver.post(events.PodResizeFailed("too much in use")) == [], "told once"
+    changed = msgspec.structs.replace(changed, spec=pod(container(resources={"limits": {"memory": "3Gi"}})).spec)
+    assert driver.post(events.PodChanged(changed)) == [says.ResizePod(("c-0",))], "asked for anew: at once"
+    told = next(c for c in driver.status().conditions if c.type == "PodResizeInProgress")
+    assert (told.reason, told.message) == ("", "")
+
+
+def test_a_limit_of_the_pod_is_that_of_its_containers_without_one() -> None:
+    driver = Driver(pod(container(**POLICY), resources={"limits": {"memory": "1Gi", "cpu": "1"}}))
+    driver.running()
+
+    def granted(memory: str, cpu: str) -> events.PodChanged:
+        spec = pod(container(**POLICY), resources={"limits": {"memory": memory, "cpu": cpu}}).spec
+        return events.PodChanged(msgspec.structs.replace(driver.machine.state.pod, spec=spec))
+
+    assert driver.post(granted("1Gi", "2")) == [says.ResizePod(("c-0",))]
+    assert driver.status().container_statuses[0].resources == ResourceRequirements()
+    spec = driver.machine.state.spec
+    limits = spec.resources.limits if spec.resources is not None else {}
+    driver.post(events.ContainerResized("c-0", ResourceRequirements(limits=limits)))
+    said = driver.post(events.PodResized(resizes.resources(spec)))
+    assert [r.reason for r in of_type(says.Record, said)] == ["ResizeCompleted"]
+    said = driver.post(granted("2Gi", "2"))
     assert [k.message for k in of_type(says.KillContainer, said)] == ["Container c resize requires restart"]
 
 

@@ -62,6 +62,7 @@ def _dated(condition: PodCondition, old: PodCondition | None, generation: int, n
     """With the time of its last change of status."""
     same = old is not None and old.status == condition.status
     since = old.last_transition_time if same and old is not None else format_time(now)
+    generation = condition.observed_generation or generation
     return msgspec.structs.replace(condition, last_transition_time=since, observed_generation=generation)
 
 

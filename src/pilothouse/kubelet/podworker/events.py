@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -106,7 +106,10 @@ class SandboxStopped:
 
 @dataclass(frozen=True, slots=True)
 class ContainerStarted:
+    """`resources` is what it was made with; None where that is what its spec says."""
+
     container: Container
+    resources: ResourceRequirements | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +124,24 @@ class ContainerFailed:
 
 @dataclass(frozen=True, slots=True)
 class ContainerResized:
-    """A running container is now held to `resources`."""
+    """A running container is now held to `resources`, those that it has from its pod included."""
 
     container_id: str
     resources: ResourceRequirements
 
 
 @dataclass(frozen=True, slots=True)
-class PodHeld:
-    """The pod's own cgroup is now held to `resources` of the pod as a whole."""
+class PodResized:
+    """A resize is through: the pod's own cgroup is now held to `granted`, as `resizes.resources` lists it."""
 
-    resources: ResourceRequirements | None
+    granted: Mapping[str, ResourceRequirements]
+
+
+@dataclass(frozen=True, slots=True)
+class PodResizeFailed:
+    """A resize was not carried out, or not all of it; it may come to fit."""
+
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +185,8 @@ Event = (
     | ContainerStarted
     | ContainerFailed
     | ContainerResized
-    | PodHeld
+    | PodResized
+    | PodResizeFailed
     | ContainerStopped
     | ProbeChanged
     | TimeReached

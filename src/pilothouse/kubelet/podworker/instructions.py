@@ -72,16 +72,11 @@ class TakeTurn:
 
 
 @dataclass(frozen=True, slots=True)
-class ResizeContainer:
-    """Hold a running container to what its spec now says, without a restart: ContainerResized."""
+class ResizePod:
+    """Hold the pod's own cgroup, and those of its running containers whose ids are given, to what its spec now says,
+    without a restart: ContainerResized for each, and PodResized or PodResizeFailed in the end."""
 
-    container_id: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class HoldPod:
-    """Hold the pod's own cgroup to what its spec now says: PodHeld."""
+    container_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +163,7 @@ Instruction = (
     | KillContainer
     | ShortenGrace
     | TakeTurn
-    | ResizeContainer
-    | HoldPod
+    | ResizePod
     | RemoveContainer
     | RemoveSandbox
     | ProbeContainer

@@ -26,10 +26,12 @@ from pilothouse.kubelet.podworker.instructions import (
     Wake,
 )
 from pilothouse.kubelet.podworker.state import Health, PodState, Stage, Verdict, Volumes, Waiting, newer
+from pilothouse.kubelet.resources import within
 from pilothouse.seams.runtime import Container, ContainerState, SandboxState
 
 VOLUME_RETRY_SECONDS, VOLUME_RETRY_LONGEST = 0.5, 16.0
 SANDBOX_RETRY_SECONDS = 1.0
+RESIZE_RETRY_SECONDS = 10.0
 Steps = list[Instruction]
 
 
@@ -59,6 +61,8 @@ class PodMachine:
             found += _STAGES[before](state, now)
             settled = self.stage is before
         if not self.over:
+            if state.stage is Stage.SYNCING:
+                found += resizes.progress(state)
             if not state.between_runs():
                 found.append(ReportStatus())
             if (at := self._next_time(now)) is not None:
@@ -69,7 +73,7 @@ class PodMachine:
         """When something can change without an event."""
         state = self.state
         times = [w.until for name, w in state.waiting.items() if name not in state.starting]
-        times += [state.volumes_retry, state.sandbox_retry]
+        times += [state.volumes_retry, state.sandbox_retry, state.resize.retry_at]
         deadline = state.spec.active_deadline_seconds
         if deadline is not None and state.started_at:
             times.append(state.started_at + deadline)
@@ -77,6 +81,9 @@ class PodMachine:
 
 
 def _pod_changed(state: PodState, event: events.PodChanged, now: float) -> Steps:
+    if resizes.resources(event.pod.spec) != resizes.resources(state.spec):
+        resize = state.resize
+        resize.error, resize.retry_at, resize.generation = "", 0.0, event.pod.metadata.generation
     state.pod = event.pod
     return []
 
@@ -150,7 +157,8 @@ def _watch_health(state: PodState, seen: Container) -> Steps:
     started = spec.startup_probe is None or bool(before and before.started)
     ready = started and (spec.readiness_probe is None or bool(before and before.ready))
     state.health[seen.id] = Health(started, ready)
-    state.held_to[seen.id] = before.resources if before and before.resources else spec.resources
+    whole = state.cgroup.get(resizes.WHOLE) if state.cgroup is not None else state.spec.resources
+    state.held_to[seen.id] = within(before.resources if before and before.resources else spec.resources, whole)
     if spec.startup_probe or spec.readiness_probe or spec.liveness_probe:
         return [ProbeContainer(seen.name, seen.id, started, ready)]
     return []
@@ -214,7 +222,10 @@ def _container_started(state: PodState, event: events.ContainerStarted, now: flo
     state.starting.discard(event.container.name)
     state.waiting.pop(event.container.name, None)
     state.attempts.pop(event.container.name, None)
-    return _container_seen(state, events.ContainerSeen(event.container), now) + _forget_old(state, event.container.name)
+    found = _container_seen(state, events.ContainerSeen(event.container), now)
+    if event.resources is not None and event.container.id in state.held_to:
+        state.held_to[event.container.id] = event.resources
+    return found + _forget_old(state, event.container.name)
 
 
 def _forget_old(state: PodState, name: str) -> Steps:
@@ -234,22 +245,24 @@ def _container_failed(state: PodState, event: events.ContainerFailed, now: float
 
 
 def _container_resized(state: PodState, event: events.ContainerResized, now: float) -> Steps:
-    state.resizing.discard(event.container_id)
     if event.container_id in state.held_to:
         state.held_to[event.container_id] = event.resources
-        return _resize_completed(state)
     return []
 
 
-def _pod_held(state: PodState, event: events.PodHeld, now: float) -> Steps:
-    state.holding, state.whole = False, event.resources
-    return _resize_completed(state)
+def _pod_resized(state: PodState, event: events.PodResized, now: float) -> Steps:
+    state.resize.acting, state.cgroup = False, event.granted
+    return []
 
 
-def _resize_completed(state: PodState) -> Steps:
-    if resizes.in_progress(state):
+def _pod_resize_failed(state: PodState, event: events.PodResizeFailed, now: float) -> Steps:
+    resize = state.resize
+    resize.acting, resize.retry_at = False, now + RESIZE_RETRY_SECONDS
+    if resize.error == event.message:
         return []
-    return [Record("Normal", "ResizeCompleted", resizes.message("completed", state.pod))]
+    resize.error = event.message
+    text = resizes.message("error", state.pod, event.message, resize.generation)
+    return [Record("Warning", "ResizeError", text)]
 
 
 def _container_stopped(state: PodState, event: events.ContainerStopped, now: float) -> Steps:
@@ -340,7 +353,8 @@ _NOTE: dict[type, Callable[[PodState, Any, float], Steps]] = {
     events.ContainerStarted: _container_started,
     events.ContainerFailed: _container_failed,
     events.ContainerResized: _container_resized,
-    events.PodHeld: _pod_held,
+    events.PodResized: _pod_resized,
+    events.PodResizeFailed: _pod_resize_failed,
     events.ContainerStopped: _container_stopped,
     events.ProbeChanged: _probe_changed,
     events.TimeReached: _time_reached,

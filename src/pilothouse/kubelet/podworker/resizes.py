@@ -13,8 +13,18 @@ from typing import Any, TypeVar
 import msgspec
 
 from pilothouse.api.codec.json import to_builtins
-from pilothouse.api.types.core.v1 import Container, Pod, PodCondition, PodSpec, ResourceRequirements
-from pilothouse.kubelet.podworker.state import PendingResize, PodState
+from pilothouse.api.quantity import Quantity
+from pilothouse.api.types.core.v1 import (
+    Container,
+    EphemeralContainer,
+    Pod,
+    PodCondition,
+    PodSpec,
+    ResourceRequirements,
+)
+from pilothouse.kubelet.podworker.instructions import Record
+from pilothouse.kubelet.podworker.state import PendingResize, PodState, Resize
+from pilothouse.kubelet.resources import within
 
 C = TypeVar("C", bound=Container)
 PENDING, IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
@@ -57,13 +67,73 @@ def resume(pod: Pod) -> tuple[Pod, PendingResize | None]:
     return pod, None
 
 
+def actuated(pod: Pod) -> Granted:
+    """What the pod and its containers are held to when the node's process begins: what its status tells of those that
+    run, what its spec says of all others."""
+    told = {s.name: s.resources for s in (*pod.status.init_container_statuses, *pod.status.container_statuses)}
+    found = {name: told.get(name) or own for name, own in resources(pod.spec).items()}
+    if pod.spec.resources is not None:
+        found[WHOLE] = pod.status.resources or pod.spec.resources
+    return found
+
+
+def granted_to(spec: PodSpec, container: Container | EphemeralContainer) -> ResourceRequirements:
+    """What a container is to be held to: what it asks for itself, within the limits of the pod as a whole."""
+    return within(container.resources, spec.resources)
+
+
+def changes(held: ResourceRequirements, granted: ResourceRequirements) -> set[str]:
+    """The resources that differ."""
+    if held is granted or held == granted:
+        return set()
+    return {
+        name
+        for old, new in ((held.requests, granted.requests), (held.limits, granted.limits))
+        for name in (*old, *new)
+        if old.get(name) != new.get(name)
+    }
+
+
+def mixed(held: ResourceRequirements, granted: ResourceRequirements, name: str) -> ResourceRequirements:
+    """What is held, with only one resource as granted."""
+
+    def taken(old: Mapping[str, Quantity], new: Mapping[str, Quantity]) -> dict[str, Quantity]:
+        kept = {key: amount for key, amount in old.items() if key != name}
+        return {**kept, name: new[name]} if name in new else kept
+
+    return msgspec.structs.replace(
+        held, requests=taken(held.requests, granted.requests), limits=taken(held.limits, granted.limits)
+    )
+
+
+def own(held: ResourceRequirements, spec: ResourceRequirements) -> ResourceRequirements:
+    """What a container's status tells of what it is held to: nothing that it has from its pod."""
+    limits = {name: amount for name, amount in held.limits.items() if name in spec.limits}
+    return msgspec.structs.replace(held, limits=limits)
+
+
 def in_progress(state: PodState) -> bool:
     """Whether the pod or some running container is not yet held to what it was granted."""
-    granted = resources(state.spec)
-    return state.whole != state.spec.resources or any(
-        run.id in state.held_to and state.held_to[run.id] != granted.get(run.name, state.held_to[run.id])
-        for run in state.running()
-    )
+    if state.cgroup is not None and state.cgroup != resources(state.spec):
+        return True
+    for run in state.running():
+        held, spec = state.held_to.get(run.id), state.spec_of(run.name)
+        if held is not None and spec is not None and changes(held, granted_to(state.spec, spec)):
+            return True
+    return False
+
+
+def progress(state: PodState) -> list[Record]:
+    """Notes whether a resize is under way, and tells when one is through."""
+    resize, going_on = state.resize, in_progress(state)
+    if going_on or not resize.shown:
+        resize.shown = going_on
+        return []
+    if state.between_runs():
+        return []
+    text = message("completed", state.pod, generation=resize.generation)
+    state.resize = Resize()
+    return [Record("Normal", "ResizeCompleted", text)]
 
 
 def conditions(state: PodState) -> list[PodCondition]:
@@ -72,12 +142,23 @@ def conditions(state: PodState) -> list[PodCondition]:
     if pending is not None:
         found.append(PodCondition(type=PENDING, status="True", reason=pending.reason, message=pending.message))
     if in_progress(state):
-        found.append(PodCondition(type=IN_PROGRESS, status="True"))
+        resize = state.resize
+        reason = "Error" if resize.error else ""
+        found.append(
+            PodCondition(
+                type=IN_PROGRESS,
+                status="True",
+                reason=reason,
+                message=resize.error,
+                observed_generation=resize.generation,
+            )
+        )
     return found
 
 
-def message(what: str, pod: Pod, error: str = "") -> str:
-    """The text of an event about a resize: `Pod resize started: {...}`."""
+def message(what: str, pod: Pod, error: str = "", generation: int = 0) -> str:
+    """The text of an event about a resize: `Pod resize started: {...}`. `generation` is that of the spec which asked
+    for it; 0 is the pod's present one."""
 
     def listed(containers: Sequence[Container]) -> list[dict[str, Any]]:
         return [{"name": c.name, "resources": to_builtins(c.resources)} for c in containers]
@@ -87,7 +168,7 @@ def message(what: str, pod: Pod, error: str = "") -> str:
         "containers": listed(pod.spec.containers or ()),
     }
     told = {name: value for name, value in told.items() if value}
-    told["generation"] = pod.metadata.generation
+    told["generation"] = generation or pod.metadata.generation
     if error:
         told["error"] = error
     return f"Pod resize {what}: {json.dumps(told, separators=(',', ':'))}"

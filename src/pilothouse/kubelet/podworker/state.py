@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -63,10 +64,24 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class PendingResize:
-    """Why the node does not grant what the pod now asks for: Deferred (others have it) or Infeasible (it has less)."""
+    """Why the node does not grant what the pod now asks for: Deferred (others have it) or Infeasible (it has less), and
+    since when it waits."""
 
     reason: str
     message: str
+    since: float = field(default=0.0, compare=False)
+
+
+@dataclass(slots=True)
+class Resize:
+    """A resize that was granted. `acting`: it is being carried out; `shown`: it was not through when last looked at;
+    `error`: why it failed, "" if it has not, and when to try again; `generation`: that of the spec that asks for it."""
+
+    acting: bool = False
+    shown: bool = False
+    error: str = ""
+    retry_at: float = 0.0
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +116,11 @@ class PodState:
     stopping_sandboxes: set[str] = field(default_factory=set)
     health: dict[str, Health] = field(default_factory=dict)
     held_to: dict[str, ResourceRequirements] = field(default_factory=dict)
-    resizing: set[str] = field(default_factory=set)
+    """What running containers are held to, by id, limits that they have from the pod included."""
+    cgroup: Mapping[str, ResourceRequirements] | None = None
+    """What the pod's own cgroup is held to (`resizes.Granted`); None before it is made."""
+    resize: Resize = field(default_factory=Resize)
     pending_resize: PendingResize | None = None
-    whole: ResourceRequirements | None = None
-    """What the pod's own cgroup is held to, as its spec says it."""
-    holding: bool = False
     restarting_all: bool = False
     """All its containers are being ended, to be started anew."""
     attempts: dict[str, int] = field(default_factory=dict)
@@ -184,7 +199,8 @@ class PodState:
     def between_runs(self) -> bool:
         """Whether a container that was ended for another to take its place is being started again. To end and to start
         is one step to the API: what was told of the pod stays until the step is through."""
-        self.replacing &= self.starting
+        if not self.resize.acting:
+            self.replacing &= self.starting
         return self.stage is Stage.SYNCING and bool(self.replacing)
 
     def grace(self) -> int:

@@ -21,9 +21,11 @@ from pilothouse.api.types.core.v1 import (
     HostIP,
     PodIP,
     PodStatus,
+    ResourceRequirements,
     VolumeMount,
     VolumeMountStatus,
 )
+from pilothouse.kubelet.podworker import resizes
 from pilothouse.kubelet.podworker.conditions import conditions
 from pilothouse.kubelet.podworker.lost import located
 from pilothouse.kubelet.podworker.phase import phase
@@ -69,9 +71,16 @@ def compute(state: PodState, node: NodeFacts, qos: str, now: float) -> PodStatus
         ephemeral_container_statuses=ephemeral,
         qos_class=old.qos_class or qos,
         allocated_resources=state.spec.resources.requests if state.spec.resources is not None else {},
-        resources=state.whole if state.spec.resources is not None else None,
+        resources=_whole(state),
     )
     return msgspec.structs.replace(status, conditions=conditions(state, status, now))
+
+
+def _whole(state: PodState) -> ResourceRequirements | None:
+    """What the pod as a whole is held to, if its spec says anything of it."""
+    if state.spec.resources is None:
+        return None
+    return state.cgroup.get(resizes.WHOLE) if state.cgroup is not None else None
 
 
 def _pod_ips(state: PodState, node: NodeFacts) -> Sequence[str]:
@@ -133,7 +142,7 @@ def _container_status(state: PodState, spec: AnySpec, node: NodeFacts, *, init: 
         container_id=f"{node.runtime_name}://{run.id}" if run else "",
         started=bool(run) and state.started(run) if run else False,
         allocated_resources=spec.resources.requests if running else {},
-        resources=state.held_to.get(run.id, spec.resources) if running and run else None,
+        resources=resizes.own(state.held_to.get(run.id, spec.resources), spec.resources) if running and run else None,
         volume_mounts=_mounts(spec, node) if run else (),
     )
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pilothouse.api.types.core.v1 import Container as ContainerSpec
-from pilothouse.kubelet.podworker import restart_all
+from pilothouse.kubelet.podworker import resizes, restart_all
 from pilothouse.kubelet.podworker.instructions import (
-    HoldPod,
     Instruction,
     KillContainer,
     MountVolumes,
     Record,
     RemoveContainer,
-    ResizeContainer,
+    ResizePod,
     StartContainer,
     StartSandbox,
     StopSandbox,
@@ -31,12 +30,12 @@ def steps(state: PodState, now: float) -> list[Instruction]:
     if state.volumes is Volumes.NONE:
         if state.volumes_retry > now:
             return []
-        state.volumes, state.whole = Volumes.MOUNTING, state.spec.resources
+        state.volumes, state.cgroup = Volumes.MOUNTING, resizes.actuated(state.pod)
         return [MountVolumes()]
     if state.volumes is not Volumes.MOUNTED:
         return []
     state.restarting_all = state.restarting_all or restart_all.triggered(state)
-    found = _hold(state) + _stop_old_sandboxes(state, now)
+    found = _stop_old_sandboxes(state, now)
     sandbox = state.sandbox()
     if sandbox is None:
         return found + _new_sandbox(state, now)
@@ -44,15 +43,11 @@ def steps(state: PodState, now: float) -> list[Instruction]:
         found += restart_all.steps(state, now)
         if state.restarting_all:
             return found
+    found += _resize(state, now)
+    if state.resize.acting:
+        # What starts now starts with what is being granted, which the pod's cgroup may not have room for yet.
+        return found
     return found + _init_containers(state, now) + _regular_containers(state, now) + _ephemeral_containers(state, now)
-
-
-def _hold(state: PodState) -> list[Instruction]:
-    """What the pod as a whole may use has changed."""
-    if state.holding or state.whole == state.spec.resources:
-        return []
-    state.holding = True
-    return [HoldPod()]
 
 
 def finished(state: PodState) -> bool:
@@ -172,10 +167,8 @@ def _keep_running(state: PodState, spec: ContainerSpec, run: Container | None, n
 
 def _replace_if_changed(state: PodState, spec: ContainerSpec, run: Container, now: float) -> list[Instruction]:
     """A running container whose image the spec has changed is ended; its exit starts the new one."""
-    if run.id in state.killing:
+    if run.id in state.killing or not stale(spec, run):
         return []
-    if not stale(spec, run):
-        return _resize(state, spec, run, now)
     return [kill(state, run, now, state.grace(), f"Container {spec.name} definition changed, will be restarted")]
 
 
@@ -185,21 +178,30 @@ def kill(state: PodState, run: Container, now: float, grace: int, message: str) 
     return KillContainer(run.id, run.name, grace, message)
 
 
-def _resize(state: PodState, spec: ContainerSpec, run: Container, now: float) -> list[Instruction]:
-    """New requests and limits: in place, or by a restart where the container's policy for that resource says so."""
-    held = state.held_to.get(run.id)
-    if held is None or held == spec.resources or run.id in state.resizing:
-        return []
-    changed = {
-        name
-        for old, new in ((held.requests, spec.resources.requests), (held.limits, spec.resources.limits))
-        for name in (*old, *new)
-        if old.get(name) != new.get(name)
-    }
-    if any(p.resource_name in changed and p.restart_policy == "RestartContainer" for p in spec.resize_policy):
-        return [kill(state, run, now, state.grace(), f"Container {spec.name} resize requires restart")]
-    state.resizing.add(run.id)
-    return [ResizeContainer(run.id, spec.name)]
+def _resize(state: PodState, now: float) -> list[Instruction]:
+    """New requests and limits: in place, or by a restart where a container's policy for that resource says so. Those
+    are ended first; before they start again, the pod's own cgroup is resized."""
+    found: list[Instruction] = []
+    resized: list[str] = []
+    ending = False
+    for spec in (*state.sidecars(), *(state.spec.containers or ())):
+        run = state.current(spec.name)
+        held = state.held_to.get(run.id) if run else None
+        if run is None or held is None or stale(spec, run):
+            continue
+        changed = resizes.changes(held, resizes.granted_to(state.spec, spec))
+        if run.id in state.killing:
+            ending = True
+        elif any(p.resource_name in changed and p.restart_policy == "RestartContainer" for p in spec.resize_policy):
+            found.append(kill(state, run, now, state.grace(), f"Container {spec.name} resize requires restart"))
+            ending = True
+        elif changed:
+            resized.append(run.id)
+    due = bool(resized) or state.cgroup != resizes.resources(state.spec)
+    if due and not (ending or state.resize.acting or state.resize.retry_at > now):
+        state.resize.acting = True
+        found.append(ResizePod(tuple(resized)))
+    return found
 
 
 def _discard(state: PodState, run: Container) -> list[Instruction]:

@@ -55,6 +55,7 @@ def configuration(options: NodeOptions) -> dict[str, Any]:
         "podCIDR": options.pod_cidr,
         "resolvConf": str(options.resolv_conf),
         "allowedUnsafeSysctls": list(options.allowed_sysctls),
+        "seccompDefault": options.seccomp_default,
         "evictionHard": {
             "memory.available": f"{MEMORY_FLOOR >> 20}Mi",
             "nodefs.available": f"{DISK_CEILING >> 30}Gi",

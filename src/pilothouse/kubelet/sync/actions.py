@@ -11,11 +11,11 @@ from typing import Any
 from pilothouse.api.types.core.v1 import LifecycleHandler, Pod
 from pilothouse.kit.tasks import attempt
 from pilothouse.kubelet import configs, features
-from pilothouse.kubelet.podworker import events, instructions
+from pilothouse.kubelet.podworker import events, instructions, resizes
 from pilothouse.kubelet.podworker.machine import PodMachine
 from pilothouse.kubelet.podworker.state import AnySpec, Stage
-from pilothouse.kubelet.resources import container_resources
 from pilothouse.kubelet.sync.killing import Killer, Victim
+from pilothouse.kubelet.sync.resizing import Resized, ResizeFailed, Resizer
 from pilothouse.kubelet.sync.shop import RUNTIME_RETRY, Shop, observe
 from pilothouse.kubelet.sync.starting import Order, StartFailed, target_of
 from pilothouse.kubelet.volumes import gather
@@ -25,7 +25,6 @@ from pilothouse.seams.runtime import Container, ContainerState, RuntimeFailure, 
 
 log = logging.getLogger(__name__)
 UNFORESEEN_RETRY = 1.0
-RESIZE_RETRY = 10.0
 
 
 class Actions:
@@ -177,7 +176,7 @@ class Actions:
             if found is None:
                 self._tell(_never_began(wanted))
             else:
-                self._tell(events.ContainerStarted(found))
+                self._tell(events.ContainerStarted(found, resizes.granted_to(order.pod.spec, order.container)))
         finally:
             self._starts.pop(wanted.name, None)
 
@@ -225,28 +224,19 @@ class Actions:
         found = await self._killer.kill(victim, wanted.grace_seconds)
         self._tell(events.ContainerStopped(wanted.container_id, found))
 
-    async def resize_container(self, wanted: instructions.ResizeContainer) -> None:
-        spec = self._machine.state.spec_of(wanted.name)
-        if spec is None:
-            return
-        node = self._shop.node
-        found = container_resources(self._pod, spec, node.capacity, unified=node.unified_cgroups)
-        await self._shop.place.hold(self._pod)
-        while wanted.container_id in self._machine.state.held_to:
-            try:
-                await self._shop.runtime.update_resources(wanted.container_id, found)
-            except RuntimeFailure as error:
-                # Less memory than is in use, say: it may come to fit.
-                log.warning("pod %s: %s is not resized: %s", self._pod.metadata.name, wanted.name, error)
-                await self._shop.clock.sleep(RESIZE_RETRY)
-            else:
-                self._tell(events.ContainerResized(wanted.container_id, spec.resources))
-                return
-
-    async def hold_pod(self, _: instructions.HoldPod) -> None:
-        pod = self._pod
-        await self._shop.place.hold(pod)
-        self._tell(events.PodHeld(pod.spec.resources))
+    async def resize_pod(self, wanted: instructions.ResizePod) -> None:
+        state, pod, shop = self._machine.state, self._pod, self._shop
+        specs = {c.name: c for c in (*pod.spec.init_containers, *(pod.spec.containers or ()))}
+        running = [state.containers[i] for i in wanted.container_ids if i in state.containers and i in state.held_to]
+        found = [Resized(run.id, state.held_to[run.id], specs[run.name]) for run in running if run.name in specs]
+        resizer = Resizer(pod, state.cgroup or {}, shop.runtime, shop.place, shop.node)
+        try:
+            await resizer.run(found, lambda i, resources: self._tell(events.ContainerResized(i, resources)))
+        except ResizeFailed as failure:
+            log.warning("pod %s is not resized: %s", pod.metadata.name, failure)
+            self._tell(events.PodResizeFailed(str(failure)))
+        else:
+            self._tell(events.PodResized(resizes.resources(pod.spec)))
 
     async def remove(self, wanted: instructions.RemoveContainer | instructions.RemoveSandbox) -> None:
         if isinstance(wanted, instructions.RemoveSandbox):
@@ -269,6 +259,7 @@ def _never_began(wanted: instructions.StartContainer) -> events.ContainerFailed:
 
 _FAILURES: dict[type, Callable[[Any, Exception], events.Event]] = {
     instructions.MountVolumes: lambda _, failure: events.VolumesFailed(str(failure)),
+    instructions.ResizePod: lambda _, failure: events.PodResizeFailed(str(failure)),
     instructions.StartSandbox: lambda _, failure: events.SandboxFailed(str(failure)),
     instructions.StartContainer: lambda wanted, failure: events.ContainerFailed(
         wanted.name, "CreateContainerError", str(failure), 10.0
@@ -280,8 +271,7 @@ _WORK: dict[type, Callable[[Actions, Any], Coroutine[Any, Any, None]]] = {
     instructions.StartSandbox: Actions.start_sandbox,
     instructions.StopSandbox: Actions.stop_sandbox,
     instructions.KillContainer: Actions.kill_container,
-    instructions.ResizeContainer: Actions.resize_container,
-    instructions.HoldPod: Actions.hold_pod,
+    instructions.ResizePod: Actions.resize_pod,
     instructions.RemoveContainer: Actions.remove,
     instructions.RemoveSandbox: Actions.remove,
 }

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 from pilothouse.api.types.core.v1 import Node, Pod
 from pilothouse.kubelet.admission import Refusal, refusal, resize_refusal
-from pilothouse.kubelet.podworker.state import Stage
+from pilothouse.kubelet.configs import NodeView
+from pilothouse.kubelet.podworker.state import PendingResize, Stage
 from pilothouse.kubelet.sync.worker import PodWorker
 from pilothouse.semantics.requests import GUARANTEED, qos_class
 
@@ -18,11 +19,18 @@ class Grants:
         self._workers = workers
         self._node = node
 
-    def refusal(self, worker: PodWorker, node: Node | None, *, apparmor: bool) -> Refusal | None:
-        """Why the node, as `node` shows it, does not take a new pod. `apparmor`: it can confine containers."""
+    def refusal(self, worker: PodWorker, node: Node | None, view: NodeView) -> Refusal | None:
+        """Why the node, as `node` shows it, does not take a new pod."""
         if node is None:
             return None
-        return refusal(worker.pod, self._others(worker.uid), node, node.status.allocatable, apparmor=apparmor)
+        return refusal(
+            worker.pod,
+            self._others(worker.uid),
+            node,
+            node.status.allocatable,
+            apparmor=view.apparmor,
+            allowed_sysctls=view.options.allowed_sysctls,
+        )
 
     def resize(self, pod: Pod) -> Refusal | None:
         """Why the node cannot give a pod that runs here what it now asks for; it is asked again by `retry`."""
@@ -31,9 +39,14 @@ class Grants:
 
     def retry(self) -> None:
         """There may be more room, or less: ask again for pods that wait for more, those of higher priority first, then
-        by class of service, then who came first."""
-        waiting = [w for w in self._workers.values() if w.machine.state.pending_resize is not None]
-        for worker in sorted(waiting, key=lambda w: (-(w.pod.spec.priority or 0), qos_class(w.pod) != GUARANTEED)):
+        by class of service, then who has waited longest. Upstream: sortPendingResizes."""
+        waiting = [(w, w.machine.state.pending_resize) for w in self._workers.values()]
+
+        def order(one: tuple[PodWorker, PendingResize]) -> tuple[int, bool, float]:
+            worker, pending = one
+            return -(worker.pod.spec.priority or 0), qos_class(worker.pod) != GUARANTEED, pending.since
+
+        for worker, _ in sorted(((w, pending) for w, pending in waiting if pending is not None), key=order):
             worker.retry_resize()
 
     def _others(self, uid: str) -> list[Pod]:

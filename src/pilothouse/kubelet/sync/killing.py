@@ -1,7 +1,8 @@
 """Ending containers: each is ended once, however often its end is asked for.
 
 Its preStop hook runs once, a sidecar then waits for its turn, TERM is sent once, and KILL when the time is up. Asking
-for less time moves that moment and nothing else: it cuts a hook short, or brings KILL forward.
+for less time moves that moment and nothing else: it cuts a hook short, or brings KILL forward. Nothing of it outlives
+the node's process: one that is started in the midst of it begins anew, with hook and grace, as upstream's does.
 Upstream: kuberuntime's killContainer.
 """
 

@@ -22,6 +22,10 @@ class ContainerPlace:
     message_file: str
 
 
+class HoldFailed(Exception):
+    """The kernel does not hold a pod's cgroup to what was asked for."""
+
+
 class Place(Protocol):
     """Folders, mounts, cgroups and files of pods. Errors are VolumeError."""
 
@@ -38,8 +42,12 @@ class Place(Protocol):
         environment: Mapping[str, str],
     ) -> ContainerPlace: ...
 
-    async def hold(self, pod: Pod) -> None:
-        """Hold the pod's cgroup to what its spec now says."""
+    async def hold(self, pod: Pod, resource: str) -> None:
+        """Hold the pod's cgroup to what its spec now says of `resource`, cpu or memory. Raises HoldFailed."""
+        ...
+
+    async def memory_used(self, pod: Pod, container_id: str = "") -> int | None:
+        """Bytes of memory that a pod, or one of its containers, uses; None if nobody knows."""
         ...
 
     async def last_words(self, container: Container) -> str:

@@ -131,7 +131,7 @@ class PodSet:
         worker.post(events.RuntimeSeen((), ()))
 
     def _refusal(self, worker: PodWorker, node: Node | None) -> Refusal | None:
-        return self.grants.refusal(worker, node, apparmor=self.shop.node.apparmor)
+        return self.grants.refusal(worker, node, self.shop.node)
 
     async def _second_look(self, worker: PodWorker) -> None:
         """Refuse a pod only by the node's object as it is now: what the pod goes by may have come with it."""

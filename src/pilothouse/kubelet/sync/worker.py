@@ -81,7 +81,9 @@ class PodWorker:
             state.pending_resize = None
             self._shop.recorder.pod(pod, "Normal", "ResizeStarted", resizes.message("started", pod))
             return pod
-        pending = PendingResize(no.reason, no.message)
+        waited = state.pending_resize
+        since = self._shop.clock.now() if waited is None else waited.since
+        pending = PendingResize(no.reason, no.message, since)
         if pending != state.pending_resize:
             text = resizes.message(no.reason, pod, no.message)
             self._shop.recorder.pod(pod, "Warning", f"Resize{no.reason}", text)
