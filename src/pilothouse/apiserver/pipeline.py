@@ -6,6 +6,8 @@ import logging
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
+
 from pilothouse.api.codec.depth import TOLD
 from pilothouse.api.errors import StatusError, bad_request, internal
 from pilothouse.apiserver.authn.impersonation import Impersonation, wanted
@@ -23,15 +25,33 @@ from pilothouse.apiserver.filters.priority.gate import TooMany
 from pilothouse.apiserver.filters.request_info import RequestInfo
 from pilothouse.apiserver.warnings import Warnings
 from pilothouse.kit import guard
-from pilothouse.kit.aside import aside
+from pilothouse.kit.aside import LARGE, aside
 from pilothouse.kit.http.messages import Answer, BodyTooLarge, ConnectionClosed, Request, Response
 
 if TYPE_CHECKING:
     from pilothouse.apiserver.server import ApiServer
 
 log = logging.getLogger(__name__)
+_PASSING = (StatusError, RecursionError, TooMany, BodyTooLarge, ConnectionClosed)
 FAILED = "the request made the API server fail; its log says how"
-_PASSING = (StatusError, RecursionError, BodyTooLarge, ConnectionClosed)
+
+
+class _Progress(Struct, eq=False):
+    """A request, and what is known of it by the time it is refused."""
+
+    request: Request
+    context: Context | None = None
+    trail: Trail | None = None
+    warnings: Warnings = field(default_factory=Warnings)
+
+    def refused(self, error: StatusError, parameters: query.Query) -> Response:
+        """The answer that says why."""
+        media = self.context.media if self.context is not None else negotiation.PLAIN
+        if media is negotiation.PLAIN:
+            media = _wanted(self.request, parameters)
+        if self.trail is not None:
+            self.trail.refused(error)
+        return answers.failure(error, media, self.warnings)
 
 
 class Pipeline:
@@ -44,49 +64,50 @@ class Pipeline:
     async def answer(self, request: Request) -> Answer:
         """The handler for the HTTP server."""
         target = request.target
-        path, parameters = await aside(len(target), lambda: query.split(target))
+        if len(target) < LARGE:
+            path, parameters = query.split(target)
+        else:
+            path, parameters = await aside(len(target), lambda: query.split(target))
         info = request_info.read(request.method, path, parameters)
         observation = self._server.observation
         begun = observation.begun(info)
         answer: Answer | None = None
         try:
-            made = await guard.result("request", info.path, self._answer(request, info, parameters), _PASSING)
-            answer = made if not isinstance(made, Exception) else _failed(request, parameters)
+            answer = await self._answer(request, info, parameters)
         finally:
             answer = observation.ended(request, info, parameters, begun, answer)
         assert answer is not None
         return answer
 
     async def _answer(self, request: Request, info: RequestInfo, parameters: query.Query) -> Answer:
-        server = self._server
-        warnings = Warnings()
-        context: Context | None = None
-        trail: Trail | None = None
+        progress = _Progress(request)
         try:
-            found = server.authn.requests.authenticate(request)
-            warnings += found.warnings
-            access = of_request(found.user, info, parameters)
-            trail = server.audit.begin(request, access) if server.audit is not None else None
-            if trail is not None:
-                request = trail.request
-            access = self._acting(request, access, trail)
-            context = Context(
-                request, info, access, server.authorize, parameters, server.parts.clock, warnings=warnings
-            )
-            return await self._in_turn(context, access, trail)
+            answer = await guard.result("request", info.path, self._let_in(progress, info, parameters), _PASSING)
+            return progress.refused(internal(FAILED), parameters) if isinstance(answer, Exception) else answer
         except TooMany as refusal:
-            return refusal.answer() if trail is None else trail.answered(refusal.answer())
+            return refusal.answer() if progress.trail is None else progress.trail.answered(refusal.answer())
         except StatusError as error:
-            media = context.media if context is not None else negotiation.PLAIN
-            if media is negotiation.PLAIN:
-                media = _wanted(request, parameters)
-            if trail is not None:
-                trail.refused(error)
-            return answers.failure(error, media, warnings)
+            return progress.refused(error, parameters)
         except RecursionError:
             # Nested so deeply that even to say where is too much.
             log.info("refused %s %r: nested too deeply", request.method, request.target[:300])
-            return answers.failure(bad_request(TOLD), _wanted(request, parameters), warnings)
+            return progress.refused(bad_request(TOLD), parameters)
+
+    async def _let_in(self, progress: _Progress, info: RequestInfo, parameters: query.Query) -> Answer:
+        """Find out who asks, and as whom; then answer in turn. Raises StatusError, TooMany."""
+        server, request = self._server, progress.request
+        found = server.authn.requests.authenticate(request)
+        if found.warnings:
+            progress.warnings += found.warnings
+        access = of_request(found.user, info, parameters)
+        trail = progress.trail = server.audit.begin(request, access) if server.audit is not None else None
+        if trail is not None:
+            request = trail.request
+        access = self._acting(request, access, trail)
+        context = progress.context = Context(
+            request, info, access, server.authorize, parameters, server.parts.clock, warnings=progress.warnings
+        )
+        return await self._in_turn(context, access, trail)
 
     async def _in_turn(self, context: Context, access: Access, trail: Trail | None) -> Answer:
         """Wait for the request's turn, authorize and handle it. Raises StatusError, TooMany."""
@@ -94,7 +115,7 @@ class Pipeline:
         answer: Answer | None = None
         try:
             self._server.authorize(access, trail)
-            answer = await self._sound(context)
+            answer = await self._handled(context)
             if trail is not None:
                 answer = trail.answered(answer)
             if isinstance(answer, Response) and not long_running(context.info):
@@ -116,8 +137,8 @@ class Pipeline:
             raise not_allowed()
         if operation.also is not None:
             self._authorize_also(operation.also(context.access))
-        if warning := self._server.router.warning(info):
-            context.warnings.append(warning)
+        if operation.warning:
+            context.warnings.append(operation.warning)
         made = operation.handler(context)
         return await made if isinstance(made, Awaitable) else made
 
@@ -125,14 +146,6 @@ class Pipeline:
         verdict = self._server.authz.authorizer.authorize(access)
         if not verdict.allowed:
             raise forbidden_besides(access, verdict.reason)
-
-    async def _sound(self, context: Context) -> Answer:
-        """The answer; whatever a handler raises that is no StatusError, and nobody foresaw, is one. Raises StatusError,
-        RecursionError, and what the HTTP server answers itself."""
-        answer = await guard.result("request", context.info.path, self._handled(context), _PASSING)
-        if isinstance(answer, Exception):
-            raise internal(FAILED)
-        return answer
 
     def _expected(self, info: RequestInfo, parameters: query.Query) -> int:
         """How many objects the request will answer, roughly."""
@@ -162,10 +175,6 @@ def _wanted(request: Request, parameters: query.Query) -> negotiation.Media:
         kind = negotiation.JSON
     pretty = negotiation.wants_pretty(parameters.get("pretty"), request.header(b"user-agent"))
     return negotiation.Media(kind, pretty=pretty)
-
-
-def _failed(request: Request, parameters: query.Query) -> Answer:
-    return answers.failure(internal(FAILED), _wanted(request, parameters), [])
 
 
 def _unknown_group() -> Answer:

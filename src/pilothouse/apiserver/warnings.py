@@ -14,16 +14,17 @@ class Warnings(list[str]):
     LONGEST_WHEN_MANY, and what comes after MOST_CHARACTERS of these is dropped: one object can give cause for millions.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._seen: set[str] = set()
-        self._size = 0
-        self._cutting = False
+    # Few requests have any: those that have none pay nothing but for a list.
+    _seen: frozenset[str] | set[str] = frozenset()
+    _size = 0
+    _cutting = False
 
     def append(self, text: str) -> None:
         """Add a warning; nothing for an empty text."""
         if not text or (self._cutting and self._size >= MOST_CHARACTERS) or text in self._seen:
             return
+        if not isinstance(self._seen, set):
+            self._seen = set()
         self._seen.add(text)
         super().append(text[:LONGEST_WHEN_MANY] if self._cutting else text)
         self._size += len(self[-1])

@@ -77,10 +77,10 @@ def each(
             return
 
 
-def answer(place: str, subject: object, work: Callable[[], T]) -> T | Exception:
+def answer(place: str, subject: object, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T | Exception:
     """What `work` answers, or what it raised."""
     try:
-        return work()
+        return work(*args, **options)
     except Exception as failure:  # noqa: BLE001  # this is the door
         failed(place, subject, failure)
         return failure

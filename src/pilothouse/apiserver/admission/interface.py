@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+from msgspec import Struct, field
 
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.apiserver.warnings import Warnings
@@ -12,8 +13,7 @@ from pilothouse.apiserver.warnings import Warnings
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
 
-@dataclass(slots=True, kw_only=True)
-class Attributes:
+class Attributes(Struct, kw_only=True, eq=False):
     """One write on its way to the store.
 
     `obj` is the object as it would be stored (a generated Struct; a dict for custom resources; None for DELETE; the

@@ -29,7 +29,7 @@ from pilothouse.semantics.validation.names import dns_subdomain
 _AUTHN = "authentication.k8s.io"
 _AUTHENTICATED, _UNAUTHENTICATED, _ANONYMOUS = "system:authenticated", "system:unauthenticated", "system:anonymous"
 _NODE_PREFIX, _NODES = "system:node:", "system:nodes"
-_EXTRA = b"impersonate-extra-"
+_PREFIX, _EXTRA = b"impersonate-", b"impersonate-extra-"
 _REMEMBERED = 4096
 # As many groups or extra values are first asked for with one wildcard.
 _MANY = 4
@@ -53,13 +53,14 @@ class Wanted:
 def wanted(head: RequestHead) -> Wanted | None:
     """Whom `head` asks to act as; None if nobody. Of a name or uid given twice the first counts. Raises StatusError
     400."""
+    asked = [entry for entry in head.headers if entry[0].startswith(_PREFIX)]
+    if not asked:
+        return None
     names: list[str] = []
     uids: list[str] = []
     groups: list[str] = []
     extra: dict[str, list[str]] = {}
-    for header, value in head.headers:
-        if not header.startswith(b"impersonate-"):
-            continue
+    for header, value in asked:
         text = value.decode("latin-1")
         if header == b"impersonate-user":
             names.append(text)

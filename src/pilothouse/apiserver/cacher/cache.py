@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
@@ -148,9 +147,14 @@ class WatchCache:
 
     async def _written(self, key: str, value: bytes, obj: Any, work: Awaitable[int]) -> Stored:
         """The item of a write: the one that the watch has brought by now, unless the store is remote."""
-        with self._replica.hint(key, value, obj) if obj is not None else contextlib.nullcontext():
+        replica = self._replica
+        hint = replica.expect(key, value, obj) if obj is not None else None
+        try:
             revision = await work
-        item = self._replica.contents.items.get(key)
+        finally:
+            if hint is not None:
+                replica.expect_no_more(key, hint)
+        item = replica.contents.items.get(key)
         if item is not None and item.revision == revision:
             return item
         return self._source.form.of_value(key, value, revision, obj)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 from collections.abc import Callable, Sequence
 
 from pilothouse.apiserver.cacher.plan import ALL, Axis, Plan, value_on
@@ -48,6 +49,10 @@ class Stream:
         if self._initial is not None or self._queue or self._behind or self._error is not None:
             return self._given
         return max(self._given, self._fanout.revision)
+
+    @property
+    def beginning(self) -> bool:
+        return self._initial is not None
 
     async def next(self) -> Sequence[Change]:
         while True:
@@ -121,21 +126,24 @@ class Stream:
             self._push(record.change("DELETED"))
 
     def _push(self, change: Change) -> None:
-        if self._queue or self._initial is not None:
-            self._check()
-        if self._error is None:
-            if len(self._queue) >= WAITING:
-                self._behind = True
-                return
-            self._queue.append(change)
+        queue = self._queue
+        if not queue and self._initial is None:
+            queue.append(change)
             self._wake()
+            return
+        self._check()
+        if self._error is None:
+            if len(queue) < WAITING:
+                queue.append(change)  # whoever waits was woken by the first
+            else:
+                self._behind = True
 
     def _check(self) -> None:
         """End a watch whose oldest change, or the state that it began with, was forgotten by the ring."""
+        ring = self._fanout.ring
         oldest = self._begun if self._initial is not None else self._queue[0].sequence if self._queue else None
-        first = self._fanout.ring.first_sequence
-        if oldest < first if oldest is not None else self._given < self._fanout.ring.floor:
-            self.end(Compacted(self._fanout.ring.floor))
+        if oldest < ring.first_sequence if oldest is not None else self._given < ring.floor:
+            self.end(Compacted(ring.floor))
 
     def end(self, error: StoreError) -> None:
         """Nothing more comes; what was not taken is lost."""
@@ -199,7 +207,8 @@ class Fanout:
             for value in values:
                 if value is not None and (bucket := buckets.get(value)):
                     concerned += bucket
-        guard.each("watcher", concerned, lambda stream: stream.offer(record), self._lose)
+        if concerned:
+            guard.each("watcher", concerned, operator.methodcaller("offer", record), self._lose)
 
     def _lose(self, stream: Stream, failure: Exception) -> None:
         """A watcher that could not take a change must come back."""

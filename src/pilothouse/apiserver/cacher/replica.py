@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +48,9 @@ class Source:
     ring_bytes: int = 24_000_000
 
 
+Hint = tuple[bytes, Any]
+
+
 class Replica:
     """Fills itself when started, and anew whenever its watch ends. Is the sink of the store's watch."""
 
@@ -67,7 +69,7 @@ class Replica:
         self._seen = 0
         self._trouble: StoreUnavailable | None = None
         self._filling: asyncio.Task[None] | None = None
-        self._hints: dict[str, list[tuple[bytes, Any]]] = {}
+        self._hints: dict[str, list[Hint]] = {}
         self._recent: collections.deque[Any] = collections.deque(maxlen=_RECENT)
         self._observers: list[Observer] = []
 
@@ -97,18 +99,18 @@ class Replica:
             raise StoreUnavailable(f"the watch of {self._source.prefix} ended")
         return self._watch
 
-    @contextlib.contextmanager
-    def hint(self, key: str, value: bytes, obj: Any) -> Iterator[None]:
-        """While `value` is being written to `key`: it decodes to `obj`."""
+    def expect(self, key: str, value: bytes, obj: Any) -> Hint:
+        """`value`, which decodes to `obj`, is about to be written to `key`. To be taken back by `expect_no_more`."""
         hint = (value, obj)
         self._hints.setdefault(key, []).append(hint)
-        try:
-            yield
-        finally:
-            hints = self._hints[key]
-            hints.remove(hint)
-            if not hints:
-                del self._hints[key]
+        return hint
+
+    def expect_no_more(self, key: str, hint: Hint) -> None:
+        """What was expected was written, or will not be."""
+        hints = self._hints[key]
+        hints.remove(hint)
+        if not hints:
+            del self._hints[key]
 
     def retire(self) -> None:
         """End the watchers now and the watch of the store a while later, for requests that are under way."""

@@ -102,6 +102,10 @@ class _ShownStream:
     def __init__(self, inner: ChangeStream, show: Callable[[Stored], Stored]) -> None:
         self._inner, self._show = inner, show
 
+    @property
+    def beginning(self) -> bool:
+        return self._inner.beginning
+
     async def next(self) -> Sequence[Change]:
         return await in_turns(await self._inner.next(), self._shown)
 

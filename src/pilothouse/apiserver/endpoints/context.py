@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from pilothouse.api import errors
 from pilothouse.api.types.authentication.v1 import UserInfo
@@ -21,8 +22,7 @@ from pilothouse.kit.texts import remembered
 BODY_LIMIT = 3 * 1024 * 1024
 
 
-@dataclass(slots=True)
-class Context:
+class Context(Struct, eq=False):
     """One authenticated and authorized request: `access` is what was authorized, `authorize` raises StatusError (403)
     for what is not. `media` is what to answer with, also for errors."""
 

@@ -38,10 +38,11 @@ METHODS = {
 
 class Operation(NamedTuple):
     """What answers a request. `verb` is what must have been authorized; `also` makes of that what must be allowed
-    besides."""
+    besides. `warning` is sent with the answer."""
 
     verb: str
     handler: Handler
+    warning: str
     also: Callable[[Access], Access] | None = None
 
 
@@ -111,7 +112,7 @@ def _on_custom(route: Route, info: RequestInfo) -> Operation | None:
     handler = verbs.get(info.verb)
     if handler is None:
         raise unsupported(r, info.verb)
-    return Operation(info.verb, handler)
+    return Operation(info.verb, handler, route.warning)
 
 
 def _ordinary(method: str, route: Route, info: RequestInfo) -> Operation | None:
@@ -122,7 +123,7 @@ def _ordinary(method: str, route: Route, info: RequestInfo) -> Operation | None:
         return None
     verb = info.verb
     handler = (route.item if parts == 2 else route.collection).get(verb)
-    return Operation(verb, handler) if handler is not None and method == METHODS[verb] else None
+    return Operation(verb, handler, route.warning) if handler is not None and method == METHODS[verb] else None
 
 
 class Router:
@@ -156,10 +157,6 @@ class Router:
     def routes(self) -> list[Route]:
         return [route for held in self._routes.values() for route in held.values()]
 
-    def warning(self, info: RequestInfo) -> str:
-        route = self.route(info.group, info.version, info.resource)
-        return route.warning if route is not None else ""
-
     def operation(self, method: str, info: RequestInfo) -> Operation | None:
         """What a request does, which must have been authorized as `info` says; None for a path that only a group which
         nobody serves could have. Raises StatusError (404, 405)."""
@@ -181,13 +178,13 @@ class Router:
         if (count > 1 and across) or (count > 2 and info.prefixed):
             raise missing()
         if count > 2 and (connection := route.connections.get(info.subresource)) is not None:
-            return self._connect(method, connection, info)
+            return self._connect(method, connection, info, route.warning)
         verbs = self._verbs(route, info)
         if across:
             verbs = {name: handler for name, handler in verbs.items() if name in _ACROSS}
         handler = verbs.get(verb)
         if handler is not None and method == METHODS[verb]:
-            return Operation(verb, handler)
+            return Operation(verb, handler, route.warning)
         if verb == "watch" and method == "GET" and "list" in verbs and not info.prefixed:
             raise unsupported(route.resource, verb)
         # a path that answers nothing is none
@@ -207,12 +204,12 @@ class Router:
         return route.subresources[info.subresource]
 
     @staticmethod
-    def _connect(method: str, connection: Connection, info: RequestInfo) -> Operation:
+    def _connect(method: str, connection: Connection, info: RequestInfo, warning: str) -> Operation:
         if len(info.parts) > 3 and not connection.below:
             raise missing()
         if method not in connection.methods or info.verb != VERBS.get(method, ""):
             raise not_allowed()
         required = connection.verb
         if not required or required == info.verb:
-            return Operation(info.verb, connection.handler)
-        return Operation(info.verb, connection.handler, lambda access: access._replace(verb=required))
+            return Operation(info.verb, connection.handler, warning)
+        return Operation(info.verb, connection.handler, warning, lambda access: access._replace(verb=required))

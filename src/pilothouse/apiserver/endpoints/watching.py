@@ -29,8 +29,9 @@ END_OF_INITIAL = "k8s.io/initial-events-end"
 DEFAULT_SECONDS = 1800
 BOOKMARK_LEAD = 2.0
 BOOKMARK_PERIOD = 60.0
-# Bytes that are handed to the connection at once: what a watcher that does not read costs, some three times over.
-_PIECE = 4 * 1024
+# Bytes that are handed to the connection at once. A watcher that does not read costs some three times as many: little,
+# for what it begins with; what comes later, and is the same for all watchers, should go out in one piece.
+_FIRST_PIECE, _PIECE = 4 * 1024, 16 * 1024
 _encode = msgspec.json.Encoder().encode
 
 
@@ -163,6 +164,7 @@ async def _stream(
             now = clock.monotonic()
             if now >= end:
                 return
+            size = _FIRST_PIECE if stream.beginning else _PIECE
             try:
                 async with clock.timeout(min(bookmark_at, end) - now):
                     changes = await stream.next()
@@ -175,11 +177,10 @@ async def _stream(
                     bookmark_at = _next_bookmark(now, end, bookmark_at)
                 continue
             frames.endpoint.watch_events += len(changes)
-            told = max(told, *(change.revision for change in changes))
-            pieces = _pieces(frames, changes, initial)
-            initial = initial and not any(change.item is None for change in changes)
-            for piece in pieces:
+            told = max(told, changes[-1].revision)
+            for piece in _pieces(frames, changes, size, initial):
                 yield piece
+            initial = initial and stream.beginning
     except (Compacted, StoreUnavailable):
         # Who has fallen too far behind is let go of, as upstream does it: coming back, it hears what it has missed.
         return
@@ -199,8 +200,8 @@ def _next_bookmark(now: float, end: float, last: float) -> float:
     return max(min(now + BOOKMARK_PERIOD, lead), now)
 
 
-def _pieces(frames: _Frames, changes: Sequence[Change], initial: bool) -> Iterator[bytes]:
-    """The bytes of a batch, in pieces. `initial`: the end of the initial events is still to come."""
+def _pieces(frames: _Frames, changes: Sequence[Change], most: int, initial: bool) -> Iterator[bytes]:
+    """The bytes of a batch, in pieces of about `most`. `initial`: the end of the initial events is still to come."""
     parts: list[bytes] = []
     size = 0
     for change in changes:
@@ -212,7 +213,7 @@ def _pieces(frames: _Frames, changes: Sequence[Change], initial: bool) -> Iterat
         else:
             continue
         size += len(parts[-1])
-        if size >= _PIECE:
+        if size >= most:
             yield b"".join(parts)
             parts.clear()
             size = 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from pilothouse.api import errors
 from pilothouse.api.types.authentication.v1 import UserInfo
@@ -15,8 +16,7 @@ def _no_authorizer() -> None:
     raise errors.internal("no authorizer provided, unable to authorize a create on update")
 
 
-@dataclass(slots=True, kw_only=True)
-class Call:
+class Call(Struct, kw_only=True, eq=False):
     """Who asks for what, and how. `api_version` is the version the client speaks."""
 
     user: UserInfo

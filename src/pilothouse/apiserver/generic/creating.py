@@ -12,7 +12,7 @@ from pilothouse.api.errors import StatusError
 from pilothouse.apiserver.admission.interface import Attributes
 from pilothouse.apiserver.generic import writing
 from pilothouse.apiserver.generic.call import Call
-from pilothouse.apiserver.generic.desk import Desk, settling, told, unavailable
+from pilothouse.apiserver.generic.desk import Desk, Settling, told, unavailable
 from pilothouse.apiserver.generic.storage import MalformedValue, Stored
 from pilothouse.kit.aside import aside
 from pilothouse.seams.store import KeyExists, KeyValue, StoreUnavailable
@@ -64,7 +64,7 @@ class Creator:
         write = desk.write(call)
         obj = writing.system_metadata(obj, write.now, self._s.chance)
         obj, hook = await desk.begin_create(obj, write)
-        with settling(hook, attributes):
+        with Settling(hook, attributes):
             checked = partial(writing.before_create, desk.rules[call.api_version], obj, write, call.sent)
             obj, warnings = await aside(call.size, checked)
             attributes.obj, attributes.name = obj, obj.metadata.name

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -161,17 +160,21 @@ class Desk:
         return gone
 
 
-@contextmanager
-def settling(hook: WriteHook, attributes: Attributes) -> Iterator[None]:
-    """Commit the side effects of a write when the block ends well; take them back if it fails, or was a dry run.
+class Settling:
+    """Commits the side effects of a write when the block ends well; takes them back if it fails, or was a dry run.
     Admission hears of the end."""
-    done = False
-    try:
-        yield
-        done = not attributes.dry_run
-    finally:
+
+    __slots__ = ("_attributes", "_hook")
+
+    def __init__(self, hook: WriteHook, attributes: Attributes) -> None:
+        self._hook, self._attributes = hook, attributes
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, failure: type[BaseException] | None, *rest: object) -> None:
+        attributes, hook = self._attributes, self._hook
         attributes.end()
-        if done:
+        if failure is None and not attributes.dry_run:
             hook.commit()
         else:
             hook.revert()

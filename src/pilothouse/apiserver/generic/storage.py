@@ -83,7 +83,7 @@ class KindBytes:
                 0,
                 self._versioned(value, codec.encode(unstored)[1:]) if unstored else value[len(self.head) :],
             )
-        item = Stored(self, key, revision, self.tail(value, revision))
+        item = Stored(self, key, revision, self._versioned(value, b'%d"' % revision))
         if obj is not None:
             item.remember(self.stamped(obj, revision))
         return item
@@ -257,6 +257,11 @@ _FRAMES: dict[ChangeType, bytes] = {
 
 class ChangeStream(Protocol):
     """The changes of one watch, in order of revisions."""
+
+    @property
+    def beginning(self) -> bool:
+        """Whether objects that were there when it began are still to come, and the bookmark after them."""
+        ...
 
     async def next(self) -> Sequence[Change]:
         """The next changes, at least one and no more than a piece of bytes or a few hundred. Raises `Compacted` when

@@ -14,7 +14,7 @@ from pilothouse.api.field_errors import as_status, invalid
 from pilothouse.apiserver.generic import deleting, writing
 from pilothouse.apiserver.generic.call import Call, Change
 from pilothouse.apiserver.generic.creating import Creator
-from pilothouse.apiserver.generic.desk import Desk, Stale, settling, told
+from pilothouse.apiserver.generic.desk import Desk, Settling, Stale, told
 from pilothouse.apiserver.generic.scaling import scale_errors, scale_of
 from pilothouse.apiserver.generic.storage import Stored
 from pilothouse.apiserver.generic.strategy import Scale, Status
@@ -124,7 +124,7 @@ class Updater:
         new, warning = writing.distinct_owners(attributes.obj, after_admission=True)
         call.warn(warning)
         new, hook = await desk.begin_update(self._expected(new, old), old, write)
-        with settling(hook, attributes):
+        with Settling(hook, attributes):
             strategy, rules = desk.rules[call.api_version], self._rules(call.subresource)
             checked = partial(writing.before_update, strategy, new, old, write, rules, call.sent)
             new, warnings = await aside(call.size, checked)

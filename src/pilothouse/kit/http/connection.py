@@ -43,6 +43,8 @@ class Acceptor(Protocol):
     now: float
     date: bytes
 
+    @property
+    def write_buffer(self) -> int: ...
     def opened(self, connection: Connection) -> None: ...
     def closed(self, connection: Connection) -> None: ...
     def linger(self, connection: Connection) -> None: ...
@@ -65,7 +67,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)  # uvloop's is one, but doesn't inherit from it
-        self.outlet = Outlet(transport, self._server.turns)
+        self.outlet = Outlet(transport, self._server.turns, self._server.write_buffer)
         peer = transport.get_extra_info("peername")
         remote = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
         secure: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
@@ -161,7 +163,7 @@ class Connection(asyncio.Protocol):
         self._active = request
         sound = False
         try:
-            answer = guard.answer("http handler", request.method, lambda: self._server.handler(request))
+            answer = guard.answer("http handler", request.method, self._server.handler, request)
             if isinstance(answer, Exception):
                 answer = _internal_error(self._server)
             if isinstance(answer, Response) and self._answer_now(request, answer):
@@ -173,11 +175,18 @@ class Connection(asyncio.Protocol):
             if not sound:  # the answer cannot be sent: the loop tells of it, and the peer gets none
                 self.outlet.transport.abort()
 
-    async def _run(self, request: IncomingRequest, answer: Answer | Awaitable[Answer]) -> None:
+    async def _run(self, request: IncomingRequest, coming: Answer | Awaitable[Answer]) -> None:
+        answer: Answer | None = None
         sound = False
         try:
-            if not isinstance(answer, Response | Upgrade):
-                answer = await _heed(answer, self._inlet, self._server)
+            if isinstance(coming, Response | Upgrade):
+                answer = coming
+            else:
+                try:
+                    made = await guard.result("http handler", request.method, coming, _CUT_SHORT)
+                except _CUT_SHORT as error:
+                    made = _cut_short(error, self._inlet)
+                answer = _internal_error(self._server) if isinstance(made, Exception) else made
             if isinstance(answer, Upgrade):
                 await self._take_over(request, answer)
             elif not self._answer_now(request, answer):
@@ -280,17 +289,16 @@ def _told(response: Response, feed: Feed | None) -> Callable[[], None] | None:
     return None
 
 
-async def _heed(answer: Awaitable[Answer], inlet: Inlet, server: Acceptor) -> Answer:
-    """The answer of a handler; a failure of it is an answer too. Raises ConnectionClosed."""
-    try:
-        made = await guard.result("http handler", "a request", answer, (BodyTooLarge, ConnectionClosed))
-        return _internal_error(server) if isinstance(made, Exception) else made
-    except BodyTooLarge:
+_CUT_SHORT = (BodyTooLarge, ConnectionClosed)
+
+
+def _cut_short(error: BodyTooLarge | ConnectionClosed, inlet: Inlet) -> Response:
+    """What is answered to a request whose body could not be read. Raises ConnectionClosed: nobody is there."""
+    if isinstance(error, BodyTooLarge):
         return Response(413, b"413 Request Entity Too Large", PLAIN_TEXT, close=True)
-    except ConnectionClosed:
-        if inlet.refused is None:
-            raise
-        return Response(400, b"400 Bad Request", PLAIN_TEXT, close=True)
+    if inlet.refused is None:
+        raise error
+    return Response(400, b"400 Bad Request", PLAIN_TEXT, close=True)
 
 
 def _internal_error(server: Acceptor) -> Response:

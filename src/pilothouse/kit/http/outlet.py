@@ -12,9 +12,9 @@ from pilothouse.kit.http.messages import ConnectionClosed
 from pilothouse.kit.http.turns import Turns
 
 READ_BUFFER = 256 * 1024
-WRITE_BUFFER = 4 * 1024
-"""Bytes that wait for a slow peer before its writer has to, besides the 64 KiB of the socket beneath: transports over
-TLS would let half a megabyte wait, for each of thousands of watches."""
+LEAST_BUFFER, WRITE_BUFFER = 4 * 1024, 64 * 1024
+"""Bytes that wait for a slow peer before its writer has to, besides those in the socket beneath: transports over TLS
+would let half a megabyte wait, for each of thousands of watches."""
 
 
 class Outlet:
@@ -22,9 +22,11 @@ class Outlet:
 
     __slots__ = ("_turns", "_waiters", "full", "half_open", "lost", "transport")
 
-    def __init__(self, transport: asyncio.Transport, turns: Turns | None = None) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, turns: Turns | None = None, write_buffer: int = WRITE_BUFFER
+    ) -> None:
         self.transport = transport
-        transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        transport.set_write_buffer_limits(high=write_buffer)
         self._turns = turns
         self.full = False
         self.lost = False

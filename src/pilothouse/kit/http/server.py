@@ -21,11 +21,14 @@ from pilothouse.kit.http.connection import Connection
 from pilothouse.kit.http.heads import http_date
 from pilothouse.kit.http.limits import Limits
 from pilothouse.kit.http.messages import Handler
+from pilothouse.kit.http.outlet import LEAST_BUFFER, WRITE_BUFFER
 from pilothouse.kit.http.turns import Turns
 from pilothouse.kit.tasks import TaskScope
 
 HANDSHAKE_SECONDS = 10.0
 SWEEP_SECONDS = 1.0
+# What may wait in all, by and large, for peers that do not read.
+_BUFFERS = 16 << 20
 
 
 class Server:
@@ -56,6 +59,11 @@ class Server:
     def connections(self) -> int:
         """Open connections."""
         return len(self._connections)
+
+    @property
+    def write_buffer(self) -> int:
+        """Bytes that may wait for the peer of one more connection: the fewer, the more connections there are."""
+        return max(LEAST_BUFFER, min(WRITE_BUFFER, _BUFFERS // (len(self._connections) + 1)))
 
     @property
     def busy_connections(self) -> int:
