@@ -15,6 +15,9 @@ from pilothouse.api.codec.depth import DEEPEST, too_deep
         (b"[" + b",".join([b"{}"] * 2000) + b"]", False),
         (b'["' + b"[{" * 2000 + b'"]', False),
         (b'["\\"' + b"[" * 2000 + b'\\\\"]', False),
+        (b'["' + b"\\" * 200_000 + b'",' + b"[" * DEEPEST + b'"' + b"\\" * 200_001 + b'"]', True),
+        (b'["' + b"x" * 300_000 + b"[" * 2000 + b'"]', False),
+        (b"[" + b"[]," * 100_000 + b"[" * DEEPEST, True),
     ],
 )
 def test_depth(data: bytes, deep: bool) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from pilothouse.api.types.meta.v1 import LabelSelector as LabelSelectorObject
+from pilothouse.kit import pieces
 from pilothouse.kit.texts import remembered
 
 Matcher = Callable[[Mapping[str, str]], bool]
@@ -20,6 +21,7 @@ _NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]\Z")
 _VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?\Z")
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
 _INTEGER = re.compile(r"[+-]?\d+\Z")
+_PART = re.compile(r"(?:[^\\,]++|\\.|\\\Z)++", re.DOTALL)
 _OPERATORS_TOLD = "in, notin, =, ==, !=, gt, lt"
 _NAME_RULE = (
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
@@ -112,7 +114,7 @@ class LabelSelector:
                 return lambda labels: labels.get(key) == value
             items = wanted.items()
             return lambda labels: items <= labels.items()
-        if len(self.requirements) == 1:
+        if len(self.requirements) == 1 and len(self.requirements[0].values) < 2:
             return self.requirements[0].matches
         return _by_key(self.requirements)
 
@@ -186,7 +188,7 @@ NOTHING = LabelSelector(nothing=True)
 def parse_labels(text: str) -> LabelSelector:
     """The selector of a `labelSelector` parameter. Raises SelectorError."""
     found = _LabelParser(text).parse()
-    return LabelSelector(tuple(sorted(found, key=lambda r: r.key)))
+    return LabelSelector(tuple(pieces.in_order(found, key=lambda r: r.key)))
 
 
 def of_object(selector: LabelSelectorObject | None) -> LabelSelector:
@@ -215,7 +217,7 @@ def of_labels(labels: Mapping[str, str]) -> LabelSelector:
 
 def require(key: str, operator: str, values: Iterable[str]) -> Requirement:
     """A checked requirement. Raises SelectorError that names each fault."""
-    held = tuple(sorted(set(values)))
+    held = tuple(pieces.in_order(set(values)))
     faults = [f'key: Invalid value: "{key}": {why}' for why in _joined(_key_faults(key))]
     if operator in ("in", "notin") and not held:
         faults.append("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty")
@@ -276,26 +278,24 @@ def _value_faults(value: str) -> list[str]:
     return faults if _VALUE.match(value) else [*faults, _VALUE_RULE]
 
 
-_TOKENS = {")", ",", "!", "==", "=", ">", "<", "!=", "("}
-_SPECIAL = "=!(),><"
-_SPACE = " \t\r\n"
-_END = ""
+_TOKEN = re.compile(r"[^=!(),>< \t\r\n]++|==|!=|[=!(),><]")
+_END = "end", ""
 
 
 class _LabelParser:
-    """Recursive descent over (kind, text) tokens; the kind is `id`, `end`, `error` or the token itself."""
+    """Recursive descent over (kind, text) tokens; the kind is `id`, `end` or the token itself."""
 
     def __init__(self, text: str) -> None:
         self.tokens = _lex(text)
-        self.at = 0
+        self.ahead = next(self.tokens)
 
     def look(self, operators: bool = False) -> tuple[str, str]:
-        kind, text = self.tokens[min(self.at, len(self.tokens) - 1)]
+        kind, text = self.ahead
         return ("id" if not operators and kind in ("in", "notin") else kind), text
 
     def take(self, operators: bool = False) -> tuple[str, str]:
         token = self.look(operators)
-        self.at += 1
+        self.ahead = next(self.tokens, _END)
         return token
 
     def parse(self) -> list[Requirement]:
@@ -386,25 +386,11 @@ class _LabelParser:
                 raise SelectorError(f"found '{text}', expected: ',', or identifier")
 
 
-def _lex(text: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    at = 0
-    while at < len(text):
-        if text[at] in _SPACE:
-            at += 1
-            continue
-        start = at
-        if text[at] not in _SPECIAL:
-            while at < len(text) and text[at] not in _SPECIAL and text[at] not in _SPACE:
-                at += 1
-            word = text[start:at]
-            found.append((word if word in ("in", "notin") else "id", word))
-            continue
-        at += 1
-        while at < len(text) and text[at] in _SPECIAL and text[start : at + 1] in _TOKENS:
-            at += 1
-        found.append((text[start:at], text[start:at]))
-    return [*found, ("end", _END)]
+def _lex(text: str) -> Iterator[tuple[str, str]]:
+    for match in _TOKEN.finditer(text):
+        token = match[0]
+        yield ("id" if token[0] not in "=!(),><" and token not in ("in", "notin") else token), token
+    yield _END
 
 
 class FieldTerm(NamedTuple):
@@ -445,7 +431,7 @@ class FieldSelector:
 def parse_fields(text: str) -> FieldSelector:
     """The selector of a `fieldSelector` parameter. Raises SelectorError."""
     found = []
-    for part in sorted(re.findall(r"(?:[^\\,]|\\.|\\\Z)+", text, re.DOTALL)):
+    for part in pieces.in_order([match[0] for match in _PART.finditer(text)]):
         match = re.match(r"(.*?)(!=|==|=)(.*)\Z", part, re.DOTALL)
         if match is None:
             raise SelectorError(f"invalid selector: '{text}'; can't understand '{part}'")

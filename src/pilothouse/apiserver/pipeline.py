@@ -24,8 +24,7 @@ from pilothouse.apiserver.filters.observation import long_running
 from pilothouse.apiserver.filters.priority.gate import TooMany
 from pilothouse.apiserver.filters.request_info import RequestInfo
 from pilothouse.apiserver.warnings import Warnings
-from pilothouse.kit import guard
-from pilothouse.kit.aside import LARGE, aside
+from pilothouse.kit import aside, guard
 from pilothouse.kit.http.messages import Answer, BodyTooLarge, ConnectionClosed, Request, Response
 
 if TYPE_CHECKING:
@@ -64,10 +63,10 @@ class Pipeline:
     async def answer(self, request: Request) -> Answer:
         """The handler for the HTTP server."""
         target = request.target
-        if len(target) < LARGE:
+        if len(target) < aside.LARGE:
             path, parameters = query.split(target)
         else:
-            path, parameters = await aside(len(target), lambda: query.split(target))
+            path, parameters = await aside.aside(len(target), lambda: query.split(target))
         info = request_info.read(request.method, path, parameters)
         observation = self._server.observation
         begun = observation.begun(info)
@@ -76,6 +75,7 @@ class Pipeline:
             answer = await self._answer(request, info, parameters)
         finally:
             answer = observation.ended(request, info, parameters, begun, answer)
+            aside.end()
         assert answer is not None
         return answer
 
@@ -97,6 +97,7 @@ class Pipeline:
         """Find out who asks, and as whom; then answer in turn. Raises StatusError, TooMany."""
         server, request = self._server, progress.request
         found = server.authn.requests.authenticate(request)
+        aside.begin(found.user.username)
         if found.warnings:
             progress.warnings += found.warnings
         access = of_request(found.user, info, parameters)
@@ -105,7 +106,14 @@ class Pipeline:
             request = trail.request
         access = self._acting(request, access, trail)
         context = progress.context = Context(
-            request, info, access, server.authorize, parameters, server.parts.clock, warnings=progress.warnings
+            request,
+            info,
+            access,
+            server.authorize,
+            parameters,
+            server.parts.clock,
+            warnings=progress.warnings,
+            size=len(request.target),
         )
         return await self._in_turn(context, access, trail)
 

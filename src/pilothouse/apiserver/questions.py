@@ -17,6 +17,7 @@ from pilothouse.apiserver.generic.actions import Action
 from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.reviews.interface import Call as ReviewCall
 from pilothouse.apiserver.reviews.interface import Review
+from pilothouse.kit.aside import aside
 
 
 def action_of(review: Review, admission: Admission, tracker: FieldTracker) -> Action:
@@ -26,7 +27,8 @@ def action_of(review: Review, admission: Admission, tracker: FieldTracker) -> Ac
     body = _body(resource, subresource)
 
     async def run(obj: Any, call: Call) -> Struct:
-        asked = tracker.asked(review.defaults(_placed(obj, resource, call)), call)
+        placed = _placed(obj, resource, call)
+        asked = await aside(call.size, lambda: tracker.asked(review.defaults(placed), call))
         attributes = _attributes(resource, body, call, asked)
         await admission.admit(attributes)
 
@@ -34,7 +36,7 @@ def action_of(review: Review, admission: Admission, tracker: FieldTracker) -> Ac
             attributes.obj = final
             await admission.validate(attributes)
 
-        question = ReviewCall(call.user, call.namespace, call.name, admitted)
+        question = ReviewCall(call.user, call.namespace, call.name, admitted, call.size)
         answer: Struct = await review.create(attributes.obj, question)
         return answer
 
@@ -82,4 +84,5 @@ def _attributes(resource: Resource, body: type[Any], call: Call, obj: Any) -> At
         options=call.options,
         dry_run=call.dry_run,
         warnings=call.warnings,
+        size=call.size,
     )

@@ -28,7 +28,7 @@ from pilothouse.house.pki import API_SERVER, AUTHORITY, KUBELET_CLIENT, PKI
 from pilothouse.house.renewal import Follower, Renewal
 from pilothouse.house.spec import ClusterSpec
 from pilothouse.house.steps import FREE_SPACE, lacks_space
-from pilothouse.kit import guard, jwt, memory, tls
+from pilothouse.kit import aside, guard, jwt, memory, tls
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.http.server import Server
 from pilothouse.kit.lag import LagGuard
@@ -113,6 +113,7 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
     except TimeoutError:
         log.warning("namespace default has no account yet: no pod can be made in it; see what the store has of it")
     memory.settle()
+    aside.hand_over_quickly()
     log.info("the control plane of %s is ready at %s", spec.name, spec.server)
 
 

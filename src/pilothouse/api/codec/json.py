@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar, cast
 import msgspec
 
 from pilothouse.api import custom
+from pilothouse.api.codec import cuts
 from pilothouse.api.codec.parts import SharingDecoder, shared_part
 from pilothouse.api.custom import CustomObject
 from pilothouse.api.quantity import Quantity, QuantityError, parse
@@ -59,14 +60,14 @@ def decoder(kind: Any) -> Decoder:
 def decode(data: bytes, kind: type[T]) -> T:
     """The typed object in `data`. Raises msgspec.ValidationError or DecodeError: then the bytes are not ours."""
     if issubclass(kind, CustomObject):
-        return cast(T, custom.of_tree(msgspec.json.decode(data), kind))
+        return cast(T, custom.of_tree(decode_any(data), kind))
     found: T = decoder(cast(Any, kind)).decode(data)
     return found
 
 
 def decode_any(data: bytes) -> Any:
     """The JSON tree in `data`."""
-    return msgspec.json.decode(data)
+    return cuts.decode(data, msgspec.json.decode)
 
 
 def to_builtins(obj: Any) -> Any:

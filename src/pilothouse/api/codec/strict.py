@@ -14,12 +14,12 @@ from typing import Any, Generic, NoReturn, TypeVar
 import msgspec
 
 from pilothouse.api import errors, scheme
-from pilothouse.api.codec import go_json, protobuf, walk, yaml
+from pilothouse.api.codec import cuts, go_json, protobuf, walk, yaml
 from pilothouse.api.codec import json as trusted
 from pilothouse.api.codec.depth import TOLD, too_deep
 from pilothouse.api.codec.go_json import JSONSyntaxError
 from pilothouse.api.codec.json import decode_hook
-from pilothouse.api.codec.parts import SharingStrictDecoder, shared_part
+from pilothouse.api.codec.parts import LARGEST, SharingStrictDecoder, shared_part
 from pilothouse.api.codec.walk import DecodeError
 
 T = TypeVar("T")
@@ -125,7 +125,7 @@ def decode_plain(data: bytes) -> tuple[Any, tuple[str, ...]]:
     """(JSON tree, duplicate members as problems) of a body without a type. Raises JSONSyntaxError."""
     if not (b"\\" in data and b"\\u" in data) and not too_deep(data):
         try:
-            tree = msgspec.json.decode(data)
+            tree = cuts.decode(data, msgspec.json.decode)
             if _has_all(tree, data):
                 return tree, ()
         except msgspec.DecodeError:
@@ -151,7 +151,7 @@ def _fast(data: bytes, kind: type[T]) -> Decoded[T] | None:
     if b"\\" in data and b"\\u" in data:  # one byte is found ten times as fast as two
         return None
     try:
-        if shared_part(kind):
+        if len(data) <= 2 * LARGEST and shared_part(kind):
             return _sharing(data, kind)
         return _whole(data, kind)
     except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
@@ -159,7 +159,7 @@ def _fast(data: bytes, kind: type[T]) -> Decoded[T] | None:
 
 
 def _whole(data: bytes, kind: type[T]) -> Decoded[T] | None:
-    tree = _tree_decoder.decode(data)
+    tree = cuts.decode(data, _tree_decoder.decode)
     if not isinstance(tree, dict) or not _has_all(tree, data):
         return None
     return Decoded(msgspec.convert(tree, kind, dec_hook=decode_hook), tree)
@@ -196,7 +196,7 @@ def parsed(data: bytes) -> Any:
     JSONSyntaxError."""
     if not (b"\\" in data and b"\\u" in data) and not too_deep(data):
         try:
-            tree = _literal_decoder.decode(data)
+            tree = cuts.decode(data, _literal_decoder.decode)
             if _has_all(tree, data):
                 return tree
         except msgspec.DecodeError:

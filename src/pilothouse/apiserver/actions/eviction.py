@@ -19,6 +19,7 @@ from pilothouse.apiserver.generic.deleting import check_options, check_precondit
 from pilothouse.apiserver.generic.desk import Stale
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.kit.aside import aside
 from pilothouse.semantics import conditions
 
 _CAUSE = "DisruptionBudget"
@@ -118,7 +119,7 @@ class Evictor:
         if eviction.metadata.name and eviction.metadata.name != call.name:
             raise bad_request("name in URL does not match name in Eviction object")
         options = eviction.delete_options or DeleteOptions()
-        check_options(options)
+        await aside(call.size, lambda: check_options(options))
         call.dry_run = call.dry_run or bool(options.dry_run)
         item = await self._pods.get(call.namespace, call.name)
         await self._admitted(eviction, call)

@@ -41,6 +41,8 @@ class Attributes(Struct, kw_only=True, eq=False):
     warnings: list[str] = field(default_factory=Warnings)
     """Sent to the client, each once."""
     audit_annotations: dict[str, str] = field(default_factory=dict)
+    size: int = 0
+    """About how many bytes there are to work on."""
     ended: Callable[[], None] | None = None
     """Set by a plugin that must know when the write was stored or refused; called once."""
 

@@ -14,6 +14,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pilothouse.kit import pieces
+
 Node = dict[str, Any]
 FieldSet = Node | None
 
@@ -30,9 +32,9 @@ def ordered(node: Node) -> Node:
     """The node with its elements in upstream's order; what is below is in order already."""
     if len(node) < 2:
         return node
-    keys = sorted(node)
+    keys = pieces.in_order(node)
     if keys[-1] > "g":  # not field names alone, whose order is that of their text
-        keys.sort(key=_order)
+        keys = pieces.in_order(keys, key=_order)
     return {key: node[key] for key in keys}
 
 
@@ -151,7 +153,7 @@ def below(node: FieldSet, element: str) -> FieldSet:
 def paths(node: FieldSet, prefix: str = "") -> Iterator[str]:
     """Every path in the set as upstream prints it (`.spec.containers[name="a"].image`) and in its order: those that
     end at a level before those that go deeper."""
-    ordered = sorted((key for key in node or () if key != SELF), key=_order)
+    ordered = pieces.in_order([key for key in node or () if key != SELF], key=_order)
     for key in ordered:
         if node is not None and has_self(node[key]):
             yield prefix + element_text(key)

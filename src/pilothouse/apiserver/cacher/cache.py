@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from functools import partial
 from typing import Any
 
 from pilothouse.apiserver.cacher.fanout import Stream
@@ -19,6 +20,7 @@ from pilothouse.apiserver.generic.storage import (
     Stored,
 )
 from pilothouse.kit import guard
+from pilothouse.kit.aside import aside
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.seams.store import Compacted, FutureRevision, KeyValue, Store, StoreUnavailable
@@ -90,7 +92,7 @@ class WatchCache:
         self, interest: Interest, *, revision: int = -1, exact: bool = False, start: str = "", limit: int = 0
     ) -> Page:
         await self._reach(revision)
-        wanted = self._plan(interest)
+        wanted = await aside(interest.weight, partial(self._plan, interest))
         if not exact or revision == self.revision:
             return self._page(wanted, start, limit)
         replica = self._replica
@@ -103,7 +105,7 @@ class WatchCache:
 
     async def watch(self, interest: Interest, after: int, *, initial: bool = False) -> ChangeStream:
         await self._reach(after if initial else 0)
-        wanted = self._plan(interest)
+        wanted = await aside(interest.weight, partial(self._plan, interest))
         replica = self._replica
         if replica.retired is not None:
             raise replica.retired

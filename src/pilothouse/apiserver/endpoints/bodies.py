@@ -26,7 +26,7 @@ _YAML_COSTS = 16
 async def decode(context: Context, data: bytes, media_type: str, kind: type[Any], validation: str) -> Any:
     """The typed object in a body; what strict validation minds becomes warnings. Raises StatusError (400)."""
     validation = validation or "Warn"
-    context.size = weight(data, media_type)
+    context.size = max(context.size, weight(data, media_type))
     found = await aside(
         context.size,
         lambda: strict.decode_request(data, kind, media_type=media_type, field_validation=validation),
@@ -40,7 +40,7 @@ async def decode(context: Context, data: bytes, media_type: str, kind: type[Any]
 
 async def read(context: Context, data: bytes, media_type: str, reading: Reading, validation: str) -> Any:
     """The object in a body of a kind that reads bodies itself. Raises StatusError (400, 415)."""
-    context.size = weight(data, media_type)
+    context.size = max(context.size, weight(data, media_type))
     found = await aside(context.size, lambda: reading.decode(data, media_type, validation or "Warn"))
     for problem in found.problems:
         context.warn(problem)

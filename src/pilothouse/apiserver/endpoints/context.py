@@ -35,7 +35,7 @@ class Context(Struct, eq=False):
     media: Media = PLAIN
     warnings: list[str] = field(default_factory=Warnings)
     size: int = 0
-    """Bytes of the body, as far as it was read."""
+    """Bytes of the target, and of the body as far as it was read."""
     sent: Any = None
     """The JSON tree of the decoded body."""
     untracked: bool = False
@@ -66,7 +66,7 @@ class Context(Struct, eq=False):
         except BodyTooLarge:
             told = f"Request entity too large: limit is {limit}"
             raise errors.make(413, "RequestEntityTooLarge", told) from None
-        self.size = len(data)
+        self.size = max(self.size, len(data))
         return data
 
     def warn(self, text: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from pilothouse.api.errors import StatusError, bad_request
 from pilothouse.api.scheme import BY_RESOURCE
@@ -133,16 +136,16 @@ class ResourceEndpoint:
         info = context.info
         name = info.name if len(info.parts) > 1 else ""
         size = _SELECTOR_COSTS * (len(options.label_selector) + len(options.field_selector))
-        return await aside(size, lambda: self.selected(info.scope, name, options))
+        return await aside(size, lambda: self.selected(info.scope, name, options, size))
 
-    def selected(self, namespace: str, name: str, options: ListOptions) -> Interest:
+    def selected(self, namespace: str, name: str, options: ListOptions, weight: int = 0) -> Interest:
         """Raises StatusError (400)."""
         try:
             labels = parse_labels(options.label_selector) if options.label_selector else None
             fields = self._fields(options.field_selector) if options.field_selector else None
         except SelectorError as error:
             raise bad_request(str(error)) from None
-        return Interest(namespace, name, labels, fields)
+        return Interest(namespace, name, labels, fields, weight)
 
     def _fields(self, text: str) -> FieldSelector:
         """A field selector in the terms of the storage version. Raises StatusError (400), SelectorError."""
@@ -223,7 +226,8 @@ class ResourceEndpoint:
     async def deletecollection(self, context: Context) -> Response:
         context.negotiate(listing=True, objects=self.media_types)
         options = await bodies.delete_options(context) or opt.delete_options(context.query)
-        check_options(options)
+        await aside(context.size, partial(check_options, options))
+        options = replace(options, dry_run=options.dry_run[:1])  # all say the same
         chosen = opt.list_options(context.query)
         opt.check_list(chosen)
         interest = await self.interest(context, chosen)
@@ -236,7 +240,7 @@ class ResourceEndpoint:
     async def _delete_member(self, context: Context, item: Stored, options: DeleteOptions) -> None:
         meta = item.obj.metadata
         call = context.call(self.api_version, options)
-        call.namespace, call.name = meta.namespace, meta.name
+        call.namespace, call.name, call.size = meta.namespace, meta.name, 0
         try:
             await self.registry.delete(options, call)
         except StatusError as error:

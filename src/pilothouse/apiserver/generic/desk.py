@@ -99,6 +99,7 @@ class Desk:
             options=call.options,
             dry_run=call.dry_run,
             warnings=call.warnings,
+            size=call.size,
         )
 
     async def begin_create(self, obj: Any, write: Write) -> tuple[Any, WriteHook]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.meta.v1 import DeleteOptions, StatusDetails
 from pilothouse.api.types.meta.v1 import Status as StatusBody
@@ -9,6 +11,7 @@ from pilothouse.apiserver.generic import deleting
 from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.generic.desk import Desk, Stale
 from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.kit.aside import aside
 
 
 class Overtaken(Stale):
@@ -27,7 +30,7 @@ class Remover:
 
     async def delete(self, options: DeleteOptions, call: Call) -> tuple[Stored | StatusBody, bool]:
         """Delete as `options` say: the object or a Status, and True if it is gone at once. Raises StatusError."""
-        deleting.check_options(options)
+        await aside(call.size, partial(deleting.check_options, options))
         desk = self._desk
         key = desk.key(call.namespace, call.name)
         existing = desk.cache.peek(key) or await desk.cache.get(key)
@@ -53,6 +56,7 @@ class Remover:
 
     async def _once(self, existing: Stored, options: DeleteOptions, call: Call) -> tuple[Stored | StatusBody, bool]:
         desk, obj = self._desk, existing.obj
+        call.size = max(call.size, len(existing.tail))
         attributes = desk.attributes("DELETE", call, None, obj)
         await self._s.admission.admit(attributes)
         step = deleting.decide(desk.strategy, obj, options, desk.write(call))

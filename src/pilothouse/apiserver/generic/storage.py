@@ -201,6 +201,8 @@ class Interest(NamedTuple):
     name: str = ""
     labels: LabelSelector | None = None
     fields: FieldSelector | None = None
+    weight: int = 0
+    """Bytes of a body that cost as much as the selectors do."""
 
 
 class Page(NamedTuple):

@@ -17,6 +17,7 @@ from pilothouse.api.types.authorization.v1 import (
     NonResourceAttributes,
     ResourceAttributes,
     SelfSubjectAccessReview,
+    SelfSubjectAccessReviewSpec,
     SubjectAccessReview,
     SubjectAccessReviewSpec,
     SubjectAccessReviewStatus,
@@ -30,6 +31,8 @@ from pilothouse.kit.aside import aside
 GROUP = "authorization.k8s.io"
 _RESOURCE = "spec.resourceAttributes"
 _EMPTY = ObjectMeta()
+_SELECTORS_COST = 8
+"""Times as much as a body of the same length."""
 
 
 class _Answers:
@@ -42,9 +45,9 @@ class _Answers:
         return obj
 
     async def _status(
-        self, user: UserInfo, resource: ResourceAttributes | None, path: NonResourceAttributes | None
+        self, user: UserInfo, resource: ResourceAttributes | None, path: NonResourceAttributes | None, size: int
     ) -> SubjectAccessReviewStatus:
-        access, ignored = await aside(_size(resource), lambda: of_review(user, resource, path))
+        access, ignored = await aside(_SELECTORS_COST * size, lambda: of_review(user, resource, path))
         verdict = self._authorizer.authorize(access)
         return SubjectAccessReviewStatus(
             allowed=verdict.allowed,
@@ -54,29 +57,15 @@ class _Answers:
         )
 
 
-def _size(resource: ResourceAttributes | None) -> int:
-    """What it costs to read the selectors of a question, in bytes of a body."""
-    size = 0
-    for selector in (resource.field_selector, resource.label_selector) if resource is not None else ():
-        if selector is not None:
-            size += 8 * len(selector.raw_selector) + 256 * len(selector.requirements)
-    return size
-
-
 class SubjectAccess(_Answers):
     """SubjectAccessReview."""
 
     resource = (GROUP, "subjectaccessreviews", "")
 
     async def create(self, obj: SubjectAccessReview, call: Call) -> SubjectAccessReview:
-        errors = subject_errors(obj.spec) + metadata_errors(obj.metadata)
-        if errors:
-            raise as_status(GROUP, "", "", errors)
+        await aside(call.size, lambda: _check(subject_errors(obj.spec) + metadata_errors(obj.metadata)))
         await call.admitted(obj)
-        spec = obj.spec
-        return replace(
-            obj, status=await self._status(_subject(spec), spec.resource_attributes, spec.non_resource_attributes)
-        )
+        return replace(obj, status=await self._status(_subject(obj.spec), *_asked(obj.spec), call.size))
 
 
 class SelfSubjectAccess(_Answers):
@@ -85,15 +74,14 @@ class SelfSubjectAccess(_Answers):
     resource = (GROUP, "selfsubjectaccessreviews", "")
 
     async def create(self, obj: SelfSubjectAccessReview, call: Call) -> SelfSubjectAccessReview:
-        spec = obj.spec
-        errors = attribute_errors(spec.resource_attributes, spec.non_resource_attributes)
-        errors += selector_errors(spec.resource_attributes) + metadata_errors(obj.metadata)
-        if errors:
-            raise as_status(GROUP, "", "", errors)
+        asked = _asked(obj.spec)
+
+        def check() -> None:
+            _check(attribute_errors(*asked) + selector_errors(asked[0]) + metadata_errors(obj.metadata))
+
+        await aside(call.size, check)
         await call.admitted(obj)
-        return replace(
-            obj, status=await self._status(call.user, spec.resource_attributes, spec.non_resource_attributes)
-        )
+        return replace(obj, status=await self._status(call.user, *asked, call.size))
 
 
 class LocalSubjectAccess(_Answers):
@@ -102,13 +90,23 @@ class LocalSubjectAccess(_Answers):
     resource = (GROUP, "localsubjectaccessreviews", "")
 
     async def create(self, obj: LocalSubjectAccessReview, call: Call) -> LocalSubjectAccessReview:
-        errors = local_errors(obj)
-        if errors:
-            raise as_status(GROUP, "", "", errors)
+        await aside(call.size, lambda: _check(local_errors(obj)))
         if obj.metadata.namespace != call.namespace:
             raise bad_request(f"spec.resourceAttributes.namespace must match namespace: {call.namespace}")
         await call.admitted(obj)
-        return replace(obj, status=await self._status(_subject(obj.spec), obj.spec.resource_attributes, None))
+        return replace(obj, status=await self._status(_subject(obj.spec), _asked(obj.spec)[0], None, call.size))
+
+
+def _asked(
+    spec: SubjectAccessReviewSpec | SelfSubjectAccessReviewSpec,
+) -> tuple[ResourceAttributes | None, NonResourceAttributes | None]:
+    return spec.resource_attributes, spec.non_resource_attributes
+
+
+def _check(found: FieldErrors) -> None:
+    """Raises StatusError (422)."""
+    if found:
+        raise as_status(GROUP, "", "", found)
 
 
 def _subject(spec: SubjectAccessReviewSpec) -> UserInfo:

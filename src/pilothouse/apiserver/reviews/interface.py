@@ -14,12 +14,14 @@ class Call:
     """A POST of a review. `name` is that of the parent object for a subresource (serviceaccounts/token).
 
     `admitted` runs validating admission on what would be created; a review calls it once it has found the object valid.
+    `size`: about how many bytes there are to work on.
     """
 
     user: UserInfo
     namespace: str
     name: str
     admitted: Callable[[Any], Awaitable[None]]
+    size: int = 0
 
 
 class Review(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -11,6 +12,7 @@ from pilothouse.api.types.core.v1 import Container, LimitRange, LimitRangeItem, 
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused_for
 from pilothouse.apiserver.admission.surroundings import Surroundings
+from pilothouse.kit.aside import aside
 from pilothouse.semantics.requests import as_quantities, pod_limits, spec_requests
 
 ANNOTATION = "kubernetes.io/limit-ranger"
@@ -36,19 +38,22 @@ class LimitRanger:
     async def admit(self, attributes: Attributes) -> None:
         for ranges in self._ranges(attributes):
             if attributes.resource == "pods":
-                attributes.obj = with_defaults(attributes.obj, ranges)
+                attributes.obj = await aside(attributes.size, partial(with_defaults, attributes.obj, ranges))
 
     async def validate(self, attributes: Attributes) -> None:
         """Raises StatusError 403 with all violations of the first LimitRange that has any."""
         for ranges in self._ranges(attributes):
-            items = ranges.spec.limits or ()
-            found = pod_violations(attributes.obj, items) if attributes.resource == "pods" else ()
-            found = list(found or claim_violations(attributes.obj, items))
-            if found:
-                raise refused_for(attributes, found)
+            await aside(attributes.size, partial(_check, attributes, ranges.spec.limits or ()))
 
     def _ranges(self, attributes: Attributes) -> Sequence[LimitRange]:
         return self._reader.list(LimitRange, attributes.namespace)
+
+
+def _check(attributes: Attributes, items: Sequence[LimitRangeItem]) -> None:
+    found = pod_violations(attributes.obj, items) if attributes.resource == "pods" else ()
+    found = list(found or claim_violations(attributes.obj, items))
+    if found:
+        raise refused_for(attributes, found)
 
 
 def with_defaults(pod: Pod, ranges: LimitRange) -> Pod:

@@ -70,9 +70,9 @@ class PodSecurity:
                 attributes.audit_annotations[PREFIX + "enforce-policy"] = "privileged:latest"
             return
         if of_pods:
-            _check_pod(attributes, policy)
+            await aside(attributes.size, lambda: _check_pod(attributes, policy))
         elif template := _TEMPLATES[(attributes.group, attributes.resource)](attributes.obj):
-            _tell(attributes, policy, template)
+            await aside(attributes.size, lambda: _tell(attributes, policy, template))
 
     async def _check_namespace(self, attributes: Attributes) -> None:
         new: Namespace = attributes.obj

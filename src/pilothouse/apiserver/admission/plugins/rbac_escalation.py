@@ -16,13 +16,15 @@ from pilothouse.apiserver.authz.access import joined
 from pilothouse.apiserver.authz.interface import Access, Authorizer
 from pilothouse.apiserver.authz.rbac import RBAC
 from pilothouse.apiserver.authz.union import MASTERS
-from pilothouse.kit.aside import aside
+from pilothouse.kit.aside import LARGE, aside
 from pilothouse.semantics.rbac import GROUP, compact, comparisons, describe, missing
 
 _ALL = (
     PolicyRule(verbs=("*",), api_groups=("*",), resources=("*",)),
     PolicyRule(verbs=("*",), non_resource_urls=("*",)),
 )
+_RULE = 64
+"""Bytes of a body that cost as much as a rule."""
 _ROLES = ("roles", "clusterroles")
 _BINDINGS = ("rolebindings", "clusterrolebindings")
 
@@ -71,7 +73,9 @@ class EscalationCheck:
         lacking, unresolved = await self._lacking(a, rules)
         if not lacking:
             return
-        told = await aside(len(lacking), lambda: "\n".join(sorted({describe(rule) for rule in compact(lacking)})))
+        told = await aside(
+            _RULE * len(lacking), lambda: "\n".join(sorted({describe(rule) for rule in compact(lacking)}))
+        )
         groups = " ".join(f'"{g}"' for g in a.user.groups)
         text = (
             f'user "{a.user.username}" (groups=[{groups}]) is attempting to grant RBAC permissions '
@@ -83,7 +87,9 @@ class EscalationCheck:
 
     async def _lacking(self, a: Attributes, rules: Sequence[PolicyRule]) -> tuple[list[PolicyRule], list[str]]:
         held, unresolved = self._rbac.policy_rules(a.user, a.namespace)
-        size = sum(comparisons(held, rule) for rule in rules)
+        size = _RULE * len(rules)
+        if size < LARGE:
+            size = sum(comparisons(held, rule) for rule in rules)
         return await aside(size, lambda: missing(held, rules)), unresolved
 
 

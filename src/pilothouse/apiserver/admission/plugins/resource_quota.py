@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -20,6 +21,7 @@ from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused
 from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.apiserver.generic.under_way import UnderWay
+from pilothouse.kit.aside import aside
 from pilothouse.semantics import quota as counting
 
 _ATTEMPTS = 5
@@ -82,11 +84,10 @@ class ResourceQuotaPlugin:
             raise conflict("", "resourcequotas", a.name, "objects are still being created; please try again") from None
 
     async def _charge(self, a: Attributes) -> None:
-        delta = self._delta(a)
+        delta = await aside(a.size, partial(self._delta, a))
         for _ in range(_ATTEMPTS):
-            quotas = [q for q in self._quotas(a) if _relevant(delta, q)]
-            for quota in quotas:
-                _check(a, quota, delta)
+            there = self._reader.list(ResourceQuota, a.namespace)
+            quotas = await aside(a.size, partial(_checked, a, there, delta))
             if a.dry_run or await self._write(quotas, delta):
                 return
         raise refused(a, "unable to verify quota: its usage changes too often")
@@ -99,10 +100,6 @@ class ResourceQuotaPlugin:
         usage = counting.usage(resource, a.obj, now)
         before = counting.usage(resource, a.old_obj, now) if a.operation == "UPDATE" else {}
         return {name: amount - before.get(name, _NOTHING) for name, amount in usage.items()}
-
-    def _quotas(self, a: Attributes) -> Sequence[ResourceQuota]:
-        found = [q for q in self._reader.list(ResourceQuota, a.namespace) if counting.concerns(q, a.obj)]
-        return sorted(found, key=lambda q: q.metadata.name)
 
     async def _write(self, quotas: Sequence[ResourceQuota], delta: Delta) -> bool:
         """Charge all quotas; False if one has changed meanwhile, and all must be looked at again."""
@@ -121,6 +118,15 @@ class ResourceQuotaPlugin:
                 await self._reader.latest(ResourceQuota, quota.metadata.name, quota.metadata.namespace)
                 return False
         return True
+
+
+def _checked(a: Attributes, there: Sequence[ResourceQuota], delta: Delta) -> Sequence[ResourceQuota]:
+    """The quotas that are to be charged, by name. Raises StatusError (403) if one of them would be exceeded."""
+    found = [q for q in there if counting.concerns(q, a.obj) and _relevant(delta, q)]
+    found.sort(key=lambda q: q.metadata.name)
+    for quota in found:
+        _check(a, quota, delta)
+    return found
 
 
 def _relevant(delta: Delta, quota: ResourceQuota) -> list[str]:

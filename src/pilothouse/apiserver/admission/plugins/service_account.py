@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -29,6 +30,7 @@ from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused
 from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.apiserver.authz.nodegraph import secret_names
+from pilothouse.kit.aside import LARGE, aside
 from pilothouse.kit.memo import Memo
 from pilothouse.semantics.validation.names import path_segment
 
@@ -66,7 +68,11 @@ class ServiceAccountPlugin:
             return
         name = pod.spec.service_account_name or pod.spec.service_account or "default"
         account = await self._account(attributes, name)
-        spec = self._completed(pod.spec, name, _automount(pod.spec, account), account.image_pull_secrets)
+        asked = pod.spec, name, _automount(pod.spec, account), account.image_pull_secrets
+        if attributes.size < LARGE:
+            spec = self._completed(*asked)
+        else:
+            spec = await aside(attributes.size, partial(self._running_as, *asked))
         attributes.obj = replace(pod, spec=spec)
         if _limits_secrets(account):
             _check_secrets(attributes, spec, account)

@@ -126,7 +126,7 @@ _WIRE_NAMES = {"schema": "schema"}
 
 def _versions(spec: CustomResourceDefinitionSpec) -> Iterator[Any]:
     versions = spec.versions or ()
-    shared = {part for part, _, _ in _PARTS if len({repr(getattr(v, part)) for v in versions}) == 1}
+    shared = {part for part, _, _ in _PARTS if versions and _alike(versions, part)}
     for at, version in enumerate(versions):
         path = f"spec.versions[{at}]"
         if faults := dns1035_label(version.name):
@@ -146,6 +146,12 @@ def _versions(spec: CustomResourceDefinitionSpec) -> Iterator[Any]:
     for part, errors, name in _PARTS:
         if part in shared and versions:
             yield from errors(versions[0], f"spec.{name}", any(map(_has_status, versions)))
+
+
+def _alike(versions: Sequence[Version], part: str) -> bool:
+    """Whether all versions have the same of something."""
+    first = getattr(versions[0], part)
+    return all(getattr(version, part) == first for version in versions[1:])
 
 
 def _has_status(version: Version) -> bool:
