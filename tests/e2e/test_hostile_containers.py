@@ -13,6 +13,7 @@ import pytest_asyncio
 from pilothouse.api.types.core.v1 import Pod, Secret
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.kubelet.safepath import mounts
+from pilothouse.semantics.pods import is_ready
 from pilothouse.testing.images import busybox_image
 from tests.e2e.node import RealNode, own_network, pod, real_node
 
@@ -158,6 +159,26 @@ async def test_a_pod_that_leaves_a_mess_is_removed_all_the_same(node: RealNode) 
         await node.client.delete(Pod, "mess", "default")
         await node.gone("mess")
     assert left(node) == []
+
+
+async def test_a_log_is_not_written_where_a_neighbour_has_put_a_link(node: RealNode) -> None:
+    """containerd follows links in the path of a log, and makes the file that they lead to."""
+    outside = node.home / "outside"
+    outside.mkdir()
+    script = "echo said; while [ ! -e /tmp/end ]; do sleep 0.1; done; exit 1"
+    async with node.process():
+        await node.client.create(pod("one", "sh", "-c", script, image=IMAGE))
+        found = await node.until("one", is_ready)
+        logs = node.options.logs / f"default_one_{found.metadata.uid}" / "c"
+        logs.rename(logs.with_name("moved"))
+        logs.symlink_to(outside)
+        await node.run("one", "touch", "/tmp/end")
+        await node.until("one", lambda p: p.status.container_statuses[0].restart_count == 1 and is_ready(p))
+        assert os.listdir(outside) == []
+        assert not logs.is_symlink()
+        async with asyncio.timeout(10.0):
+            while b"said" not in (logs / "1.log").read_bytes():
+                await node.clock.sleep(0.02)
 
 
 @pytest.mark.torture

@@ -110,8 +110,11 @@ def test_a_simulated_cluster_needs_no_root_and_changes_its_size(home: pathlib.Pa
     one = other(home, "sim")
     one.pilothouse("up", "--runtime", "simulated", "--nodes", "0")
     assert one.get("nodes")["items"] == []
-    one.pilothouse("up", "--nodes", "3")
+    settings = home / "kubelet.yaml"
+    settings.write_text("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nmaxPods: 50\n")
+    one.pilothouse("up", "--nodes", "3", "--kubelet-config", str(settings))
     eventually(lambda: len(one.get("nodes")["items"]) == 3, 10, "three nodes")
+    assert {node["status"]["capacity"]["pods"] for node in one.get("nodes")["items"]} == {"50"}
     one.kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=20s")
     one.kubectl("create", "deployment", "web", "--image=example.com/web:1", "--replicas=5")
     one.kubectl("rollout", "status", "deployment/web", "--timeout=30s")

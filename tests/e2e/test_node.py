@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -163,6 +164,46 @@ async def test_the_end_of_the_nodes_process_disturbs_nobody(node: RealNode) -> N
         await node.gone("goes")
         await node.until("dies", lambda p: p.status.container_statuses[0].restart_count == 1 and is_ready(p))
         assert await node.pod("stays") == before
+
+
+async def test_an_end_that_the_nodes_process_did_not_live_to_see_begins_anew(node: RealNode) -> None:
+    """As upstream's kubelet has it, which remembers no hook."""
+    marks = node.home / "marks"
+    marks.mkdir()
+    script = 'trap "echo term >> /m/term; exit 0" TERM; while :; do sleep 0.1; done'
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", "echo hook >> /m/hook; sleep 2; echo through >> /m/hook"]}}}
+    mounted = {"volumeMounts": [{"name": "m", "mountPath": "/m"}], "lifecycle": hook}
+    volumes = [{"name": "m", "hostPath": {"path": str(marks)}}]
+
+    def hooks() -> list[str]:
+        file = marks / "hook"
+        return file.read_text().split() if file.exists() else []
+
+    async with node.process():
+        await node.client.create(pod("ends", "sh", "-c", script, image=IMAGE, container=mounted, volumes=volumes))
+        await node.until("ends", is_ready)
+        await node.client.delete(Pod, "ends", "default", grace_period_seconds=20)
+        async with asyncio.timeout(10.0):
+            while not hooks():
+                await node.clock.sleep(0.02)
+    async with node.process():
+        await node.gone("ends")
+    assert hooks().count("hook") == 2
+    assert hooks()[-1] == "through", "the second time to its end"
+    assert (marks / "term").read_text() == "term\n"
+
+
+async def test_settings_of_a_node(node: RealNode) -> None:
+    node.options = replace(node.options, seccomp_default=True, allowed_sysctls=["kernel.msg*"])
+    unconfined = {"securityContext": {"seccompProfile": {"type": "Unconfined"}}}
+    context = {"sysctls": [{"name": "kernel/msgmax", "value": "65536"}]}
+    async with node.process():
+        await node.client.create(sleeper("usual", securityContext=context))
+        await node.client.create(sleeper("unconfined", container=unconfined))
+        for name, mode in (("usual", "2"), ("unconfined", "0")):
+            await node.until(name, is_ready)
+            assert (await node.run(name, "grep", "Seccomp:", "/proc/self/status")).split() == ["Seccomp:", mode]
+        assert await node.run("usual", "cat", "/proc/sys/kernel/msgmax") == "65536\n"
 
 
 async def test_containerd_may_die_and_so_may_a_sandbox(node: RealNode) -> None:
