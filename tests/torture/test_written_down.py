@@ -8,6 +8,7 @@ import pathlib
 import subprocess
 from typing import Any
 
+from tests.clients.objects import eventually
 from tests.torture.cluster import ControlPlane, control_plane
 
 POLICY = """\
@@ -35,9 +36,12 @@ def test_the_logs_of_a_real_kubectl(tmp_path: pathlib.Path) -> None:
         assert kubectl(plane, "create", "secret", "generic", "s") == 0
         assert kubectl(plane, "delete", "secret", "s") == 0
         assert kubectl(plane, "get", "configmap", "none") == 1
-        events = [json.loads(line) for line in plane.paths.log("audit").read_text().splitlines()]
+        # What was counted is written a moment later.
+        log, count = plane.paths.log("audit"), plane.figure("apiserver_audit_event_total")
+        eventually(lambda: len(log.read_text().splitlines()) >= count)
+        events = [json.loads(line) for line in log.read_text().splitlines()]
         requests = [json.loads(line) for line in plane.log.splitlines() if '"apiserver.requests"' in line]
-        assert plane.figure("apiserver_audit_event_total") == len(events)
+        assert count == len(events)
     created, deleted, missing = (_only(events, **wanted) for wanted in (
         {"verb": "create"}, {"verb": "delete"}, {"verb": "get"}
     ))  # fmt: skip

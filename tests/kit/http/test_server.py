@@ -424,8 +424,10 @@ REFUSED: list[tuple[bytes, int, bytes]] = [
 
 
 @pytest.mark.parametrize(("data", "status", "text"), REFUSED)
-async def test_what_is_no_request_is_refused_in_its_turn(data: bytes, status: int, text: bytes) -> None:
-    async with serving(echo, Limits(head_bytes=100_000, linger_seconds=0.001)) as served:
+async def test_what_is_no_request_is_refused_in_its_turn(
+    data: bytes, status: int, text: bytes, clock: VirtualClock
+) -> None:
+    async with serving(echo, Limits(head_bytes=100_000), clock=clock) as served:
         peer = await served.connect()
         await peer.send(GET % b"first" + data + GET % b"smuggled")
         assert (await peer.answer())[2] == b"GET /first"
@@ -434,8 +436,8 @@ async def test_what_is_no_request_is_refused_in_its_turn(data: bytes, status: in
         assert served.server.refused == 1
 
 
-async def test_a_bad_chunk_breaks_its_request_off() -> None:
-    async with serving(read_all, Limits(linger_seconds=0.001)) as served:
+async def test_a_bad_chunk_breaks_its_request_off(clock: VirtualClock) -> None:
+    async with serving(read_all, clock=clock) as served:
         peer = await served.connect()
         await peer.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcXX\r\n")
         status, headers, _ = await peer.answer()

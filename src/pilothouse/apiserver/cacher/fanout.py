@@ -55,24 +55,20 @@ class Stream:
         return self._initial is not None
 
     async def next(self) -> Sequence[Change]:
-        while True:
-            if self._error is not None and not self._queue:
-                raise self._error
+        while not self._queue or self._initial is not None:
             if self._initial is not None:
                 return self._first(self._initial)
-            if not self._queue and self._behind:
+            if self._behind:
                 self._look_up()
-            if self._queue:
-                return self._taken()
-            if self._error is None:
-                await self._news()
-
-    async def _news(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+                continue
+            if self._error is not None:
+                raise self._error
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self._taken()
 
     def _first(self, initial: Sequence[Stored]) -> Sequence[Change]:
         """The next of the objects that were there, as many as fit into a piece; with the last the bookmark."""
