@@ -49,6 +49,9 @@ def test_classes_have_their_shares(tree: tuple[str, Path]) -> None:
         paths = [top / "node/kubepods" / middle / name for middle in ("", "burstable", "besteffort")]
         return [path.read_text() for path in paths]
 
+    assert classes.begin()
+    assert cgroups.memory_limit("/node/kubepods") == 8 << 30
+    assert cgroups.memory_limit("/node/kubepods/burstable") is None
     classes.put(asking("idle"))
     assert figures() == (["4096", "2", "2"] if version == "v1" else ["157", "1", "1"])
     for one in (asking("a", "500m"), asking("b", "1500m"), asking("c", limit="2")):

@@ -38,11 +38,15 @@ class World:
                 await self.clock.sleep(0.1)
         return found
 
-    async def reasons(self) -> list[str]:
+    async def reasons(self, kind: str = "Pod") -> list[str]:
+        return [e.reason for e in await self.events(kind)]
+
+    async def events(self, kind: str) -> list[Event]:
+        """Those about objects of a kind, in their order."""
         await self.kubelet.recorder.drained()
         page = await self.client.list(Event, "default")
-        mine = [e for e in page.items if e.involved_object.kind == "Pod"]
-        return [e.reason for e in sorted(mine, key=lambda e: int(e.metadata.resource_version))]
+        mine = [e for e in page.items if e.involved_object.kind == kind]
+        return sorted(mine, key=lambda e: int(e.metadata.resource_version))
 
 
 OPTIONS = NodeOptions(

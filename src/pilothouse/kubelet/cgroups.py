@@ -117,6 +117,18 @@ def _write(folder: Path, values: Mapping[str, object]) -> None:
             (folder / name).write_text(str(value))
 
 
+def memory_limit(path: str) -> int | None:
+    """The bytes of memory that a cgroup may have, to the page; None without a limit, or where the kernel has none."""
+    file = ROOT / path.lstrip("/") / "memory.max"
+    if not unified():
+        file = ROOT / "memory" / path.lstrip("/") / "memory.limit_in_bytes"
+    try:
+        text = file.read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdecimal() else None
+
+
 def _folders(path: str) -> Iterator[Path]:
     if unified():
         yield ROOT / path.lstrip("/")

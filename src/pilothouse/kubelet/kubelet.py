@@ -93,6 +93,7 @@ class Kubelet:
         self.registrar = Registrar(options, client, clock, chance, self.recorder, self._read)
         self.pods = PodSet(lambda: self.registrar.node, self.registrar.refresh)
         self._housekeeper = Housekeeper(self.pods)
+        self._place = place
         self._attach(place, services, actions or Handlers(runtime, clock))
 
     def _attach(self, place: Place, services: Callable[[], Sequence[Service]], handlers: Actions) -> None:
@@ -151,8 +152,8 @@ class Kubelet:
         await watch.inventory()
         self._scope.spawn(watch.run(), "runtime-events")
         await self.registrar.register()
-        # Told after the first answer of the API server: an event that cannot be sent holds up those behind it.
-        self.recorder.node("Normal", "Starting", "Starting kubelet.")
+        if await self._place.enforce_allocatable():
+            self.recorder.node("Normal", "NodeAllocatableEnforced", "Updated Node Allocatable limit across pods")
         self._scope.spawn(self.registrar.keep_lease(), "lease")
         self._scope.spawn(self.registrar.keep_status(), "node-status")
         mine = f"spec.nodeName={options.name}"

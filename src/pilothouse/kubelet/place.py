@@ -52,6 +52,13 @@ class DiskPlace:
         self._classes = QosCgroups(options.cgroup_parent, self._capacity)
         self._classes_lock = threading.Lock()
 
+    async def enforce_allocatable(self) -> bool:
+        def work() -> bool:
+            with self._classes_lock:
+                return self._classes.begin()
+
+        return await asyncio.to_thread(work)
+
     async def prepare(self, pod: Pod, shapes: Mapping[str, Shape]) -> None:
         uid = pod.metadata.uid
         now = self._clock.now()

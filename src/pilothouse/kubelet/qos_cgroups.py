@@ -37,6 +37,11 @@ class QosCgroups:
         self._requests: dict[str, int] = {}
         self._applied: dict[str, Resources] = {}
 
+    def begin(self) -> bool:
+        """Make the cgroups before the first pod is there; whether the kernel holds all pods to the node's memory."""
+        self._apply()
+        return cgroups.memory_limit(self._parent) == self._capacity["memory"].integer()
+
     def put(self, pod: Pod) -> None:
         """The pod runs here, with what it asks for now. Makes the cgroups that its own goes below."""
         self._requests[pod.metadata.uid] = burstable_request(pod)

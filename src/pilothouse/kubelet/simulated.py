@@ -17,6 +17,9 @@ from pilothouse.seams.runtime import Container
 class NoPlace:
     """A `Place` that keeps nothing: volumes are looked up in the API like real ones, and made nowhere."""
 
+    async def enforce_allocatable(self) -> bool:
+        return False
+
     async def prepare(self, pod: Pod, shapes: Mapping[str, Shape]) -> None:
         """Nothing to make."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -17,6 +17,7 @@ from pilothouse.api.types.meta.v1 import ObjectMeta, OwnerReference
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
 from pilothouse.kubelet.node.status import Reading, new_node, node_status, same_but_for_heartbeat
+from pilothouse.kubelet.node.transitions import NORMAL, NodeEvent, of_schedulability, of_status
 from pilothouse.kubelet.options import NodeOptions
 from pilothouse.kubelet.recorder import Recorder
 from pilothouse.machinery.backoff import Backoff
@@ -47,6 +48,8 @@ class Registrar:
         self._recorder = recorder
         self._read = read
         self._told = 0.0
+        self._started = False
+        self._unschedulable = False
         self.node: Node | None = None
 
     async def register(self) -> Node:
@@ -57,6 +60,7 @@ class Registrar:
             try:
                 self.node = await self._create_or_adopt(new_node(self._options, status))
                 self._told = self._clock.monotonic()
+                self._tell(of_status(self._options.name, NodeStatus(), status))
                 return self.node
             except CLIENT_ERRORS as error:
                 log.info("node %s is not registered yet: %s", self._options.name, error)
@@ -64,11 +68,15 @@ class Registrar:
 
     async def _create_or_adopt(self, wanted: Node) -> Node:
         try:
-            return await self._client.create(wanted)
+            created = await self._client.create(wanted)
         except StatusError as error:
             if error.code != HTTPStatus.CONFLICT:
                 raise
+        else:
+            self._tell_start()
+            return created
         held = await self._client.get(Node, self._options.name)
+        self._tell_start()
         if any(held.metadata.labels.get(k) != v for k, v in wanted.metadata.labels.items()):
             body = {"metadata": {"labels": dict(wanted.metadata.labels)}}
             held = await self._client.patch(Node, self._options.name, "", StrategicMergePatch(body))
@@ -89,15 +97,18 @@ class Registrar:
             patch = StrategicMergePatch({"status": _changes(old, new)})
             self.node = await self._client.patch(Node, self._options.name, "", patch, subresource="status")
             self._told = self._clock.monotonic()
-            self._tell_changes(old, new)
+            self._tell(of_status(self._options.name, old, new))
         return ready
 
-    def _tell_changes(self, old: NodeStatus, new: NodeStatus) -> None:
-        before = {c.type: c.status for c in old.conditions}
-        for condition in new.conditions:
-            if condition.type == "Ready" and before.get("Ready") != condition.status:
-                reason = "NodeReady" if condition.status == "True" else "NodeNotReady"
-                self._recorder.node("Normal", reason, f"Node {self._options.name} status is now: {reason}")
+    def _tell(self, events: Iterable[NodeEvent]) -> None:
+        for event in events:
+            self._recorder.node(*event)
+
+    def _tell_start(self) -> None:
+        """Told after the first answer of the API server: an event that cannot be sent holds up those behind it."""
+        if not self._started:
+            self._started = True
+            self._recorder.node(NORMAL, "Starting", "Starting kubelet.")
 
     # A reflector's sink: the node's own object, whoever changes it.
 
@@ -111,9 +122,11 @@ class Registrar:
 
     def _seen(self, node: Node) -> None:
         held = self.node
-        newer = held is None or held.metadata.uid != node.metadata.uid or _version(node) > _version(held)
-        if newer:
+        if held is None or held.metadata.uid != node.metadata.uid or _version(node) >= _version(held):
             self.node = node
+            cordoned = node.spec.unschedulable
+            self._tell(of_schedulability(self._options.name, self._unschedulable, cordoned))
+            self._unschedulable = cordoned
 
     async def refresh(self) -> Node | None:
         """The object as the API has it now; as last seen, if it cannot be asked."""

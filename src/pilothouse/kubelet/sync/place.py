@@ -29,6 +29,10 @@ class HoldFailed(Exception):
 class Place(Protocol):
     """Folders, mounts, cgroups and files of pods. Errors are VolumeError."""
 
+    async def enforce_allocatable(self) -> bool:
+        """Hold all pods together to what the node may give, before the first one comes; whether the kernel does."""
+        ...
+
     async def prepare(self, pod: Pod, shapes: Mapping[str, Shape]) -> None:
         """Make the pod's folder, volumes and cgroup, or bring its volumes up to date."""
         ...
