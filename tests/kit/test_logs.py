@@ -68,3 +68,20 @@ def test_colours_only_for_a_terminal_that_wants_them() -> None:
 def test_an_unknown_level_is_refused() -> None:
     with pytest.raises(ValueError, match="none of debug, info"):
         logs.set_up("loud")
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_no_line_shows_where_an_object_lies(format: logs.Format) -> None:
+    out = io.StringIO()
+    logs.set_up(format=format, stream=out)
+    thing = object()
+    try:
+        raise ValueError(f"{thing!r} is bad")
+    except ValueError:
+        logging.getLogger("pilothouse.x").exception(
+            "%r of %s", thing, {"a": thing}, extra={"b": thing, "c": repr(thing)}
+        )
+    assert " at 0x" not in written(out)
+    assert written(out).count("<object object>") >= 5
+    logging.getLogger("pilothouse.x").info("an address at 0xff of a program")
+    assert "an address at 0xff of a program" in written(out)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import logging
 import os
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any, Literal, TextIO
@@ -30,6 +31,7 @@ _COLORS = {
     logging.CRITICAL: "\033[31m",
 }
 _RESET = "\033[0m"
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+(?=>)")
 
 
 def set_up(
@@ -57,6 +59,11 @@ def extras(record: logging.LogRecord) -> dict[str, Any]:
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}
 
 
+def plain(line: str) -> str:
+    """A line without the addresses of objects in memory, which tell nobody anything: `<ssl.SSLContext object>`."""
+    return _ADDRESS.sub("", line) if " at 0x" in line else line
+
+
 def stamp(seconds: float) -> str:
     """RFC 3339 in UTC with milliseconds."""
     moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
@@ -81,6 +88,7 @@ class TextFormatter(logging.Formatter):
         line = f"{stamp(record.created)} {record.levelname} {component(record)}: {message}{told}"
         if record.exc_info:
             line += "\n    " + self.formatException(record.exc_info).replace("\n", "\n    ")
+        line = plain(line)
         color = _COLORS.get(record.levelno) if self._colored else None
         return f"{color}{line}{_RESET}" if color else line
 
@@ -99,7 +107,7 @@ class JSONFormatter(logging.Formatter):
             told.setdefault(key, value)
         if record.exc_info:
             told["error"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(told, enc_hook=str).decode()
+        return plain(msgspec.json.encode(told, enc_hook=str).decode())
 
 
 def _shown(value: Any) -> str:

@@ -23,6 +23,7 @@ from pilothouse.api.types.meta.v1 import Status
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery.client import wire
 from pilothouse.machinery.client.access import Access, Credentials
+from pilothouse.machinery.client.failures import in_words
 from pilothouse.machinery.client.interface import TransportError, WatchEvent
 
 K = TypeVar("K", bound=Object)
@@ -127,7 +128,7 @@ class Connection:
                     raise wire.error_of(answer.status, await answer.read(), answer.headers)
                 yield RawAnswer(answer.status, answer.headers, answer.content.iter_any())
         except aiohttp.ClientError as error:
-            raise TransportError(f"{method} {self.access.base}{path}: {error or type(error).__name__}") from error
+            raise TransportError(f"{method} {self.access.base}{path}: {in_words(error)}") from error
         except TimeoutError as error:
             raise TransportError(f"{method} {self.access.base}{path}: no answer in {seconds or 0:g} s") from error
 
