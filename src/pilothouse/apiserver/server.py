@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pilothouse.api.facts import Resource
@@ -254,17 +255,17 @@ class ApiServer:
         host, port = split_address(self.parts.address())
         trust = AuthenticationTrust(self.reader, client, self.parts.client_authorities, self.parts.clock)
         for name, step in (
-            ("namespaces", bootstrap.namespaces(client)),
-            ("priority classes", bootstrap.priorities(client)),
-            ("flow schemas", bootstrap.ensure(client, [*flows.priority_levels(), *flows.flow_schemas()])),
-            ("roles", roles.reconcile(client, self.reader)),
-            ("service range", bootstrap.service_range(client, self.parts.service_range)),
-            ("addresses of services", repair.repair(self.reader, client, self.parts.clock.now())),
-            ("kubernetes service", own.publish(host, port)),
-            ("authentication trust", trust.publish()),
+            ("namespaces", partial(bootstrap.namespaces, client)),
+            ("priority classes", partial(bootstrap.priorities, client)),
+            ("flow schemas", partial(bootstrap.ensure, client, [*flows.priority_levels(), *flows.flow_schemas()])),
+            ("roles", partial(roles.reconcile, client, self.reader)),
+            ("service range", partial(bootstrap.service_range, client, self.parts.service_range)),
+            ("addresses of services", partial(repair.repair, self.reader, client, self.parts.clock.now())),
+            ("kubernetes service", partial(own.publish, host, port)),
+            ("authentication trust", trust.publish),
         ):
             # What an object in the store prevents must not keep the API server from coming up, by which it is mended.
-            failure = await guard.result("start", name, step)
+            failure = await guard.result("start", name, step())
             if new and failure is not None:
                 raise failure
         if new:

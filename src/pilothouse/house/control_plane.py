@@ -70,7 +70,7 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
     renewal = Renewal(paths, clock)
     renewal.try_to()  # before the old ones are read
     engine = await _open(paths)
-    scope.spawn(_closing(engine), "store")
+    scope.at_end(engine.close, "store")
     rules = encryption.rules(paths)
     await _check_keys(paths, engine, rules)
     store = EncryptedStore(engine, rules)
@@ -89,6 +89,7 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
             audit=audit_of(paths, spec),
         )
     )
+    scope.at_end(server.close, "apiserver")
     await server.start()
     await _write_anew(paths, engine, store, rules)
     heart = Heart(server, clock, chance, scope)
@@ -152,16 +153,9 @@ def _kubelets(pki: PKI, spec: ClusterSpec, clock: Clock) -> SecureKubelets:
     return SecureKubelets(authority, pair, clock)
 
 
-async def _closing(store: SQLiteStore) -> None:
-    """Hold the store until the process ends, then close it."""
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await store.close()
-
-
 async def _listen(heart: Heart, spec: ClusterSpec, context: ssl.SSLContext) -> None:
     http = Server(heart.server.handle, heart.clock, name="https")
+    heart.scope.at_end(http.close, "https")
     for address in listening_addresses(spec):
         await http.listen(address, spec.api_port, context)
 

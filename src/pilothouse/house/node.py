@@ -63,13 +63,7 @@ class Identity:
         )
         self.client = HTTPSClient(Connection(access, clock, user_agent=f"pilothouse/{pair}"))
         self.informers = Informers(self.client, clock, Chance(), scope)
-        scope.spawn(self._closing(), f"client/{pair}")
-
-    async def _closing(self) -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await self.client.close()
+        scope.at_end(self.client.close, f"client/{pair}")
 
 
 def options_of(spec: ClusterSpec, member: NodeSpec, resolv_conf: pathlib.Path) -> NodeOptions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -22,7 +22,8 @@ async def attempt(work: Coroutine[Any, Any, object]) -> Exception | None:
 
 
 class TaskScope:
-    """Owns tasks: `async with TaskScope("kubelet") as scope`. Leaving the block cancels and awaits all of them.
+    """Owns tasks: `async with TaskScope("kubelet") as scope`. Leaving the block cancels and awaits all of them, then
+    closes what they used (`at_end`).
 
     A task that ends with an exception is logged with its traceback and given to `on_failure`; by default the first
     failure is raised from the block's end, so that a component never goes on half dead unnoticed.
@@ -34,6 +35,7 @@ class TaskScope:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failure: BaseException | None = None
         self._closing = False
+        self._endings: list[tuple[str, Callable[[], Awaitable[object]]]] = []
         self._changed = asyncio.Event()
 
     @property
@@ -48,14 +50,22 @@ class TaskScope:
         task.add_done_callback(self._ended)
         return task
 
+    def at_end(self, close: Callable[[], Awaitable[object]], name: str) -> None:
+        """Call `close` when all tasks have ended; what was given last is closed first. So nobody meets a closed store
+        while it is still at work. A failure counts as that of a task."""
+        self._endings.append((name, close))
+
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         self._changed.set()
         if task.cancelled() or (failure := task.exception()) is None:
             return
-        log.error("task %s failed", task.get_name(), exc_info=failure)
+        self._note(task.get_name(), failure)
+
+    def _note(self, name: str, failure: BaseException) -> None:
+        log.error("task %s failed", name, exc_info=failure)
         if self._on_failure is not None:
-            self._on_failure(task.get_name(), failure)
+            self._on_failure(name, failure)
         elif self._failure is None:
             self._failure = failure
 
@@ -67,12 +77,16 @@ class TaskScope:
         return self._failure
 
     async def close(self) -> None:
-        """Cancel every task and wait until all have ended."""
+        """Cancel every task, wait until all have ended, and close what they used."""
         self._closing = True
         while self._tasks:
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks)
+        while self._endings:
+            name, close = self._endings.pop()
+            if (failure := await attempt(_called(close))) is not None:
+                self._note(f"{self.name}/{name}", failure)
 
     async def __aenter__(self) -> TaskScope:
         return self
@@ -81,3 +95,7 @@ class TaskScope:
         await self.close()
         if self._failure is not None and error is None:
             raise self._failure
+
+
+async def _called(work: Callable[[], Awaitable[object]]) -> None:
+    await work()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from pilothouse.api.errors import StatusError
@@ -38,16 +39,20 @@ PRIORITIES = (
 async def ensure(client: Client, wanted: Sequence[Any]) -> None:
     """Create what is not there yet, all at once: the store then needs few commits. Failures come as an
     ExceptionGroup of StatusErrors, after all others were created."""
-    await together([_ensure(client, obj) for obj in wanted])
+    await together([partial(_ensure, client, obj) for obj in wanted])
 
 
-async def together(writes: Sequence[Coroutine[Any, Any, None]]) -> None:
+async def together(writes: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None:
     """Carry out all of them, whatever some raise; then raise that as an ExceptionGroup."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(attempt(write)) for write in writes]
+        tasks = [group.create_task(_attempted(write)) for write in writes]
     failures = [failure for task in tasks if (failure := task.result()) is not None]
     if failures:
         raise ExceptionGroup("objects that every cluster has were not written", failures)
+
+
+async def _attempted(write: Callable[[], Coroutine[Any, Any, None]]) -> Exception | None:
+    return await attempt(write())
 
 
 async def _ensure(client: Client, obj: Any) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pilothouse.api.types.core.v1 import LifecycleHandler, Pod
@@ -46,7 +47,7 @@ class Actions:
     def do(self, instruction: Any) -> bool:
         """Begin what `instruction` asks for; False if it is not for us. Never waits."""
         if isinstance(instruction, instructions.StartContainer):
-            self._starts[instruction.name] = self._spawn(self._start(instruction), instruction)
+            self._starts[instruction.name] = self._spawn(partial(self._start, instruction), instruction)
         elif isinstance(instruction, instructions.ShortenGrace):
             self._killer.shorten(instruction.container_id, instruction.grace_seconds)
         elif isinstance(instruction, instructions.TakeTurn):
@@ -55,7 +56,7 @@ class Actions:
             for task in list(self._starts.values()):
                 task.cancel()
         elif (work := _WORK.get(type(instruction))) is not None:
-            self._spawn(work(self, instruction), instruction)
+            self._spawn(partial(work, self, instruction), instruction)
         else:
             return False
         return True
@@ -63,13 +64,13 @@ class Actions:
     def idle(self) -> bool:
         return not self._starts and not self._killer.busy()
 
-    def _spawn(self, work: Coroutine[Any, Any, None], instruction: Any) -> asyncio.Task[None]:
+    def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]], instruction: Any) -> asyncio.Task[None]:
         name = f"{type(instruction).__name__}/{self._pod.metadata.name}"
         return self._shop.scope.spawn(self._guarded(work, instruction), name)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None], instruction: Any) -> None:
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]], instruction: Any) -> None:
         """An action that fails in a way nobody thought of concerns its pod alone, and is answered like any failure."""
-        failure = await attempt(work)
+        failure = await attempt(work())
         if failure is None:
             return
         log.error("pod %s: %s failed", self._pod.metadata.name, type(instruction).__name__, exc_info=failure)

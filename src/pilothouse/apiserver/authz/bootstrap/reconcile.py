@@ -6,6 +6,7 @@ is "false" is left alone.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -56,17 +57,17 @@ async def reconcile(client: Client, reader: Reader) -> None:
     writes = []
     for cluster_role in _aggregated(objects.cluster_roles()):
         found = reader.get(ClusterRole, cluster_role.metadata.name)
-        writes.append(_write(client, cluster_role, found, wanted_role(found, cluster_role) if found else None))
+        writes.append(partial(_write, client, cluster_role, found, wanted_role(found, cluster_role) if found else None))
     for cluster_binding in objects.cluster_role_bindings():
         bound = reader.get(ClusterRoleBinding, cluster_binding.metadata.name)
         changed = wanted_binding(bound, cluster_binding) if bound else None
-        writes.append(_write(client, cluster_binding, bound, changed))
+        writes.append(partial(_write, client, cluster_binding, bound, changed))
     for role in objects.roles():
         held = reader.get(Role, role.metadata.name, role.metadata.namespace)
-        writes.append(_write(client, role, held, wanted_role(held, role) if held else None))
+        writes.append(partial(_write, client, role, held, wanted_role(held, role) if held else None))
     for binding in objects.role_bindings():
         kept = reader.get(RoleBinding, binding.metadata.name, binding.metadata.namespace)
-        writes.append(_write(client, binding, kept, wanted_binding(kept, binding) if kept else None))
+        writes.append(partial(_write, client, binding, kept, wanted_binding(kept, binding) if kept else None))
     await together(writes)
 
 
