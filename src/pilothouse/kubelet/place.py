@@ -103,7 +103,7 @@ class DiskPlace:
         mounts = self._volume_mounts(pod, container, environment)
         taken = {m.container_path for m in mounts}
         if HOSTS not in taken:
-            mounts.append(Mount(HOSTS, self._hosts(pod, folder, pod_ips)))
+            mounts.append(Mount(HOSTS, _hosts(self._options, pod, folder, pod_ips)))
         message_file = ""
         path = container.termination_message_path
         if path and path not in taken:
@@ -131,18 +131,6 @@ class DiskPlace:
                 )
             )
         return found
-
-    def _hosts(self, pod: Pod, folder: Path, pod_ips: tuple[str, ...]) -> str:
-        aliases = pod.spec.host_aliases
-        if pod.spec.host_network:
-            text = node_hosts_file(Path(HOSTS).read_text(), aliases)
-        else:
-            name, full = hostname(pod, self._options.cluster_domain)
-            text = hosts_file(pod_ips, name, full, aliases)
-        # Its inode stays: other containers of the pod have it mounted (and may have written anything into it).
-        with files.folder(folder, make=0o750) as top:
-            files.write(top, HOSTS_FILE, text.encode(), 0o644)
-        return str(folder / HOSTS_FILE)
 
     async def hold(self, pod: Pod, resource: str) -> None:
         def work() -> None:
@@ -274,3 +262,16 @@ def _read_file(folder: str, path: str) -> bytes | None:
         return None
     except OSError as error:
         raise VolumeError(f"failed to open environment variable file {path!r}: {error.strerror}") from None
+
+
+def _hosts(options: NodeOptions, pod: Pod, folder: Path, pod_ips: tuple[str, ...]) -> str:
+    aliases = pod.spec.host_aliases
+    if pod.spec.host_network:
+        text = node_hosts_file(Path(HOSTS).read_text(), aliases)
+    else:
+        name, full = hostname(pod, options.cluster_domain)
+        text = hosts_file(pod_ips, name, full, aliases)
+    # Its inode stays: other containers of the pod have it mounted (and may have written anything into it).
+    with files.folder(folder, make=0o750) as top:
+        files.write(top, HOSTS_FILE, text.encode(), 0o644)
+    return str(folder / HOSTS_FILE)
