@@ -27,6 +27,8 @@ PAGE = 500
 # A watch is renewed after five to ten minutes, so that servers can rebalance and a dead connection is noticed.
 WATCH_SECONDS = 300
 GONE = 410
+TURN = 64
+"""Events that are applied in a row: of a watch within the process hundreds may be there at once."""
 
 
 class Sink(Protocol[K]):
@@ -171,6 +173,8 @@ class Reflector(Generic[K]):
                 seen += 1
                 self._version = event.object.metadata.resource_version or self._version
                 guard.call("informer", self._kind.__name__, self._sink.apply, event)
+                if seen % TURN == 0:
+                    await self._clock.sleep(0)
         if seen:
             self._backoff.reset()
         elif self._clock.monotonic() - begun < 1.0:
