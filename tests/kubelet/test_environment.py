@@ -101,6 +101,11 @@ def test_values_from(source: dict[str, object], expected: str) -> None:
     assert made(pod(one, meta={"labels": {"a/b": "label"}}))["X"] == expected
 
 
+def test_a_limit_that_only_the_pod_has_is_its_containers() -> None:
+    one = container(env=[{"name": "X", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1m"}}}])
+    assert made(pod(one, resources={"limits": {"cpu": "300m"}}))["X"] == "300"
+
+
 @pytest.mark.parametrize(
     ("source", "text"),
     [

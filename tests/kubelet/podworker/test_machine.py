@@ -7,6 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from pilothouse.api.quantity import parse as quantity
 from pilothouse.api.types.core.v1 import Pod, ResourceRequirements
 from pilothouse.kubelet.podworker import events, resizes
 from pilothouse.kubelet.podworker import instructions as says
@@ -505,6 +506,32 @@ def test_a_limit_of_the_pod_is_that_of_its_containers_without_one() -> None:
     assert [r.reason for r in of_type(says.Record, said)] == ["ResizeCompleted"]
     said = driver.post(granted("2Gi", "2"))
     assert [k.message for k in of_type(says.KillContainer, said)] == ["Container c resize requires restart"]
+
+
+def test_a_debugger_has_no_part_in_a_resize() -> None:
+    def with_limit(cpu: str) -> Pod:
+        debugger = {"name": "d", "image": "d:1"}
+        return pod(resources={"limits": {"cpu": cpu}}, ephemeralContainers=[debugger])
+
+    driver = Driver(with_limit("1"))
+    driver.running("c", "d")
+    changed = msgspec.structs.replace(driver.machine.state.pod, spec=with_limit("2").spec)
+    assert driver.post(events.PodChanged(changed)) == [says.ResizePod(("c-0",))]
+    limits = {"cpu": quantity("2")}
+    driver.post(events.ContainerResized("c-0", ResourceRequirements(limits=limits)))
+    said = driver.post(events.PodResized(resizes.resources(changed.spec)))
+    assert [r.reason for r in of_type(says.Record, said)] == ["ResizeCompleted"]
+
+
+def test_a_container_that_ended_shows_what_it_would_be_held_to() -> None:
+    subject = pod(container(resources={"requests": {"cpu": "1"}}), restartPolicy="Never")
+    driver = Driver(subject)
+    driver.running()
+    driver.post(events.ContainerSeen(ended()))
+    told = driver.status().container_statuses[0]
+    assert told.state.terminated is not None
+    assert told.resources == (subject.spec.containers or ())[0].resources
+    assert told.allocated_resources == {"cpu": quantity("1")}
 
 
 def test_a_sandbox_is_over_when_its_stop_is_through_and_not_before() -> None:

@@ -7,7 +7,7 @@ PodResizePending says why. Upstream: pkg/kubelet/allocation.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -25,6 +25,7 @@ from pilothouse.api.types.core.v1 import (
 from pilothouse.kubelet.podworker.instructions import Record
 from pilothouse.kubelet.podworker.state import PendingResize, PodState, Resize
 from pilothouse.kubelet.resources import within
+from pilothouse.seams.runtime import Container as Run
 
 C = TypeVar("C", bound=Container)
 PENDING, IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
@@ -116,11 +117,17 @@ def in_progress(state: PodState) -> bool:
     """Whether the pod or some running container is not yet held to what it was granted."""
     if state.cgroup is not None and state.cgroup != resources(state.spec):
         return True
-    for run in state.running():
-        held, spec = state.held_to.get(run.id), state.spec_of(run.name)
-        if held is not None and spec is not None and changes(held, granted_to(state.spec, spec)):
-            return True
-    return False
+    return any(changes(held, granted_to(state.spec, spec)) for spec, _, held in resizable(state))
+
+
+def resizable(state: PodState) -> Iterator[tuple[Container, Run, ResourceRequirements]]:
+    """The running containers that can be resized, with what each is held to: all but init containers that end, and
+    ephemeral ones. Upstream: allocation.IsResizableContainer."""
+    for spec in (*state.sidecars(), *(state.spec.containers or ())):
+        run = state.current(spec.name)
+        held = state.held_to.get(run.id) if run is not None else None
+        if run is not None and held is not None:
+            yield spec, run, held
 
 
 def progress(state: PodState) -> list[Record]:

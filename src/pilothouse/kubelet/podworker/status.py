@@ -130,7 +130,6 @@ def _container_status(state: PodState, spec: AnySpec, node: NodeFacts, *, init: 
         shown, last = _not_yet(state, spec, init=init), _last_state(runs, node)
     sidecar = init and isinstance(spec, msgspec.Struct) and spec.restart_policy == "Always"
     ready = bool(run) and (succeeded(run) if init and not sidecar and run else _ready(state, run))
-    running = run is not None and run.state is runtime.ContainerState.RUNNING
     return ContainerStatus(
         name=spec.name,
         state=shown,
@@ -141,10 +140,15 @@ def _container_status(state: PodState, spec: AnySpec, node: NodeFacts, *, init: 
         image_id=run.image_ref if run else "",
         container_id=f"{node.runtime_name}://{run.id}" if run else "",
         started=bool(run) and state.started(run) if run else False,
-        allocated_resources=spec.resources.requests if running else {},
-        resources=resizes.own(state.held_to.get(run.id, spec.resources), spec.resources) if running and run else None,
+        allocated_resources=spec.resources.requests if run else {},
+        resources=_resources(state, spec, run),
         volume_mounts=_mounts(spec, node) if run else (),
     )
+
+
+def _resources(state: PodState, spec: AnySpec, run: runtime.Container | None) -> ResourceRequirements | None:
+    """What a running container is held to; what one that does not run would be."""
+    return resizes.own(state.held_to.get(run.id, spec.resources), spec.resources) if run is not None else None
 
 
 def _told_before(state: PodState, name: str) -> ContainerStatus | None:

@@ -184,10 +184,8 @@ def _resize(state: PodState, now: float) -> list[Instruction]:
     found: list[Instruction] = []
     resized: list[str] = []
     ending = False
-    for spec in (*state.sidecars(), *(state.spec.containers or ())):
-        run = state.current(spec.name)
-        held = state.held_to.get(run.id) if run else None
-        if run is None or held is None or stale(spec, run):
+    for spec, run, held in resizes.resizable(state):
+        if stale(spec, run):
             continue
         changed = resizes.changes(held, resizes.granted_to(state.spec, spec))
         if run.id in state.killing:
