@@ -369,11 +369,11 @@ def test_logs_are_not_reached_through_links(kernel: str, tmp_path: Path) -> None
     assert (tmp_path / "secret").read_text() == SECRET
 
 
-@pytest.mark.parametrize("planted", ["pods/ns_p_u", "pods/ns_p_u/c", "pods/ns_p_u/c/1.log"])
+@pytest.mark.parametrize("planted", ["pods", "pods/ns_p_u", "pods/ns_p_u/c", "pods/ns_p_u/c/1.log"])
 def test_no_log_is_written_where_somebody_has_put_a_link(kernel: str, tmp_path: Path, planted: str) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
-    (tmp_path / planted).parent.mkdir(parents=True)
+    (tmp_path / planted).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / planted).symlink_to(outside / "file" if planted.endswith(".log") else outside)
     log = tmp_path / "pods/ns_p_u/c/1.log"
     log_files.prepare(log)
@@ -381,6 +381,22 @@ def test_no_log_is_written_where_somebody_has_put_a_link(kernel: str, tmp_path: 
     assert os.listdir(outside) == []
     log_files.prepare(log)
     assert log.read_text() == "as the runtime does", "what is in order stays"
+
+
+def test_no_folder_of_logs_is_looked_for_through_a_link(kernel: str, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    (outside / "ns_p_u").mkdir(parents=True)
+    for name in ("pods", "containers"):
+        (tmp_path / name).symlink_to(outside)
+    logs, links = tmp_path / "pods/ns_p_u", tmp_path / "containers"
+    with pytest.raises(OSError, match="Errno"):
+        log_files.remove_folder(logs)
+    log_files.unlink(links, str(logs))
+    log_files.sweep(links)
+    log_files.link(links, "p_ns_c-1", logs / "c/0.log")
+    assert os.listdir(outside) == ["ns_p_u"]
+    assert os.listdir(links) == ["p_ns_c-1.log"]
+    assert not links.is_symlink()
 
 
 def test_agents_find_logs_by_link(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@
     pods/NS_NAME_UID/CONTAINER/0.log.20260101-11.gz older ones
     containers/POD_NS_CONTAINER-ID.log              a link to the first
 
-An agent's container may write here, or somebody who got into it: only the folder `pods` itself is trusted.
+An agent's container may write here, or somebody who got into it: only the folder that `pods` and `containers` lie in is
+trusted.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ LARGEST = 10 << 20
 MOST_FILES = 5
 # Names of files have 255 bytes at most.
 LONGEST_LINK = 251
-_DEPTH = 2
+_DEPTH = 3
 
 
 @contextmanager
 def _folder(log: Path) -> Iterator[int]:
-    """The folder of a container's logs, below the folder of all pods' logs. Raises OSError."""
+    """The folder of a container's logs, below the folder that is trusted. Raises OSError."""
     top = log.parents[min(_DEPTH, len(log.parents) - 1)]
     with files.folder(top, str(log.parent.relative_to(top))) as found:
         yield found
@@ -111,17 +112,25 @@ def remove(log: Path) -> None:
             trees.remove(folder, name)
 
 
+def remove_folder(logs: Path) -> None:
+    """All logs of a pod. Raises OSError."""
+    with suppress(FileNotFoundError), files.folder(logs.parent.parent, logs.parent.name) as pods:
+        trees.remove(pods, logs.name)
+
+
 def link(links: Path, name: str, log: Path) -> None:
     """Show `log` as `name`.log in the folder `links`. Raises OSError."""
     name = name[:LONGEST_LINK] + ".log"
-    with files.folder(links, make=0o755) as folder:
+    with files.folder(links.parent, make=0o755) as parent:
+        _only(parent, links.name, stat.S_ISDIR)
+    with files.folder(links.parent, links.name, make=0o755) as folder:
         trees.remove(folder, name)
         os.symlink(str(log), name, dir_fd=folder)
 
 
 def unlink(links: Path, logs: str) -> None:
     """Take away the links to `logs`: one log, or all in a folder."""
-    with suppress(FileNotFoundError), files.folder(links) as folder:
+    with suppress(OSError), files.folder(links.parent, links.name) as folder:
         for name in os.listdir(folder):
             with suppress(OSError):
                 target = os.readlink(name, dir_fd=folder)
@@ -131,7 +140,7 @@ def unlink(links: Path, logs: str) -> None:
 
 def sweep(links: Path) -> None:
     """Take away the links to logs that are no more."""
-    with suppress(FileNotFoundError), files.folder(links) as folder:
+    with suppress(OSError), files.folder(links.parent, links.name) as folder:
         for name in os.listdir(folder):
             with suppress(OSError):
                 if not os.path.lexists(os.readlink(name, dir_fd=folder)):

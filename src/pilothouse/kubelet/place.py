@@ -204,7 +204,7 @@ class DiskPlace:
 
         def work() -> None:
             log_files.unlink(self._options.log_links, str(folder))
-            trees.remove_path(str(folder))
+            log_files.remove_folder(folder)
 
         try:
             await asyncio.to_thread(work)
@@ -235,7 +235,7 @@ class DiskPlace:
 
     async def written(self, pod: Pod) -> Mapping[str, int]:
         held = self._volumes.get(pod.metadata.uid, {})
-        on_disk = [v.name for v in pod.spec.volumes if v.empty_dir is not None and v.empty_dir.medium != "Memory"]
+        on_disk = [v.name for v in pod.spec.volumes if v.empty_dir is not None and not v.empty_dir.medium]
         folders = {name: held[name] for name in on_disk if name in held}
         own = (self._options.logs / log_folder(pod), self._options.pod_folder(pod.metadata.uid) / last_words.FOLDER)
 
