@@ -7,24 +7,39 @@ from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
-from pilothouse.api.field_errors import FieldErrors, all_invalid, duplicate, forbidden, internal, invalid, not_supported
+from pilothouse.api.field_errors import (
+    FieldErrors,
+    all_invalid,
+    duplicate,
+    forbidden,
+    internal,
+    invalid,
+    not_supported,
+    required,
+)
 from pilothouse.api.types.core import v1 as core
 from pilothouse.api.types.core.v1 import ContainerStatus, Pod, PodResourceClaimStatus
 from pilothouse.apiserver.generic.strategy import Write
-from pilothouse.apiserver.resources.core.podspec import annotated, checks
+from pilothouse.apiserver.resources.core.podspec import annotated, checks, gated
 from pilothouse.semantics.container_restarts import could_restart_all, matching_rule, should_restart
-from pilothouse.semantics.validation.names import dns_subdomain
+from pilothouse.semantics.validation.names import dns_label, dns_subdomain
 
 SYSTEM_CONDITIONS = frozenset({"PodScheduled", "Ready", "Initialized"})
 HEALTHS = ("Healthy", "Unhealthy", "Unknown")
 _NON_NEGATIVE = "must be a non-negative integer"
+_NO_CONTAINER = "must match the name of an entry in spec.initContainers.name or spec.containers.name"
+_NO_REQUEST = (
+    "must match the extended resource name of an entry in spec.initContainers.resources.requests or "
+    "spec.containers.resources.requests"
+)
 
 
 def prepare(new: Pod, old: Pod, write: Write) -> Pod:
-    """A status without a QoS class keeps the old one."""
-    if new.status.qos_class:
-        return new
-    return replace(new, status=replace(new.status, qos_class=old.status.qos_class))
+    """A status without a QoS class keeps the old one; fields of features that are off by default are dropped."""
+    status = gated.without_gated_status(new.status, old.status)
+    if not status.qos_class:
+        status = replace(status, qos_class=old.status.qos_class)
+    return new if status is new.status else replace(new, status=status)
 
 
 def validate(new: Pod, old: Pod) -> FieldErrors:
@@ -49,6 +64,8 @@ def validate(new: Pod, old: Pod) -> FieldErrors:
         errors.append(invalid("status.qosClass", status.qos_class, "field is immutable"))
     errors += _transitions(new, old)
     errors += _claims(status.resource_claim_statuses, {claim.name for claim in new.spec.resource_claims})
+    if status.extended_resource_claim_status is not None:
+        errors += _extended(status.extended_resource_claim_status, new.spec)
     errors += _addresses("status.podIPs", status.pod_ips)
     if status.host_ips and status.host_ips[0].ip != status.host_ip:
         errors.append(invalid("status.hostIPs[0].ip", status.host_ips[0].ip, "must be equal to `hostIP`"))
@@ -115,6 +132,33 @@ def _claims(found: Sequence[PodResourceClaimStatus], known: Collection[str]) -> 
         if (name := claim.resource_claim_name) is not None:
             errors += all_invalid(at, name, dns_subdomain(name, False))
     return errors
+
+
+def _extended(found: core.PodExtendedResourceClaimStatus, spec: core.PodSpec) -> FieldErrors:
+    """The claim that stands in for extended resources, and which container asked for which of them."""
+    errors: FieldErrors = []
+    at = "status.extendedResourceClaimStatus"
+    mappings = found.request_mappings or ()
+    if not mappings:
+        errors.append(required(f"{at}.requestMappings", "at least one request mapping is required"))
+    containers = {one.name: one for one in (*spec.init_containers, *(spec.containers or ()))}
+    seen: set[core.ContainerExtendedResourceRequest] = set()
+    for index, mapping in enumerate(mappings):
+        one = f"{at}.requestMappings[{index}]"
+        container = containers.get(mapping.container_name)
+        if container is None:
+            errors.append(invalid(f"{one}.containerName", mapping.container_name, _NO_CONTAINER))
+        elif mapping.resource_name not in container.resources.requests:
+            errors.append(invalid(f"{one}.resourceName", mapping.resource_name, _NO_REQUEST))
+        errors += all_invalid(f"{at}.requestName", mapping.request_name, dns_label(mapping.request_name))
+        if mapping in seen:
+            errors.append(duplicate(f"{one}.containerName", mapping.container_name))
+            errors.append(duplicate(f"{one}.resourceName", mapping.resource_name))
+            errors.append(duplicate(f"{one}.requestName", mapping.request_name))
+        seen.add(mapping)
+    if not found.resource_claim_name:
+        return [*errors, required(f"{at}.resourceClaimName")]
+    return errors + checks.subdomain(f"{at}.resourceClaimName", found.resource_claim_name)
 
 
 def _addresses(path: str, found: Sequence[core.PodIP | core.HostIP]) -> FieldErrors:

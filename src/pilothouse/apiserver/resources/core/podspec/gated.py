@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pilothouse.api.types.core import v1 as core
 
 C = TypeVar("C", core.Container, core.EphemeralContainer)
+_STATUSES = ("container_statuses", "init_container_statuses", "ephemeral_container_statuses")
 
 
 def without_gated(spec: core.PodSpec) -> core.PodSpec:
@@ -32,6 +33,25 @@ def of_template(obj: Any) -> Any:
         return obj
     kept = template(obj.spec.template)
     return obj if kept is obj.spec.template else replace(obj, spec=replace(obj.spec, template=kept))
+
+
+def without_gated_status(status: core.PodStatus, old: core.PodStatus) -> core.PodStatus:
+    """The same status without what is of such a feature and was not there before (pod.dropDisabledPodStatusFields)."""
+    changes: dict[str, object] = {}
+    if status.node_allocatable_resource_claim_statuses and not old.node_allocatable_resource_claim_statuses:
+        changes["node_allocatable_resource_claim_statuses"] = ()
+    volumes = [group for group in _STATUSES if any(map(_tells_of_volumes, getattr(status, group)))]
+    if volumes and not any(any(map(_tells_of_volumes, getattr(old, group))) for group in _STATUSES):
+        changes |= {group: tuple(map(_without_volumes, getattr(status, group))) for group in volumes}
+    return replace(status, **changes) if changes else status
+
+
+def _tells_of_volumes(status: core.ContainerStatus) -> bool:
+    return any(mount.volume_status is not None for mount in status.volume_mounts)
+
+
+def _without_volumes(status: core.ContainerStatus) -> core.ContainerStatus:
+    return replace(status, volume_mounts=tuple(replace(mount, volume_status=None) for mount in status.volume_mounts))
 
 
 def _certified(found: core.ProjectedVolumeSource) -> bool:
