@@ -6,7 +6,8 @@ A file of `tests/data/golden/mutations` is named GROUP.RESOURCE.jsonl.gz and has
     {"base": N, "how": "create" | "update" | "status", "at": [path], "to": value, "answer": {status, warnings, body}}
 
 `to` is absent where the member is taken away. `create` POSTs the changed base, `update` and `status` make the base
-first and PUT the changed one. All but the bases of updates is sent with dryRun=All, so mutations do not meet.
+first and PUT the changed one. All but the bases of updates is sent with dryRun=All, so mutations do not meet. The
+recorded client sent apiVersion, kind and metadata first: answers that repeat what they could not read show it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tests.golden.comparing import Words, differences, masked, sorted_out, text
 from tests.golden.playing import CHANCE, Server, filled
 
 _INNER_STRUCT = re.compile(r'(Invalid value: )\{"[A-Z].*\}(: )', re.S)
+_FIRST = ("apiVersion", "kind", "metadata")
 _CHOSEN_BY_AUTHENTICATION = ("extra", "uid", "username", "groups")
 
 
@@ -52,6 +54,10 @@ def mutated(base: Any, mutation: dict[str, Any]) -> Any:
     else:
         node[last] = mutation["to"]
     return changed
+
+
+def _as_sent(body: Any) -> Any:
+    return {**{key: body[key] for key in _FIRST if key in body}, **body} if isinstance(body, dict) else body
 
 
 def _shortened(value: Any) -> Any:
@@ -85,7 +91,7 @@ class Player:
         collection, made = filled(base["path"], values), filled(base["object"], values)
         if "/namespaces/" in collection:
             self._namespace(namespace)
-        body = mutated(made, mutation)
+        body = _as_sent(mutated(made, mutation))
         if mutation["how"] == "create":
             answer = self._ask("POST", f"{collection}?dryRun=All", body)
         else:

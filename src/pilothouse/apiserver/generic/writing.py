@@ -130,7 +130,8 @@ def update_errors(
         found += meta_rules.validate(new.metadata, namespaced, path_segment, core=strategy.core_finalizers)
         found += meta_rules.validate_update(new.metadata, old.metadata) * (1 + repeats.change)
         if repeats.whole:
-            found += meta_rules.validate(new.metadata, namespaced, strategy.name, core=strategy.core_finalizers)
+            whole = meta_rules.validate(new.metadata, namespaced, strategy.name, core=strategy.core_finalizers)
+            found += whole * repeats.whole
     if rules is not None:
         return [*found, *rules.validate(new, old)]
     if strategy.validate_update is not None:

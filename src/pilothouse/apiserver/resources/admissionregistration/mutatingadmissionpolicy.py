@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pilothouse.api.field_errors import FieldErrors, invalid, not_supported, required
 from pilothouse.api.types.admissionregistration.v1 import MutatingAdmissionPolicy, Mutation
-from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Strategy
 from pilothouse.apiserver.resources.admissionregistration import rules
 from pilothouse.apiserver.resources.admissionregistration.matching import match_defaults, param_kind
 from pilothouse.apiserver.table.cells import age
@@ -80,6 +80,7 @@ def row(obj: MutatingAdmissionPolicy, now: float) -> Sequence[Cell]:
 STRATEGY = Strategy(
     type=MutatingAdmissionPolicy,
     prefix="mutatingadmissionpolicies",
+    meta_update=MetaUpdate(whole=1, change=0),
     generation=("spec",),
     allow_unconditional_update=False,
     row=row,

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pilothouse.api.field_errors import FieldErrors
 from pilothouse.api.types.admissionregistration.v1 import MutatingAdmissionPolicyBinding
-from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Strategy
 from pilothouse.apiserver.resources.admissionregistration import rules
 from pilothouse.apiserver.resources.admissionregistration.matching import match_defaults, param_ref
 from pilothouse.apiserver.table.cells import age
@@ -40,6 +40,7 @@ def row(obj: MutatingAdmissionPolicyBinding, now: float) -> Sequence[Cell]:
 STRATEGY = Strategy(
     type=MutatingAdmissionPolicyBinding,
     prefix="mutatingadmissionpolicybindings",
+    meta_update=MetaUpdate(whole=1, change=0),
     generation=("spec",),
     allow_unconditional_update=False,
     row=row,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pilothouse.api.field_errors import FieldErrors, duplicate, invalid, required
 from pilothouse.api.types.admissionregistration.v1 import ValidatingAdmissionPolicy, Validation
-from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Strategy
 from pilothouse.apiserver.resources.admissionregistration import rules
 from pilothouse.apiserver.resources.admissionregistration.matching import match_defaults, param_kind
 from pilothouse.apiserver.table.cells import age
@@ -107,10 +107,12 @@ def row(obj: ValidatingAdmissionPolicy, now: float) -> Sequence[Cell]:
 STRATEGY = Strategy(
     type=ValidatingAdmissionPolicy,
     prefix="validatingadmissionpolicies",
+    meta_update=MetaUpdate(whole=1, change=0),
     generation=("spec",),
     allow_unconditional_update=False,
     status=Status(
         keep=("spec", "metadata.labels", "metadata.annotations", "metadata.finalizers", "metadata.owner_references"),
+        meta_update=MetaUpdate(change=0),
         validate=validate_status,
     ),
     validate=validate,

@@ -13,7 +13,7 @@ from pilothouse.api.types.certificates.v1 import (
     CertificateSigningRequestCondition,
     CertificateSigningRequestStatus,
 )
-from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy, Write
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Status, Strategy, Write
 from pilothouse.apiserver.resources.certificates import validation
 from pilothouse.apiserver.table.cells import NONE, age, duration
 
@@ -89,17 +89,19 @@ def _state(obj: CertificateSigningRequest) -> str:
 
 
 DECISIONS = ("Approved", "Denied")
+_WHOLE = MetaUpdate(whole=1)
 
 
 STRATEGY = Strategy(
     type=CertificateSigningRequest,
     tells_empty=True,
     prefix="certificatesigningrequests",
-    status=Status(prepare=prepare_status, validate=validation.status),
+    meta_update=_WHOLE,
+    status=Status(prepare=prepare_status, meta_update=_WHOLE, validate=validation.status),
     own_field_labels=True,
     fields={"spec.signerName": lambda o: o.spec.signer_name},
     prepare_update=prepare_update,
-    updates={"approval": Status(prepare=prepare_approval, validate=validation.approval)},
+    updates={"approval": Status(prepare=prepare_approval, meta_update=_WHOLE, validate=validation.approval)},
     row=row,
     prepare_create=prepare_create,
     name=validation.any_name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -13,7 +13,7 @@ from pilothouse.api.field_errors import (
     required,
 )
 from pilothouse.api.types.core.v1 import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
-from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Strategy
 from pilothouse.apiserver.table.cells import NONE, age
 from pilothouse.semantics.validation import addresses, names
 
@@ -55,15 +55,12 @@ def _joined(ip: str, port: int) -> str:
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 
 
-def validate(obj: Endpoints) -> FieldErrors:
-    return _validate(obj, frozenset())
-
-
 def validate_update(new: Endpoints, old: Endpoints) -> FieldErrors:
-    return _validate(new, {a.ip for subset in old.subsets for a in (*subset.addresses, *subset.not_ready_addresses)})
+    """Subsets that are as they were may be what an older server let through."""
+    return [] if new.subsets == old.subsets else validate(new)
 
 
-def _validate(obj: Endpoints, held: Collection[str]) -> FieldErrors:
+def validate(obj: Endpoints) -> FieldErrors:
     found: FieldErrors = []
     for index, subset in enumerate(obj.subsets):
         path = f"subsets[{index}]"
@@ -71,15 +68,15 @@ def _validate(obj: Endpoints, held: Collection[str]) -> FieldErrors:
             found.append(required(path, "must specify `addresses` or `notReadyAddresses`"))
         for kind, group in (("addresses", subset.addresses), ("notReadyAddresses", subset.not_ready_addresses)):
             for at, address in enumerate(group):
-                found += _address(address, f"{path}.{kind}[{at}]", held)
+                found += _address(address, f"{path}.{kind}[{at}]")
         for at, port in enumerate(subset.ports):
             found += _port(port, f"{path}.ports[{at}]", len(subset.ports) > 1)
     return found
 
 
-def _address(address: EndpointAddress, path: str, held: Collection[str]) -> FieldErrors:
+def _address(address: EndpointAddress, path: str) -> FieldErrors:
     found: FieldErrors = []
-    found += addresses.ip(f"{path}.ip", address.ip, held)
+    found += addresses.ip(f"{path}.ip", address.ip)
     parsed = addresses.parse(address.ip)
     faults = ("must be a valid IP address",) if parsed is None else addresses.special_faults(parsed)
     found += [invalid(f"{path}.ip", address.ip, fault) for fault in faults]
@@ -122,6 +119,7 @@ def _warnings(obj: Endpoints) -> Iterator[str]:
 STRATEGY = Strategy(
     type=Endpoints,
     prefix="services/endpoints",
+    meta_update=MetaUpdate(whole=1),
     allow_create_on_update=True,
     always_warns="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     row=row,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from pilothouse.api.types.core.v1 import Service
-from pilothouse.apiserver.generic.strategy import Cell, Deletion, MetaUpdate, Status, Strategy, Write
+from pilothouse.apiserver.generic.strategy import Cell, Deletion, Status, Strategy, Write
 from pilothouse.apiserver.resources.core.services import transitions, validation
 from pilothouse.apiserver.resources.core.services.defaults import defaults
 from pilothouse.apiserver.table.cells import NONE, age, joined, labels
@@ -56,7 +56,6 @@ STRATEGY = Strategy(
     type=Service,
     prefix="services/specs",
     name=dns_label,
-    meta_update=MetaUpdate(whole=1),
     allow_create_on_update=True,
     defaults=defaults,
     live=transitions.live,

@@ -16,7 +16,7 @@ from pilothouse.api.field_errors import (
     too_many,
 )
 from pilothouse.api.types.discovery.v1 import Endpoint, EndpointHints, EndpointPort, EndpointSlice
-from pilothouse.apiserver.generic.strategy import Cell, Strategy, Write
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Strategy, Write
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation import addresses, names
 from pilothouse.semantics.validation.meta import IMMUTABLE
@@ -215,6 +215,7 @@ def _warnings(obj: EndpointSlice) -> Iterator[str]:
 STRATEGY = Strategy(
     type=EndpointSlice,
     prefix="endpointslices",
+    meta_update=MetaUpdate(whole=1, change=0),
     generation=("endpoints", "ports", "address_type", "metadata.labels"),
     row=row,
     defaults=defaults,

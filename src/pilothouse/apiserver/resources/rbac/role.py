@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilothouse.api.types.rbac.v1 import Role
-from pilothouse.apiserver.generic.strategy import Strategy
+from pilothouse.apiserver.generic.strategy import MetaUpdate, Strategy
 from pilothouse.apiserver.resources.rbac import validation
 from pilothouse.semantics.validation.names import path_segment
 
@@ -11,6 +11,7 @@ STRATEGY = Strategy(
     type=Role,
     prefix="roles",
     name=path_segment,
+    meta_update=MetaUpdate(whole=1),
     allow_create_on_update=True,
     validate=validation.role,
 )

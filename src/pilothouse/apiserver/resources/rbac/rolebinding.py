@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from pilothouse.api.types.rbac.v1 import RoleBinding
-from pilothouse.apiserver.generic.strategy import Cell, Strategy
+from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Strategy
 from pilothouse.apiserver.resources.rbac import validation
 from pilothouse.apiserver.resources.rbac.subjects import GROUP, subject_defaults, told
 from pilothouse.apiserver.table.cells import age
@@ -33,6 +33,7 @@ STRATEGY = Strategy(
     type=RoleBinding,
     prefix="rolebindings",
     name=path_segment,
+    meta_update=MetaUpdate(whole=1),
     allow_create_on_update=True,
     row=row,
     defaults=defaults,
