@@ -51,7 +51,7 @@ class Answered:
 @contextlib.asynccontextmanager
 async def on_virtual_time(clock: VirtualClock, store: Store) -> AsyncIterator[tuple[ApiServer, Client]]:
     """A started server over `store`, and a client of its own identity."""
-    settings = Settings(keys=(signer().key,))
+    settings = Settings(keys=(signer().key,), static_tokens={"T": ADMIN})
     server = ApiServer(Parts(store=store, clock=clock, chance=Chance(7), authn=settings, signer=signer()))
     await server.start()
     try:

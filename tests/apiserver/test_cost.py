@@ -6,6 +6,7 @@ What runs in C is not counted. So the growth of time is looked at, too, where it
 
 from __future__ import annotations
 
+import contextlib
 import json
 import json.decoder
 import json.scanner
@@ -21,7 +22,10 @@ from pilothouse.api.types.core.v1 import Namespace, Pod, ServiceAccount
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.apiserver.generic.storage import Interest
 from pilothouse.apiserver.server import ApiServer
-from tests.apiserver.servers import running
+from pilothouse.machinery.client import Client
+from pilothouse.store.memory import MemoryStore
+from pilothouse.testing.clock import VirtualClock
+from tests.apiserver.servers import on_virtual_time
 
 PODS = "/api/v1/namespaces/{}/pods"
 SPACE, OTHER = "measured", "other"
@@ -144,6 +148,12 @@ class Work:
             await self.create()
 
 
+def unhurried(clock: VirtualClock) -> contextlib.AbstractAsyncContextManager[tuple[ApiServer, Client]]:
+    """A server whose clock stands still: on a busy machine, what is done about the time that has passed and about slow
+    requests, which are logged, would count."""
+    return on_virtual_time(clock, MemoryStore())
+
+
 async def prepared(server: ApiServer, client: Any) -> Work:
     for namespace in (SPACE, OTHER):
         await client.create(Namespace(metadata=ObjectMeta(name=namespace)))
@@ -156,8 +166,8 @@ async def prepared(server: ApiServer, client: Any) -> Work:
     return work
 
 
-async def test_cost_does_not_grow_with_the_number_of_objects() -> None:
-    async with running() as (server, client):
+async def test_cost_does_not_grow_with_the_number_of_objects(clock: VirtualClock) -> None:
+    async with unhurried(clock) as (server, client):
         work = await prepared(server, client)
         await work.grow(FEW)
         few = {name: await work.instructions(getattr(work, name)) for name in NAMES}
@@ -170,8 +180,8 @@ async def test_cost_does_not_grow_with_the_number_of_objects() -> None:
             assert await work.seconds(getattr(work, name)) < 2.5 * before, name
 
 
-async def test_a_list_costs_by_the_object() -> None:
-    async with running() as (server, client):
+async def test_a_list_costs_by_the_object(clock: VirtualClock) -> None:
+    async with unhurried(clock) as (server, client):
         work = await prepared(server, client)
         await work.grow(200)
         few = await work.seconds(work.list)
@@ -179,8 +189,8 @@ async def test_a_list_costs_by_the_object() -> None:
         assert await work.seconds(work.list) < 15 * few
 
 
-async def test_an_event_costs_nothing_for_who_does_not_select_it() -> None:
-    async with running() as (server, client):
+async def test_an_event_costs_nothing_for_who_does_not_select_it(clock: VirtualClock) -> None:
+    async with unhurried(clock) as (server, client):
         work = await prepared(server, client)
         alone = await work.instructions(work.patch)
         cache = server.endpoints[Pod].registry.cache
@@ -206,9 +216,9 @@ def yardstick() -> int:
     ("name", "most"),
     [("create", 1.85), ("get", 0.55), ("patch", 2.8), ("apply", 3.1), ("create_and_delete", 3.1)],
 )
-async def test_no_request_takes_more_work_than_it_did(name: str, most: float) -> None:
+async def test_no_request_takes_more_work_than_it_did(name: str, most: float, clock: VirtualClock) -> None:
     """`most` is in yardsticks, a sixth above what it was when this was written: raise it for a reason only."""
-    async with running() as (server, client):
+    async with unhurried(clock) as (server, client):
         work = await prepared(server, client)
         found = await work.instructions(getattr(work, name)) / yardstick()
         assert found < most, f"{name} takes {found:.2f} yardsticks"
