@@ -2,10 +2,9 @@
 
     python watched.py FILE PILOTHOUSE-ARGUMENTS...
 
-FILE gets a line for each callback that held the loop: for how many seconds, what of these it worked itself, what the
-cycle collector took, and what it was. Seconds are those of the clock, but at most the CPU time of the whole process,
-so that neither a machine which has other work looks like a slow callback, nor a thread that keeps the interpreter from
-the loop looks like nothing. The loop is asyncio's own, whose callbacks can be watched; what they do is the same.
+FILE gets a line for each callback that held the loop: how many seconds the process can be blamed for, how many of CPU
+time the callback worked itself, what the cycle collector took, and what it was. The loop is asyncio's own, whose
+callbacks can be watched; what they do is the same.
 """
 
 from __future__ import annotations
@@ -20,6 +19,14 @@ from typing import Any
 
 # Seconds; half of what a callback may take, so that the file tells how near it came.
 TOLD = 0.010
+
+
+def blame(clock: float, whole: float, own: float) -> float:
+    """Seconds that a callback held the loop by what this process does, however busy the machine is: what it worked
+    itself, or what kept the interpreter from it. `clock`: how long it took; `whole`: the CPU time of the process
+    meanwhile; `own`: that of the loop's thread. Another thread that works meanwhile has as much of the interpreter as
+    the callback, and no more, unless it does not hand it over."""
+    return max(own, min(clock, whole) - own - own)
 
 
 class Collector:
@@ -46,8 +53,10 @@ def watch(file: int) -> None:
         clock, whole, own = time.perf_counter(), time.process_time(), time.thread_time()
         run(handle)
         held = time.perf_counter() - clock
-        if held > TOLD and (held := min(held, time.process_time() - whole)) > TOLD:
+        if held > TOLD:
             own, collected = time.thread_time() - own, collector.seconds - collected
+            held = blame(held, time.process_time() - whole, own)
+        if held > TOLD:
             os.write(file, f"{held:.4f} {own:.4f} {collected:.4f} {_told(handle, frame)}\n".encode())
 
     asyncio.Handle._run = watched  # type: ignore[method-assign]

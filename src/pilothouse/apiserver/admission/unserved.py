@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pilothouse.api.codec.json import to_builtins
+from pilothouse.api.shapes import hints_of
 from pilothouse.api.types.apiextensions.v1 import JSONSchemaProps
 from pilothouse.api.types.core.v1 import PodSpec
 from pilothouse.kit.memo import Memo
@@ -130,19 +131,20 @@ branches: Callable[[Any], tuple[Branch, ...]] = functools.cache(_all_branches)
 def _branches(kind: type[Any], above: tuple[type[Any], ...]) -> tuple[Branch, ...]:
     if kind in above:
         return ()
-    hints = typing.get_type_hints(kind)
-    found: list[Branch] = []
-    for field in msgspec.structs.fields(kind):
-        if field.name in _LEFT_OUT:
+    hints = hints_of(kind)
+    found: dict[str, tuple[str, tuple[Branch, ...]]] = {}
+    for attribute, name in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
+        if attribute in _LEFT_OUT:
             continue
-        reason = next((reasons()[name] for name in _names(kind, field) if name in reasons()), "")
-        inner = _struct(hints[field.name])
+        reason = next((reasons()[listed] for listed in _names(kind, name) if listed in reasons()), "")
+        inner = _struct(hints[attribute])
         if inner is not None and not reason:
             reason = reasons().get(_type_name(inner), "")
         below = _branches(inner, (*above, kind)) if inner is not None and not reason else ()
         if reason or below:
-            found.append(Branch(field.name, field.encode_name, _default(field), reason, below))
-    return tuple(found)
+            found[attribute] = reason, below
+    fields = msgspec.structs.fields(kind) if found else ()  # takes as long as all the rest
+    return tuple(Branch(f.name, f.encode_name, _default(f), *found[f.name]) for f in fields if f.name in found)
 
 
 def _default(field: Any) -> Any:
@@ -152,11 +154,11 @@ def _default(field: Any) -> Any:
     return None if field.default is msgspec.NODEFAULT else field.default
 
 
-def _names(kind: type[Any], field: Any) -> Iterator[str]:
-    """What the field may be listed as: under its type, or a base of it."""
+def _names(kind: type[Any], name: str) -> Iterator[str]:
+    """What the field of that name may be listed as: under its type, or a base of it."""
     for base in kind.__mro__:
         if base.__module__.startswith(_TYPES):
-            yield f"{_type_name(base)}.{field.encode_name}"
+            yield f"{_type_name(base)}.{name}"
 
 
 def _type_name(kind: type[Any]) -> str:
