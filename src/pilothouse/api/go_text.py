@@ -8,7 +8,7 @@ import functools
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -209,11 +209,40 @@ def _fields(kind: Any) -> Iterator[FieldFact]:
             yield from _fields(next(base for base in kind.__mro__ if base.__name__ == fact.go_type))
 
 
+_AROUND = 3
+_MOST_COMPARED = 4000
+
+
 def unified_diff(old: Any, new: Any) -> str:
-    """What differs between two internal structs, as errors show it: a diff of their JSON, three lines around."""
+    """What differs between two internal structs, as errors show it: a diff of their JSON, three lines around. Of very
+    many lines all between the first and the last that differ are shown: to find out which of them stayed would take
+    the square of their number."""
     before, after = (json.dumps(struct_tree(value), indent=1, ensure_ascii=False).splitlines() for value in (old, new))
-    lines = itertools.islice(difflib.unified_diff(before, after, n=3, lineterm=""), 2, None)
+    if len(before) + len(after) > _MOST_COMPARED:
+        return "".join(f"{line}\n" for line in _one_hunk(before, after))
+    lines = itertools.islice(difflib.unified_diff(before, after, n=_AROUND, lineterm=""), 2, None)
     return "".join(f"{line}\n" for line in lines)
+
+
+def _one_hunk(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
+    """A unified diff of one hunk."""
+    first = _alike(before, after)
+    if first == len(before) == len(after):
+        return
+    last = _alike(before[first:][::-1], after[first:][::-1])
+    start, rest = max(first - _AROUND, 0), min(last, _AROUND)
+    counts = [len(lines) - last + rest - start for lines in (before, after)]
+    ranges = [f"{start + bool(count)}" + (f",{count}" if count != 1 else "") for count in counts]
+    yield f"@@ -{ranges[0]} +{ranges[1]} @@"
+    yield from (f" {line}" for line in before[start:first])
+    yield from (f"-{line}" for line in before[first : len(before) - last])
+    yield from (f"+{line}" for line in after[first : len(after) - last])
+    yield from (f" {line}" for line in before[len(before) - last : len(before) - last + rest])
+
+
+def _alike(left: Sequence[str], right: Sequence[str]) -> int:
+    """How many items both begin with."""
+    return next((at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
 
 
 _MAPS = frozenset({"labels", "annotations", "fieldsV1"})
