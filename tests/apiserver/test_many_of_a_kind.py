@@ -4,17 +4,19 @@ they do, and what is said of them stays short."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from pilothouse.api.codec.json import from_builtins
-from pilothouse.api.field_errors import LONGEST_TOLD, as_status, invalid
+from pilothouse.api.codec.json import encode, from_builtins, longer_than
+from pilothouse.api.errors import StatusError
+from pilothouse.api.field_errors import LONGEST_TOLD, MOST_MADE, FieldError, as_status, bounded, invalid
 from pilothouse.api.types.batch.v1 import JobSpec
-from pilothouse.api.types.core.v1 import ConfigMap, PodSpec, ResourceRequirements
+from pilothouse.api.types.core.v1 import ConfigMap, Pod, PodSpec, ResourceRequirements
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.api.types.rbac.v1 import PolicyRule
+from pilothouse.apiserver.generic import writing
 from pilothouse.apiserver.generic.emptiness import with_empty
 from pilothouse.apiserver.generic.writing import distinct_owners
 from pilothouse.apiserver.resources.apiextensions import schema_rules
@@ -23,8 +25,10 @@ from pilothouse.apiserver.resources.core.podspec import placement, resources, wa
 from pilothouse.apiserver.warnings import LONGEST_WHEN_MANY, Warnings
 from pilothouse.apiserver.warnings import MOST_CHARACTERS as MOST_WARNED
 from pilothouse.semantics.rbac import missing
+from tests.apiserver.test_growth import STRATEGIES, WRITE, Calls
 
 FEW, MANY, ROUNDS = 1000, 16_000, 3
+PODS = next(strategy for strategy in STRATEGIES if strategy.type is Pod)
 Work = Callable[[], object]
 
 
@@ -136,6 +140,33 @@ def test_errors_that_each_show_a_whole_list_are_not_all_told() -> None:
     shown = ["x" * 100] * 1000
     error = as_status("", "Pod", "p", [invalid(f"spec[{i}]", shown, "bad") for i in range(10_000)])
     assert LONGEST_TOLD / 2 < len(error.status.message) < 2 * LONGEST_TOLD
+
+
+def test_no_more_errors_are_made_than_could_be_told() -> None:
+    asked: list[int] = []
+
+    def check() -> Iterator[FieldError]:
+        for number in range(10 * MOST_MADE):
+            asked.append(number)
+            yield invalid("spec", number, "bad")
+
+    assert len(bounded(check)) == len(asked) == MOST_MADE
+    assert len(bounded(lambda: [invalid("spec", 1, "bad")])) == 1
+    with pytest.raises(StatusError) as refusal:
+        writing.before_create(PODS, Pod(spec=spec_with([{"image": ""}] * MOST_MADE)), WRITE)
+    assert refusal.value.code == 422
+
+
+def test_what_is_longer_is_found_out_without_writing_it() -> None:
+    spec = spec_with([{"name": "x" * 100}] * 1000, hostname="y" * 50)
+    assert longer_than(spec, len(encode(spec)) // 2)
+    assert not longer_than(spec, len(encode(spec)))
+    few, many = (spec_with([{"name": "x" * 100}] * count) for count in (1000, 100_000))
+    with Calls() as calls:
+        assert longer_than(few, 10_000)
+    with Calls() as most:
+        assert longer_than(many, 10_000)
+    assert most.total == calls.total
 
 
 def test_warnings_are_cut_when_they_are_many() -> None:

@@ -6,6 +6,7 @@ A path is plain text (`spec.containers[0].name`), built with f-strings; map keys
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
 from pilothouse.api import errors, go_text
@@ -56,55 +57,92 @@ class FieldError(NamedTuple):
 
 FieldErrors = list[FieldError]
 
+MOST_MADE = 100_000
+"""Errors of one object after which nothing is looked for any more: the texts of a third of them are all that a client
+is told. An object that the store takes has no more than 15 bytes for each."""
+
+
+class TooManyErrors(Exception):
+    """The errors of an object that were made so far; enough of them."""
+
+    def __init__(self, errors: FieldErrors) -> None:
+        super().__init__(f"{len(errors)} errors")
+        self.errors = errors
+
+
+_errors: ContextVar[FieldErrors | None] = ContextVar("errors", default=None)
+
+
+def bounded(check: Callable[[], Iterable[FieldError]]) -> FieldErrors:
+    """What `check` finds; the first MOST_MADE errors if it makes more than these."""
+    token = _errors.set([])
+    try:
+        return list(check())
+    except TooManyErrors as enough:
+        return enough.errors
+    finally:
+        _errors.reset(token)
+
+
+def made(reason: str, path: str, value: Any, detail: str) -> FieldError:
+    """A new error. Raises TooManyErrors within `bounded`."""
+    error = FieldError(reason, path, value, detail)
+    errors = _errors.get()
+    if errors is not None:
+        errors.append(error)
+        if len(errors) >= MOST_MADE:
+            raise TooManyErrors(errors)
+    return error
+
 
 def required(path: str, detail: str = "") -> FieldError:
-    return FieldError("FieldValueRequired", path, "", detail)
+    return made("FieldValueRequired", path, "", detail)
 
 
 def invalid(path: str, value: Any, detail: str) -> FieldError:
     """`value` as it stands in the object: text, number, bool, None, or a (part of a) typed object."""
-    return FieldError("FieldValueInvalid", path, value, detail)
+    return made("FieldValueInvalid", path, value, detail)
 
 
 def type_invalid(path: str, value: Any, detail: str) -> FieldError:
-    return FieldError("FieldValueTypeInvalid", path, value, detail)
+    return made("FieldValueTypeInvalid", path, value, detail)
 
 
 def not_supported(path: str, value: Any, supported: Iterable[str]) -> FieldError:
     """`supported` in the order upstream prints it (mostly sorted)."""
     shown = ", ".join(go_text.quote(s) for s in supported)
-    return FieldError("FieldValueNotSupported", path, value, f"supported values: {shown}" if shown else "")
+    return made("FieldValueNotSupported", path, value, f"supported values: {shown}" if shown else "")
 
 
 def forbidden(path: str, detail: str) -> FieldError:
-    return FieldError("FieldValueForbidden", path, "", detail)
+    return made("FieldValueForbidden", path, "", detail)
 
 
 def duplicate(path: str, value: Any) -> FieldError:
-    return FieldError("FieldValueDuplicate", path, value, "")
+    return made("FieldValueDuplicate", path, value, "")
 
 
 def not_found(path: str, value: Any) -> FieldError:
-    return FieldError("FieldValueNotFound", path, value, "")
+    return made("FieldValueNotFound", path, value, "")
 
 
 def too_long(path: str, limit: int) -> FieldError:
     """`limit` in bytes; negative when it is not known."""
     if limit < 0:
-        return FieldError("FieldValueTooLong", path, "", "value is too long")
-    return FieldError("FieldValueTooLong", path, "", f"may not be more than {limit} byte{'' if limit == 1 else 's'}")
+        return made("FieldValueTooLong", path, "", "value is too long")
+    return made("FieldValueTooLong", path, "", f"may not be more than {limit} byte{'' if limit == 1 else 's'}")
 
 
 def too_many(path: str, count: int, limit: int) -> FieldError:
     """`count` items where `limit` are allowed; negative `limit`: not known."""
     if limit < 0:
-        return FieldError("FieldValueTooMany", path, count, "has too many items")
+        return made("FieldValueTooMany", path, count, "has too many items")
     detail = f"must have at most {limit} item{'' if limit == 1 else 's'}"
-    return FieldError("FieldValueTooMany", path, count if count >= 0 else OMITTED, detail)
+    return made("FieldValueTooMany", path, count if count >= 0 else OMITTED, detail)
 
 
 def internal(path: str, detail: str) -> FieldError:
-    return FieldError("InternalError", path, None, detail)
+    return made("InternalError", path, None, detail)
 
 
 def all_invalid(path: str, value: Any, details: Iterable[str]) -> FieldErrors:

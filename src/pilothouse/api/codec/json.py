@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
@@ -41,6 +42,32 @@ _encode = _encoder.encode
 def encode(obj: Any) -> bytes:
     """The JSON of an object, or of a part of one."""
     return custom.encode(obj) if isinstance(obj, CustomObject) else _encode(obj)
+
+
+_SLICE = 64
+
+
+def longer_than(obj: Any, limit: int) -> bool:
+    """Whether the JSON of an object has more than `limit` bytes, found out in pieces and only as far as that takes. It
+    may have some more though this says no: numbers and names of members of Structs are not counted."""
+    size = 0
+    waiting = [obj]
+    while waiting and size <= limit:
+        value = waiting.pop()
+        if isinstance(value, str):
+            size += len(value)
+        elif isinstance(value, msgspec.Struct):
+            waiting += [getattr(value, name) for name in value.__struct_fields__]
+        elif isinstance(value, tuple) and len(value) <= _SLICE:
+            waiting += value
+        elif isinstance(value, tuple):
+            for start in range(0, len(value), _SLICE):
+                size += len(_encode(value[start : start + _SLICE]))
+                if size > limit:
+                    return True
+        elif isinstance(value, Mapping):
+            waiting += [*value, *value.values()]
+    return size > limit
 
 
 class Decoder(Protocol):

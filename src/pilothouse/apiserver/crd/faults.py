@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pilothouse.api.field_errors import FieldError
+from pilothouse.api.field_errors import FieldError, made
 
 PATH = "\0"
 """Stands for the path in a fault's text."""
@@ -38,9 +38,9 @@ class Fault(NamedTuple):
         path = _shown(self.path)
         text = self.text.replace(PATH, path)
         if not self.placed:
-            return FieldError(self.reason, field or "<nil>", "", text)
+            return made(self.reason, field or "<nil>", "", text)
         where = f"{field}.{path}" if field and path else field or path
-        return FieldError(self.reason, where, _as_go(self.value), text)
+        return made(self.reason, where, _as_go(self.value), text)
 
 
 Faults = Sequence[Fault]

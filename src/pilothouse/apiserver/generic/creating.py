@@ -8,13 +8,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from pilothouse.api import errors
+from pilothouse.api.codec.json import longer_than
 from pilothouse.api.errors import StatusError
 from pilothouse.apiserver.admission.interface import Attributes
 from pilothouse.apiserver.generic import writing
 from pilothouse.apiserver.generic.call import Call
-from pilothouse.apiserver.generic.desk import Desk, Settling, told, unavailable
+from pilothouse.apiserver.generic.desk import VALUE_LIMIT, Desk, Settling, told, unavailable
 from pilothouse.apiserver.generic.storage import MalformedValue, Stored
-from pilothouse.kit.aside import aside
+from pilothouse.kit.aside import LARGE, aside
 from pilothouse.seams.store import KeyExists, KeyValue, StoreUnavailable
 
 NAME_ATTEMPTS = 8
@@ -38,7 +39,14 @@ class Creator:
         call.warn(warning)
         form, sent = self._desk.forms[call.api_version], writing.wiped(obj)
         read = form.defaults if form is self._desk.own else form.read
-        obj = await aside(call.size, lambda: form.to_storage(self._s.tracker.created(read(sent), call)))
+
+        def made() -> Any:
+            obj = read(sent)
+            # What no store takes will be seen by nobody, whoever owns its fields.
+            storable = call.size < LARGE or not longer_than(sent, VALUE_LIMIT)
+            return form.to_storage(self._s.tracker.created(obj, call) if storable else obj)
+
+        obj = await aside(call.size, made)
         return await self.admit_and_insert(obj, call)
 
     async def admit_and_insert(self, obj: Any, call: Call, *, authorize: bool = False) -> Stored:
@@ -80,7 +88,7 @@ class Creator:
         desk = self._desk
         kind = desk.stored_bytes
         key = desk.key(obj.metadata.namespace, obj.metadata.name)
-        value, obj = await aside(call.size, partial(desk.value, obj))
+        value, obj = await aside(call.size, partial(desk.value, obj, call.size))
         if call.dry_run:
             current = await desk.cache.get(key)
             if current is not None:

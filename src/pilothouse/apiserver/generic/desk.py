@@ -9,6 +9,7 @@ from typing import Any
 
 from pilothouse.api import errors
 from pilothouse.api.codec.depth import TOLD, too_deep
+from pilothouse.api.codec.json import longer_than
 from pilothouse.api.errors import StatusError
 from pilothouse.apiserver.admission.interface import Admission, Attributes, Operation
 from pilothouse.apiserver.generic.call import Call, Tracker
@@ -16,12 +17,14 @@ from pilothouse.apiserver.generic.emptiness import without_empty
 from pilothouse.apiserver.generic.storage import Cache, KindBytes, Stored
 from pilothouse.apiserver.generic.strategy import Hooks, Strategy, VersionForm, Write, WriteHook
 from pilothouse.apiserver.generic.writing import with_meta
-from pilothouse.kit.aside import aside
+from pilothouse.kit.aside import LARGE, aside
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
 from pilothouse.seams.store import RevisionMismatch, StoreUnavailable
 
 VALUE_LIMIT = 1536 * 1024
+# What is so long is not even written to be measured: defaults make a hundred megabytes of three.
+_FAR_TOO_LONG = 2 * VALUE_LIMIT
 
 
 class Stale(Exception):
@@ -111,10 +114,12 @@ class Desk:
     async def begin_update(self, new: Any, old: Any, write: Write) -> tuple[Any, WriteHook]:
         return (new, NOTHING) if self.hooks is None else await self.hooks.begin_update(new, old, write)
 
-    def value(self, obj: Any) -> tuple[bytes, Any]:
+    def value(self, obj: Any, size: int = 0) -> tuple[bytes, Any]:
         """The bytes to store, and the object as they hold it. Raises StatusError: 500 if they are more than a store
         takes, 400 if they are nested so deeply that not everybody could read them. managedFields, which may be large
-        and deep, are given up first."""
+        and deep, are given up first. `size`: about how much there is to work on."""
+        if size >= LARGE and longer_than(with_meta(obj, managed_fields=()), _FAR_TOO_LONG):
+            raise _too_large()
         value = self.stored_bytes.value(obj)
         if b":[]" in value:
             obj = without_empty(obj)
@@ -123,7 +128,7 @@ class Desk:
             obj = with_meta(obj, managed_fields=())
             value = self.stored_bytes.value(obj)
             if len(value) > VALUE_LIMIT:
-                raise errors.make(500, "", "etcdserver: request is too large")
+                raise _too_large()
         if too_deep(value):
             obj = with_meta(obj, managed_fields=())
             value = self.stored_bytes.value(obj)
@@ -134,7 +139,7 @@ class Desk:
     async def swap(self, existing: Stored, new: Any, call: Call) -> Stored:
         """Store `new` in place of `existing`; without a change nothing is written. Raises Stale, StatusError."""
         kind = self.stored_bytes
-        value, new = await aside(call.size, partial(self.value, new))
+        value, new = await aside(call.size, partial(self.value, new, call.size))
         if call.dry_run:
             return kind.of_value(existing.key, value, existing.revision, new)
         if kind.tail(value, existing.revision) == existing.tail:
@@ -184,6 +189,10 @@ class Settling:
 def told(call: Call, warnings: Sequence[str]) -> None:
     for text in warnings:
         call.warn(text)
+
+
+def _too_large() -> StatusError:
+    return errors.make(500, "", "etcdserver: request is too large")
 
 
 def unavailable(error: StoreUnavailable) -> StatusError:

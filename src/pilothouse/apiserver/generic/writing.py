@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -71,8 +72,13 @@ def before_create(strategy: Strategy[Any], obj: Any, write: Write, sent: Any = N
         obj = with_meta(obj, generation=strategy.first_generation)
     obj = strategy.prepare_create(obj, write)
     resource = strategy.resource
-    found = meta_rules.validate(obj.metadata, resource.namespaced, strategy.name, core=strategy.core_finalizers)
-    found += _refusals(strategy, strategy.validate, obj, sent)
+
+    def check() -> field_errors.FieldErrors:
+        found = meta_rules.validate(obj.metadata, resource.namespaced, strategy.name, core=strategy.core_finalizers)
+        found += _refusals(strategy, strategy.validate, obj, sent)
+        return found
+
+    found = field_errors.bounded(check)
     if not found:
         name = obj.metadata.name
         found = [field_errors.invalid("metadata.name", name, fault) for fault in path_segment(name)]
@@ -104,7 +110,8 @@ def before_update(
     else:
         new = rules.prepare(keep_parts(new, old, rules.keep), old, write)
     new = _system_kept(new, old, write.dry_run)
-    found = _refusals(strategy, lambda obj: update_errors(strategy, obj, old, rules), new, sent)
+    check = partial(_refusals, strategy, lambda obj: update_errors(strategy, obj, old, rules), new, sent)
+    found = field_errors.bounded(check)
     if found:
         resource = strategy.resource
         raise field_errors.as_status(resource.group, resource.kind, old.metadata.name, found)

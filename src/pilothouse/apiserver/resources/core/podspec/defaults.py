@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pilothouse.api import quantity
-from pilothouse.api.codec.json import encode
+from pilothouse.api.codec.json import longer_than
 from pilothouse.api.codec.parts import LARGEST
 from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core import v1 as core
@@ -187,7 +187,7 @@ def _spec_of_pod(spec: core.PodSpec) -> core.PodSpec:
     )
 
 
-_of_pod: Memo[core.PodSpec, core.PodSpec] = Memo(_spec_of_pod, lambda spec: len(encode(spec)) <= LARGEST)
+_of_pod: Memo[core.PodSpec, core.PodSpec] = Memo(_spec_of_pod, lambda spec: not longer_than(spec, LARGEST))
 
 
 def _pod_level(spec: core.PodSpec) -> core.ResourceRequirements | None:
