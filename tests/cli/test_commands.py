@@ -181,10 +181,10 @@ def test_an_error_of_the_system_is_one_sentence(capsys: pytest.CaptureFixture[st
 
 
 def test_status_tells_of_restarts_and_warns(capsys: pytest.CaptureFixture[str]) -> None:
-    history = ProcessStatus("node-1", "running", 2, "B", "signal 9 (SIGKILL)", "A")
+    history = ProcessStatus("node-1", "running", 2, "B", "killed by signal 9 (SIGKILL)", "A")
     assert run(FakeHouse(STATUS._replace(processes=(history,), warnings=("soon",))), ["status"]) == 0
     printed = capsys.readouterr().out
-    assert "running  Ready since B, restarted 2 times, last exit: signal 9 (SIGKILL) at A" in printed
+    assert "running  Ready since B, restarted 2 times, last exit: killed by signal 9 (SIGKILL) at A" in printed
     assert "warning        soon" in printed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import select
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from pilothouse.house.daemon import Daemon
 from pilothouse.house.paths import Paths
 from pilothouse.house.spec import ClusterSpec
 from pilothouse.house.supervision import FIRST_SECONDS, MOST_SECONDS, STEADY_SECONDS, Backoff, Record
-from pilothouse.house.supervisor import Supervisor
+from pilothouse.house.supervisor import Supervisor, Watched
 from pilothouse.kit.clock import SystemClock, pause
 from pilothouse.testing.clock import VirtualClock
 
@@ -107,13 +108,13 @@ def test_what_is_killed_comes_again_after_a_delay_and_is_told(place: Place) -> N
     place.kill()
     place.supervisor.look()
     assert place.daemon.pid() is None  # the delay is not over
-    assert place.record.last_exit in ("signal 9 (SIGKILL)", exits.UNKNOWN)  # as the kernel tells of strangers
+    assert place.record.last_exit == "killed by signal 9 (SIGKILL)"  # though a command started it
     place.started_again()
     assert place.daemon.pid() != first
     place.kill()
     place.supervisor.look()
     assert place.record.restarts == 1
-    assert place.record.last_exit == "signal 9 (SIGKILL)"
+    assert place.record.last_exit == "killed by signal 9 (SIGKILL)"
     assert place.record.last_exit_at == place.clock.now()
     place.started_again()
     assert place.record.restarts == 2
@@ -173,17 +174,53 @@ def test_a_dead_child_leaves_no_zombie(place: Place) -> None:
         os.kill(pid or 0, 0)
 
 
-@pytest.mark.parametrize(("code", "words"), [(0, "exit code 0"), (3, "exit code 3"), (-9, "signal 9 (SIGKILL)")])
+@pytest.mark.parametrize(
+    ("code", "words"), [(0, "exit code 0"), (3, "exit code 3"), (-9, "killed by signal 9 (SIGKILL)")]
+)
 def test_exits_in_words(code: int, words: str) -> None:
     assert exits.of_code(code) == words
 
 
-def test_the_exit_of_a_stranger_is_known_where_the_kernel_tells() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read(); sys.exit(7)"], stdin=subprocess.PIPE)
-    descriptor = os.pidfd_open(child.pid)
-    child.communicate()
-    assert exits.of_stranger(descriptor) in ("exit code 7", exits.UNKNOWN)
+def stranger(words: str) -> tuple[subprocess.Popen[bytes], int]:
+    """A process of another parent (as far as `exits` knows), and its pidfd."""
+    child = subprocess.Popen([sys.executable, "-c", words], stdin=subprocess.PIPE)
+    return child, os.pidfd_open(child.pid)
+
+
+@pytest.mark.parametrize(
+    ("words", "how"),
+    [
+        ("import sys; sys.stdin.read(); sys.exit(7)", "exit code 7"),
+        ("import os, sys; sys.stdin.read(); os.kill(os.getpid(), 9)", "killed by signal 9 (SIGKILL)"),
+    ],
+)
+def test_the_exit_of_a_stranger_is_known_until_its_parent_has_taken_note(words: str, how: str) -> None:
+    child, descriptor = stranger(words)
+    assert exits.of_stranger(descriptor, child.pid) == exits.UNKNOWN  # it runs
+    assert child.stdin is not None
+    child.stdin.close()
+    assert exits.of_stranger(descriptor, child.pid, 20.0) == how
+    child.wait()
+    assert exits.of_stranger(descriptor, child.pid) in (how, exits.UNKNOWN)  # as old as the kernel is
     os.close(descriptor)
+
+
+def test_the_supervisor_looks_before_the_parent_takes_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exits, "_status", lambda descriptor: None)  # an older kernel
+    child, descriptor = stranger("import sys; sys.stdin.read(); sys.exit(7)")
+    watched = Watched(child.pid, descriptor)
+    assert child.stdin is not None
+    child.stdin.close()
+    select.select([descriptor], [], [], 20.0)
+    watched.note_end()
+    child.wait()
+    assert watched.exit() == "exit code 7"
+    watched.close()
+    child, descriptor = stranger("")
+    child.communicate()
+    late = Watched(child.pid, descriptor)
+    assert late.exit() == "unknown (the supervisor was not its parent)"
+    late.close()
 
 
 def test_one_has_the_claim_and_a_file_that_was_taken_away_counts_for_nothing(tmp_path: pathlib.Path) -> None:

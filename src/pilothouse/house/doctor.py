@@ -121,7 +121,11 @@ def _port() -> Check:
 
 
 def checks(runtime: RuntimeKind) -> list[Check]:
-    """All findings for a machine that shall run `runtime`."""
+    """All findings for a machine that shall run `runtime`; what is well needs no remedy."""
+    return [check._replace(remedy="", packages=()) if check.passed else check for check in _checks(runtime)]
+
+
+def _checks(runtime: RuntimeKind) -> list[Check]:
     if runtime == "simulated":
         return [_python(), _port()]
     linux = _linux()

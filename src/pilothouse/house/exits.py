@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pathlib
+import select
 import signal
 import struct
 import subprocess
@@ -11,11 +13,12 @@ import subprocess
 _INFO = struct.Struct("=QQ11Ii")
 _GET_INFO = 3 << 30 | _INFO.size << 16 | 0xFF << 8 | 11
 _EXIT = 1 << 3
-UNKNOWN = "it is not known how"
+UNKNOWN = "unknown (the supervisor was not its parent)"
+_STATE, _EXIT_CODE = 0, 49  # of /proc/PID/stat, counted after the name
 
 
 def in_words(status: int) -> str:
-    """A wait status (as `os.wait` has it): `exit code 1`, `signal 9 (SIGKILL)`."""
+    """A wait status (as `os.wait` has it): `exit code 1`, `killed by signal 9 (SIGKILL)`."""
     code = os.waitstatus_to_exitcode(status)
     return of_code(code)
 
@@ -25,9 +28,9 @@ def of_code(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"
     try:
-        return f"signal {-code} ({signal.Signals(-code).name})"
+        return f"killed by signal {-code} ({signal.Signals(-code).name})"
     except ValueError:
-        return f"signal {-code}"
+        return f"killed by signal {-code}"
 
 
 def of_child(process: subprocess.Popen[bytes], seconds: float) -> str:
@@ -38,10 +41,27 @@ def of_child(process: subprocess.Popen[bytes], seconds: float) -> str:
         return UNKNOWN
 
 
-def of_stranger(descriptor: int) -> str:
-    """How the process behind a pidfd ended: known once its parent has taken note of that, which may take a while."""
-    status = _status(descriptor) if descriptor >= 0 else None
+def of_stranger(descriptor: int, pid: int, seconds: float = 0.0) -> str:
+    """How the process `pid` behind a pidfd ended, which somebody else is the parent of; it is given some seconds to be
+    gone altogether. Until its parent has taken note of the end the kernel shows it as a zombie; after that only Linux
+    since 6.15 tells."""
+    if descriptor < 0:
+        return UNKNOWN
+    select.select([descriptor], [], [], seconds)
+    status = _zombie_status(descriptor, pid)
+    if status is None:
+        status = _status(descriptor)
     return UNKNOWN if status is None else in_words(status)
+
+
+def _zombie_status(descriptor: int, pid: int) -> int | None:
+    """The wait status of a process that has ended and still has its number; None of any other."""
+    try:
+        told = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        signal.pidfd_send_signal(descriptor, 0)  # the number was not given to another one while we read
+    except (OSError, AttributeError):
+        return None
+    return int(told[_EXIT_CODE]) if told[_STATE] == "Z" else None
 
 
 def _status(descriptor: int) -> int | None:

@@ -44,6 +44,8 @@ class Watched:
     pid: int
     descriptor: int
     child: subprocess.Popen[bytes] | None = None
+    ended: str = exits.UNKNOWN
+    """How it ended, if that was seen when it did."""
 
     def alive(self, pid: int | None) -> bool:
         """Whether it still runs, given who holds its lock: a child has none yet when it begins."""
@@ -51,9 +53,16 @@ class Watched:
 
     def exit(self) -> str:
         """How it ended."""
-        if self.child is None:
-            return exits.of_stranger(self.descriptor)
-        return exits.of_child(self.child, CHILD_SECONDS)
+        if self.child is not None:
+            return exits.of_child(self.child, CHILD_SECONDS)
+        if self.ended == exits.UNKNOWN:
+            self.ended = exits.of_stranger(self.descriptor, self.pid, CHILD_SECONDS)
+        return self.ended
+
+    def note_end(self) -> None:
+        """Its descriptor says that it ended: look before its parent does, who takes with it what there is to see."""
+        if self.child is None and self.ended == exits.UNKNOWN:
+            self.ended = exits.of_stranger(self.descriptor, self.pid)
 
     def close(self) -> None:
         if self.descriptor >= 0:
@@ -163,6 +172,7 @@ class Supervisor:
             words = watched.exit()
             if words != exits.UNKNOWN and name in self._records:
                 self._records[name] = msgspec.structs.replace(self._records[name], last_exit=words)
+                log.info("%s had ended: %s", name, words)
             if words != exits.UNKNOWN or self._clock.monotonic() > deadline:
                 watched.close()
                 self._unexplained.remove(item)
@@ -208,8 +218,11 @@ class Supervisor:
 
     def _wait(self) -> None:
         """Until something ends, a signal comes, a start is due, or it is time to look again."""
-        ends = [w.descriptor for w in self._watched.values() if w.descriptor >= 0]
+        ends = {w.descriptor: w for w in self._watched.values() if w.descriptor >= 0}
         readable, _, _ = select.select([self._wake, *ends], [], [], self._patience())
+        for descriptor in readable:
+            if (watched := ends.get(descriptor)) is not None:
+                watched.note_end()
         if self._wake in readable:
             os.read(self._wake, 4096)
 

@@ -97,7 +97,8 @@ class ClusterStatus(NamedTuple):
 
 
 class Check(NamedTuple):
-    """One finding of `doctor`: `remedy` is the command (or sentence) that mends it."""
+    """One finding of `doctor`: `remedy` is the command (or sentence) that mends it, and `packages` what
+    that installs; both are empty for what passed."""
 
     name: str
     passed: bool
