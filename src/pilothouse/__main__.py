@@ -9,12 +9,12 @@ DAEMON_FLAG = "--daemon"
 
 
 def main() -> int:
-    """Run one command; the exit code. An interrupt is answered in words even while modules are still being loaded."""
+    """Run one command; the exit code. An interrupt is answered in one sentence, even while modules are being loaded."""
     try:
         _end_as_interrupted()
         return _run()
-    except KeyboardInterrupt:
-        print("pilothouse: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"pilothouse: {error or 'interrupted'}", file=sys.stderr)
         return 130
 
 

@@ -144,6 +144,24 @@ def test_an_error_is_words_and_advice_never_a_traceback(capsys: pytest.CaptureFi
     assert capsys.readouterr().err == "pilothouse: no root\n  use sudo\n"
 
 
+@pytest.mark.parametrize(
+    ("current", "file", "words"),
+    [
+        ("pilothouse-dev", "", "kubectl context pilothouse-dev"),
+        ("kind-a", "", "kubectl's context stays kind-a; use kubectl --context pilothouse-dev"),
+        ("", "", "kubectl has no context; use kubectl --context pilothouse-dev"),
+        ("pilothouse-dev", "/x", "use kubectl --kubeconfig /x"),
+        ("a", "/x", "kubectl's context stays a; use kubectl --kubeconfig /x --context pilothouse-dev"),
+    ],
+)
+def test_up_says_how_kubectl_comes_to_it(
+    current: str, file: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = STATUS._replace(context="pilothouse-dev", current_context=current, kubeconfig=file)
+    assert run(FakeHouse(status), ["up"]) == 0
+    assert capsys.readouterr().out == f"cluster dev is ready at https://127.0.0.1:6443 ({words})\n"
+
+
 def test_status_exits_1_unless_all_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(FakeHouse(), ["status"]) == 0
     assert run(FakeHouse(STATUS._replace(ready=False)), ["status"]) == 1

@@ -135,3 +135,11 @@ def test_the_first_existing_of_several_is_written(tmp_path: pathlib.Path, monkey
     assert kubeconfig.path() == tmp_path / "two"
     monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/one")
     assert kubeconfig.path() == tmp_path / "one"
+
+
+def test_the_chosen_context_is_read_of_whatever_is_there(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "config"
+    assert kubeconfig.current(file) == ""
+    for text, chosen in (("current-context: a\n", "a"), ("{", ""), ("[]", ""), ("\xff", ""), ("{}", "")):
+        file.write_bytes(text.encode("latin-1"))
+        assert kubeconfig.current(file) == chosen

@@ -21,6 +21,9 @@ class Recorder:
     def failed(self, step: str, message: str) -> None:
         self.said.append(f"failed {step}: {message}")
 
+    def abandoned(self, step: str) -> None:
+        self.said.append(f"abandoned {step}")
+
     def note(self, message: str) -> None:
         self.said.append(message)
 
@@ -79,3 +82,49 @@ def test_a_failing_undo_does_not_stop_the_others() -> None:
         run(steps, progress)
     assert "undo a" in log
     assert "could not undo 'stuck': busy" in progress.said
+
+
+class Impatient(Recorder):
+    """The user presses Ctrl-C when this is said."""
+
+    def __init__(self, when: str) -> None:
+        super().__init__()
+        self._when = when
+
+    def started(self, step: str) -> None:
+        super().started(step)
+        self._look(f"started {step}")
+
+    def finished(self, step: str, seconds: float) -> None:
+        self._look(f"finished {step}")
+        super().finished(step, seconds)
+
+    def _look(self, said: str) -> None:
+        if said == self._when:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("when", "done"), [("started a", []), ("finished a", ["a"]), ("started b", ["a"]), ("finished b", ["b", "a"])]
+)
+def test_an_interrupt_at_any_moment_takes_back_what_was_done(when: str, done: list[str]) -> None:
+    log: list[str] = []
+    progress = Impatient(when)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run([machine(log, "a"), machine(log, "b")], progress)
+    assert [line[5:] for line in log if line.startswith("undo ")] == done
+    step = when[-1]
+    assert str(caught.value) == f"interrupted at '{step}'; what it had changed so far is taken back"
+    assert not [line for line in progress.said if "failed" in line or "Interrupt" in line]
+    assert progress.said[-1] == f"abandoned {step}"
+
+
+def test_an_interrupt_in_a_step_undoes_it_too() -> None:
+    log: list[str] = []
+
+    def interrupted() -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run([machine(log, "a"), Step("b", interrupted, lambda: log.append("undo b"))], Recorder())
+    assert log == ["do a", "undo b", "undo a"]

@@ -48,6 +48,17 @@ def _print_status(status: ClusterStatus) -> None:
         print(f"  warning        {warning}")
 
 
+def _reached(status: ClusterStatus) -> str:
+    """How kubectl comes to the cluster, whose context need not be the one that is chosen."""
+    if status.current_context == status.context and not status.kubeconfig:
+        return f"kubectl context {status.context}"
+    where = f" --kubeconfig {status.kubeconfig}" if status.kubeconfig else ""
+    if status.current_context == status.context:
+        return f"use kubectl{where}"
+    chosen = f"kubectl's context stays {status.current_context}" if status.current_context else "kubectl has no context"
+    return f"{chosen}; use kubectl{where} --context {status.context}"
+
+
 def _up(house: House, args: argparse.Namespace) -> int:
     progress = LineProgress(sys.stderr, quiet=args.quiet)
     policy = pathlib.Path(args.audit_policy) if args.audit_policy is not None else None
@@ -73,7 +84,7 @@ def _up(house: House, args: argparse.Namespace) -> int:
     if args.output == "json":
         print(json.dumps(_as_json(status)))
     elif not args.quiet:
-        print(f"cluster {status.name} is ready at {status.server} (kubectl context pilothouse-{status.name})")
+        print(f"cluster {status.name} is ready at {status.server} ({_reached(status)})")
     return 0
 
 

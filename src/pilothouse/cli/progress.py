@@ -40,5 +40,10 @@ class LineProgress:
     def failed(self, step: str, message: str) -> None:
         self._line(f"  {self._paint('✗', '31')} {step}: {message}")
 
+    def abandoned(self, step: str) -> None:
+        if self._live and not self._quiet:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+
     def note(self, message: str) -> None:
         self._line(f"    {message}")

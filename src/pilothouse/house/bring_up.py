@@ -94,7 +94,8 @@ class BringUp:
         steps += removal.after()
         steps.append(Step("start the supervisor", self._start_supervisor, self._stop_supervisor))
         steps.append(Step("wait until all of it is ready", self._wait_ready))
-        steps.append(Step("switch kubectl to it", self._switch_kubectl, self._switch_back))
+        shown = "switch kubectl to it" if self.options.switch_context else "keep its entries in kubectl's configuration"
+        steps.append(Step(shown, self._switch_kubectl, self._switch_back))
         return steps
 
     # The spec: written first, so that `down` knows what there may be, whatever happens next.
@@ -175,8 +176,10 @@ class BringUp:
                 daemon.stop()
         launched = []
         for daemon in (first, *nodes):
+            if daemon.pid() is not None:
+                continue
+            self.started.append(daemon)  # before it is launched: an interrupt may come then
             if (one := daemon.launch()) is not None:
-                self.started.append(daemon)
                 usual = CONTROL_PLANE_SECONDS if daemon is first else NODE_SECONDS
                 launched.append((one, self.options.timeout or usual))
         wait_all_ready(launched)

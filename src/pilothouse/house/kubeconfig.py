@@ -35,6 +35,14 @@ def path() -> pathlib.Path:
     return (existing or listed[-1:] or [pathlib.Path.home() / ".kube/config"])[0].absolute()
 
 
+def current(file: pathlib.Path) -> str:
+    """The context that is chosen in a file; empty for none, and for a file that cannot be read."""
+    try:
+        return str(_read(file).get("current-context") or "")
+    except (HouseError, OSError, UnicodeDecodeError):
+        return ""
+
+
 def render(spec: ClusterSpec, ca: bytes, certificate: bytes, key: bytes) -> dict[str, Any]:
     """The kubeconfig of one cluster alone, with its data inline. Arguments are PEM."""
     name = context_name(spec.name)

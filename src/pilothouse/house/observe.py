@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from pilothouse.house import members, supervision
+from pilothouse.house import kubeconfig, members, supervision
 from pilothouse.house.administrator import request
 from pilothouse.house.members import daemons
 from pilothouse.house.paths import Paths
@@ -100,6 +101,7 @@ def status(paths: Paths, spec: ClusterSpec, now: float) -> ClusterStatus:
         for node in spec.nodes
     )
     found = certificates(paths, spec, now)
+    file = pathlib.Path(spec.kubeconfig.path) if spec.kubeconfig is not None else kubeconfig.path()
     supervised = members.supervisor(paths, spec).pid() is not None
     warnings = list(certificate_warnings(spec.name, found))
     if not supervised:
@@ -118,4 +120,7 @@ def status(paths: Paths, spec: ClusterSpec, now: float) -> ClusterStatus:
         ),
         certificates=found,
         warnings=tuple(warnings),
+        context=kubeconfig.context_name(spec.name),
+        current_context=kubeconfig.current(file),
+        kubeconfig="" if file == kubeconfig.path() else str(file),
     )

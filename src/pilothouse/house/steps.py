@@ -40,24 +40,36 @@ class Injected(HouseError):
 
 def run(steps: Sequence[Step], progress: Progress, fail_after: str = "") -> None:
     """Do `steps` in order; when one fails (or, for tests, after the one whose name begins so), undo those that changed
-    something, the failed one first, and raise what went wrong."""
+    something, the failed one first, and raise what went wrong; a KeyboardInterrupt with a sentence for the user."""
     done: list[Step] = []
-    for step in steps:
-        progress.started(step.name)
-        began = CLOCK.monotonic()
-        try:
-            done.append(step)
-            if not step.do():
-                done.pop()
-            if fail_after and step.name.startswith(fail_after):
-                raise Injected(f"asked to fail after {step.name!r}")
-        except (KeyboardInterrupt, *Failures) as error:
-            progress.failed(step.name, str(error) or type(error).__name__)
-            _roll_back(done, progress)
-            if isinstance(error, OSError | ValueError):
-                raise HouseError(f"{step.name}: {error}", advice_on(error)) from error
-            raise
-        progress.finished(step.name, CLOCK.monotonic() - began)
+    at = ""
+    try:
+        for step in steps:
+            at = step.name
+            _do(step, done, progress, fail_after)
+    except KeyboardInterrupt:
+        # Wherever it came, also between two steps. The one sentence is said by whoever ends the command.
+        _roll_back(done, progress)
+        progress.abandoned(at)
+        raise KeyboardInterrupt(f"interrupted at {at!r}; what it had changed so far is taken back") from None
+    except Failures as error:
+        progress.failed(at, str(error) or type(error).__name__)
+        _roll_back(done, progress)
+        if isinstance(error, OSError | ValueError):
+            raise HouseError(f"{at}: {error}", advice_on(error)) from error
+        raise
+
+
+def _do(step: Step, done: list[Step], progress: Progress, fail_after: str) -> None:
+    """One step, which is in `done` from its beginning on unless it changed nothing."""
+    progress.started(step.name)
+    began = CLOCK.monotonic()
+    done.append(step)
+    if not step.do():
+        done.pop()
+    if fail_after and step.name.startswith(fail_after):
+        raise Injected(f"asked to fail after {step.name!r}")
+    progress.finished(step.name, CLOCK.monotonic() - began)
 
 
 def lacks_space(path: pathlib.Path) -> bool:

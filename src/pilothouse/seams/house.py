@@ -94,6 +94,12 @@ class ClusterStatus(NamedTuple):
     certificates: tuple[CertificateStatus, ...] = ()
     warnings: tuple[str, ...] = ()
     """What will stop working soon, or is not as it should be, each with what to do."""
+    context: str = ""
+    """The cluster's context in kubectl's configuration."""
+    current_context: str = ""
+    """The context that is chosen in the file where the cluster's is; empty for none."""
+    kubeconfig: str = ""
+    """That file, if it is not where kubectl looks by itself."""
 
 
 class Check(NamedTuple):
@@ -113,6 +119,11 @@ class Progress(Protocol):
     def started(self, step: str) -> None: ...
     def finished(self, step: str, seconds: float) -> None: ...
     def failed(self, step: str, message: str) -> None: ...
+
+    def abandoned(self, step: str) -> None:
+        """The user broke it off, which is told elsewhere."""
+        ...
+
     def note(self, message: str) -> None: ...
 
 
