@@ -14,7 +14,7 @@ def main() -> int:
         _end_as_interrupted()
         return _run()
     except KeyboardInterrupt as error:
-        print(f"pilothouse: {error or 'interrupted'}", file=sys.stderr)
+        print(f"pilothouse: {str(error) or 'interrupted'}", file=sys.stderr)
         return 130
 
 

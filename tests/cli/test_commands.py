@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from pilothouse import __main__
 from pilothouse.cli.arguments import parser
 from pilothouse.cli.commands import run
 from pilothouse.cli.completion import SHELLS
@@ -236,3 +237,16 @@ def test_bash_completes_commands_and_values() -> None:
     assert "load" in first.split()
     assert second == "simulated"
     assert third == "dev-2"
+
+
+@pytest.mark.parametrize(("raised", "said"), [("", "interrupted"), ("interrupted at 'x'", "interrupted at 'x'")])
+def test_an_interrupt_is_one_sentence(
+    raised: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt(*([raised] if raised else []))
+
+    monkeypatch.setattr(__main__, "_end_as_interrupted", lambda: None)
+    monkeypatch.setattr(__main__, "_run", interrupted)
+    assert __main__.main() == 130
+    assert capsys.readouterr().err == f"pilothouse: {said}\n"
