@@ -18,7 +18,7 @@ from pilothouse.api.facts import Resource
 from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.resources import SERVED
-from pilothouse.apiserver import features
+from pilothouse.apiserver import features, health_checks
 from pilothouse.apiserver.actions.roster import actions
 from pilothouse.apiserver.allocation import repair
 from pilothouse.apiserver.apply.tracker import FieldTracker
@@ -73,7 +73,7 @@ from pilothouse.kit.metrics import Registry as Metrics
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.machinery.client import Client
-from pilothouse.seams.store import Store, StoreUnavailable
+from pilothouse.seams.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +95,8 @@ class Parts:
     """The certificates (PEM) of those who sign clients' certificates, for extension API servers to know."""
     audit: tuple[Policy, Sink] | None = None
     """What the audit log holds, and where it goes; none is kept without."""
+    ending: Callable[[], bool] = lambda: False
+    """Whether the process is on its way to its end: then the server is not ready any more."""
 
 
 # The revision of a store that was never written to, in etcd and here.
@@ -129,7 +131,7 @@ class ApiServer:
         for path in self.gate.dumps():
             self.documents.exact[path] = lambda context: answers.text(200, self.gate.dumps()[context.info.path])
         self.documents.exact["/metrics"] = lambda context: exposition(parts.metrics)
-        self.documents.exact["/metrics/slis"] = lambda context: exposition(self.documents.results.registry)
+        self.documents.exact["/metrics/slis"] = lambda context: exposition(self.documents.health.results.registry)
         self.observation.caches(
             lambda: {
                 (s.resource.group, s.resource.resource): (len(cache), cache.watchers) for s, cache in kinds.values()
@@ -168,6 +170,11 @@ class ApiServer:
             if self.router.route(resource.group, resource.version, resource.resource) is None:
                 self.router.add(Route(resource))
         self._serve_component_statuses()
+        self._hooks, self._log_watch = health_checks.StartHooks(), health_checks.LogWatch(parts.clock)
+        builtin = [cache for _, cache in kinds.values()]
+        health_checks.declare(
+            self.documents.health, parts.store, parts.clock, builtin, self._log_watch, self._hooks, parts.ending
+        )
         reviewed = [action_of(review, self.admission, tracker) for review in reviews_of(self)]
         for action in (*reviewed, *actions(registries)):
             self.add_action(action)
@@ -198,19 +205,12 @@ class ApiServer:
         self.documents.changed()
 
     def _serve_component_statuses(self) -> None:
-        statuses = ComponentStatuses({"etcd-0": self._store_health, "scheduler": _well, "controller-manager": _well})
+        # Who runs in this process is well if it answers at all.
+        etcd, ping = partial(health_checks.store_answers, self.parts.store, self.parts.clock), health_checks.ping
+        statuses = ComponentStatuses({"etcd-0": etcd, "scheduler": ping, "controller-manager": ping})
         route = self.router.route("", "v1", "componentstatuses")
         assert route is not None
         route.collection["list"], route.item["get"], route.warning = statuses.list, statuses.get, WARNING
-        self.documents.checks["readyz"]["etcd"] = self.documents.checks["livez"]["etcd"] = self._store_health
-        self.documents.checks["healthz"]["etcd"] = self._store_health
-
-    async def _store_health(self) -> str:
-        try:
-            await self.parts.store.revision()
-        except StoreUnavailable as error:
-            return str(error)
-        return ""
 
     def add_action(self, action: Action) -> None:
         """Serve an action, on a resource of its own or as a subresource of one that is served."""
@@ -246,6 +246,8 @@ class ApiServer:
         async with asyncio.TaskGroup() as group:
             for cache in self._caches:
                 group.create_task(cache.start())
+        hooks = health_checks
+        self._hooks.finish(hooks.INFORMERS, hooks.FLOW_CONSUMER, hooks.DEFINITIONS, hooks.DEFINITIONS_SYNCED)
         self._keep("forget", self._caches.forget_for_ever)
         for expiry in self._expiries:
             self._keep("expiry", expiry.run)
@@ -254,25 +256,36 @@ class ApiServer:
         own = KubernetesService(self.reader, client, self.parts.service_range)
         host, port = split_address(self.parts.address())
         trust = AuthenticationTrust(self.reader, client, self.parts.client_authorities, self.parts.clock)
-        for name, step in (
-            ("namespaces", partial(bootstrap.namespaces, client)),
-            ("priority classes", partial(bootstrap.priorities, client)),
-            ("flow schemas", partial(bootstrap.ensure, client, [*flows.priority_levels(), *flows.flow_schemas()])),
-            ("roles", partial(roles.reconcile, client, self.reader)),
-            ("service range", partial(bootstrap.service_range, client, self.parts.service_range)),
-            ("addresses of services", partial(repair.repair, self.reader, client, self.parts.clock.now())),
-            ("kubernetes service", partial(own.publish, host, port)),
-            ("authentication trust", trust.publish),
+        for name, hook, step in (
+            ("namespaces", hooks.NAMESPACES, partial(bootstrap.namespaces, client)),
+            ("priority classes", hooks.PRIORITIES, partial(bootstrap.priorities, client)),
+            (
+                "flow schemas",
+                hooks.FLOW_PRODUCER,
+                partial(bootstrap.ensure, client, [*flows.priority_levels(), *flows.flow_schemas()]),
+            ),
+            ("roles", hooks.ROLES, partial(roles.reconcile, client, self.reader)),
+            ("service range", hooks.SERVICE_RANGE, partial(bootstrap.service_range, client, self.parts.service_range)),
+            (
+                "addresses of services",
+                hooks.REPAIR,
+                partial(repair.repair, self.reader, client, self.parts.clock.now()),
+            ),
+            ("kubernetes service", hooks.KUBERNETES_SERVICE, partial(own.publish, host, port)),
+            ("authentication trust", hooks.TRUST, trust.publish),
         ):
             # What an object in the store prevents must not keep the API server from coming up, by which it is mended.
             failure = await guard.result("start", name, step())
             if new and failure is not None:
                 raise failure
+            self._hooks.finish(hook)
         if new:
             await self._begin_history()
         lifecycle = Lifecycle(self.customs, self.reader, client, Call(user=MASTER, api_version=""), self.parts.clock)
         self.reader.observe(CustomResourceDefinition, lifecycle.definition_changed)
         self._keep("custom-resources", lifecycle.run)
+        self._hooks.finish(hooks.DEFINITION_CONTROLLERS)
+        self._keep("log", self._log_watch.run)
         self._keep("memory", lambda: memory.give_back_for_ever(self.parts.clock))
         self._keep("flow-schemas", Upkeep(self.reader, client, self.parts.clock).run)
         self._keep("kubernetes-service", lambda: own.publish_for_ever(host, port, self.parts.clock))
@@ -303,11 +316,6 @@ class ApiServer:
             trail.decided(verdict.allowed, verdict.reason)
         if not verdict.allowed:
             raise forbidden(access, verdict.reason)
-
-
-async def _well() -> str:
-    """The health of a component that runs in this process: as it answers at all, it is well."""
-    return ""
 
 
 __all__ = ["MASTER", "ApiServer", "Parts"]

@@ -87,6 +87,7 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
             address=lambda: f"{spec.advertise_address}:{spec.api_port}",
             client_authorities=pki.pair(AUTHORITY).certificate,
             audit=audit_of(paths, spec),
+            ending=lambda: scope.closing,
         )
     )
     scope.at_end(server.close, "apiserver")

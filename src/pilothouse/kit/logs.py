@@ -6,6 +6,7 @@ Handlers never wait for a slow reader longer than a write to the file or pipe ta
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
 import os
@@ -52,6 +53,13 @@ def set_up(
     root.setLevel(LEVELS[level])
     # Nobody looks at these, and finding them out costs.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+def flush() -> None:
+    """Write out what is still on its way; returns when the files and pipes have taken it, or refused it."""
+    for handler in logging.getLogger().handlers:
+        with contextlib.suppress(OSError, ValueError):  # a full disk, a closed stream: it is not waited for
+            handler.flush()
 
 
 def extras(record: logging.LogRecord) -> dict[str, Any]:

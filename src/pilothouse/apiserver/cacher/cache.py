@@ -49,6 +49,16 @@ class WatchCache:
         return self._replica.revision
 
     @property
+    def prefix(self) -> str:
+        """Of the keys that it is about."""
+        return self._source.prefix
+
+    @property
+    def synced(self) -> bool:
+        """Whether it has what the store has, as far as anybody wants it."""
+        return self._replica.synced
+
+    @property
     def watchers(self) -> int:
         """How many watches are open."""
         return len(self._replica.fanout)

@@ -78,6 +78,12 @@ class Replica:
         """Everything up to it is in the contents."""
         return self._watch.revision if self._watch is not None else self._seen
 
+    @property
+    def synced(self) -> bool:
+        """Whether it was filled, and is not being filled anew."""
+        filling = self._filling is not None and not self._filling.done()
+        return self._watch is not None or (self._seen > 0 and not filling)
+
     def observe(self, observer: Observer, present: Sequence[Stored]) -> None:
         """Tell `observer` of what is `present`, and of every change."""
         guard.each("cache observer", present, lambda item: observer(None, item))

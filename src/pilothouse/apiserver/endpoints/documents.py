@@ -12,7 +12,7 @@ from pilothouse.apiserver.discovery import documents as discovery
 from pilothouse.apiserver.discovery.documents import GROUP_ORDER
 from pilothouse.apiserver.endpoints import answers, negotiation
 from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.endpoints.health_results import HealthResults
+from pilothouse.apiserver.endpoints.health import ENDPOINTS, Health
 from pilothouse.apiserver.endpoints.openapi import Customs, OpenApi
 from pilothouse.apiserver.endpoints.router import Router, missing, not_allowed
 from pilothouse.kit.http.messages import Answer, Response
@@ -33,8 +33,6 @@ VERSION = {
     "compiler": "gc",
     "platform": "linux/amd64",
 }
-Check = Callable[[], Awaitable[str]]
-"""A health check: empty if all is well, else what is wrong."""
 _AGGREGATED = "APIGroupDiscoveryList"
 _AGGREGATED_TYPE = b"application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
@@ -51,8 +49,7 @@ class Documents:
         self._address = address
         self._made: dict[str, Any] = {}
         self._openapi = OpenApi(self._builtin, VERSION["gitVersion"])
-        self.results = HealthResults()
-        self.checks: dict[str, dict[str, Check]] = {"healthz": {}, "livez": {}, "readyz": {}}
+        self.health = Health()
         self.exact: dict[str, Callable[[Context], Answer | Awaitable[Answer]]] = {
             "/version": self._version,
             "/version/": self._version,
@@ -78,8 +75,8 @@ class Documents:
             return answers.text(404, "404 page not found\n")
         segments = [s for s in path.split("/") if s]
         first = segments[0] if segments else ""
-        if first in self.checks:
-            return await self._health(context, first, "/".join(segments[1:]))
+        if first in ENDPOINTS:
+            return await self.health.answer(context, first, "/".join(segments[1:]))
         if first in ("api", "apis"):
             return self._discovery(context, segments) or answers.text(404, "404 page not found\n")
         if first == "openapi":
@@ -172,53 +169,14 @@ class Documents:
             return Response(304, b"", b"", headers)
         return Response(200, body, _AGGREGATED_TYPE, headers)
 
-    # Health.
-
-    async def _health(self, context: Context, which: str, name: str) -> Answer:
-        checks = self.checks[which]
-        excluded = context.query.get("exclude", ())
-        if name:
-            if name not in checks and name != "ping":
-                return answers.text(404, "404 page not found\n")
-            failed = await checks[name]() if name in checks else ""
-            if failed:
-                return answers.text(500, f"internal server error: {failed}\n")
-            return _plain("ok")
-        lines, failed_names = [], []
-        for check_name, check in ({"ping": _pinged} | checks).items():
-            if check_name in excluded:
-                lines.append(f"[+]{check_name} excluded: ok\n")
-                continue
-            wrong = await check()
-            self.results.checked(check_name, which, not wrong)
-            lines.append(f"[-]{check_name} failed: reason withheld\n" if wrong else f"[+]{check_name} ok\n")
-            failed_names += [check_name] if wrong else []
-        if unknown := sorted({name for name in excluded if name != "ping" and name not in checks}):
-            quoted = ",".join(f'"{name}"' for name in unknown)
-            lines.append(f"warn: some health checks cannot be excluded: no matches for {quoted}\n")
-        if failed_names:
-            return answers.text(500, "".join(lines) + f"{which} check failed\n")
-        if "verbose" in context.query:
-            return _plain("".join(lines) + f"{which} check passed\n")
-        return _plain("ok")
-
     def _paths(self) -> list[str]:
         found = ["/.well-known/openid-configuration", "/api", "/apis", "/openapi/v2", "/openapi/v3", "/version"]
         found += ["/metrics", "/metrics/slis", "/openid/v1/jwks", "/openapi/v3/"]
-        for which, checks in self.checks.items():
-            found += [f"/{which}", f"/{which}/ping", *(f"/{which}/{name}" for name in checks)]
+        found += self.health.paths()
         for group, versions in self._groups().items():
             base = f"/apis/{group}" if group else "/api"
             found += [base, *(f"{base}/{version}" for version in versions)]
         return sorted(set(found))
-
-
-def _plain(text: str) -> Response:
-    return answers.text(200, text)
-
-
-async def _pinged() -> str:
-    return ""
 
 
 @remembered(256)
