@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from pilothouse.apiserver.cacher.cache import WatchCache
+from pilothouse.apiserver.cacher.replica import Replica
 from pilothouse.apiserver.endpoints.health import READYZ, Health
 from pilothouse.kit import logs
 from pilothouse.kit.clock import Clock
@@ -88,9 +88,9 @@ async def store_answers(store: Store, clock: Clock) -> str:
     return ""
 
 
-async def caches_synced(caches: Iterable[WatchCache]) -> str:
+async def caches_synced(replicas: Iterable[Replica]) -> str:
     """Whether all of them have what the store has."""
-    if behind := [cache.prefix for cache in caches if not cache.synced]:
+    if behind := [replica.source.prefix for replica in replicas if not replica.synced]:
         return f"{len(behind)} informers not started yet: [{' '.join(behind)}]"
     return ""
 
@@ -103,7 +103,7 @@ def declare(
     health: Health,
     store: Store,
     clock: Clock,
-    caches: Iterable[WatchCache],
+    replicas: Iterable[Replica],
     log_watch: LogWatch,
     hooks: StartHooks,
     ending: Callable[[], bool],
@@ -114,7 +114,7 @@ def declare(
     health.add("log", log_watch.check)
     health.add("etcd", etcd)
     health.add("etcd-readiness", etcd, (READYZ,))
-    health.add("informer-sync", partial(caches_synced, caches), (READYZ,))
+    health.add("informer-sync", partial(caches_synced, replicas), (READYZ,))
     for hook in HOOKS:
         health.add(f"poststarthook/{hook}", partial(hooks.check, hook))
     health.add("shutdown", partial(not_ending, ending), (READYZ,))

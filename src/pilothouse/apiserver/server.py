@@ -171,9 +171,9 @@ class ApiServer:
                 self.router.add(Route(resource))
         self._serve_component_statuses()
         self._hooks, self._log_watch = health_checks.StartHooks(), health_checks.LogWatch(parts.clock)
-        builtin = [cache for _, cache in kinds.values()]
+        replicas = [cache.replica for _, cache in kinds.values()]
         health_checks.declare(
-            self.documents.health, parts.store, parts.clock, builtin, self._log_watch, self._hooks, parts.ending
+            self.documents.health, parts.store, parts.clock, replicas, self._log_watch, self._hooks, parts.ending
         )
         reviewed = [action_of(review, self.admission, tracker) for review in reviews_of(self)]
         for action in (*reviewed, *actions(registries)):
@@ -306,6 +306,8 @@ class ApiServer:
 
     async def close(self) -> None:
         await self._scope.close()
+        for cache in self._caches:
+            cache.replica.close()
         if self.audit is not None:
             self.audit.close()
 

@@ -39,61 +39,52 @@ class WatchCache:
         self._store = store
         self._source = source
         self._clock = clock
-        self._replica = Replica(store, source, clock, scope)
+        self.replica = Replica(store, source, clock, scope)
+        """How it follows the store."""
         self._presents = Presents()
         """The last list that a watch began with."""
-        self.unreadable = SetAside(store, self._replica, source.prefix, lambda: self._reach(-1))
+        self.unreadable = SetAside(store, self.replica, source.prefix, lambda: self._reach(-1))
 
     @property
     def revision(self) -> int:
-        return self._replica.revision
-
-    @property
-    def prefix(self) -> str:
-        """Of the keys that it is about."""
-        return self._source.prefix
-
-    @property
-    def synced(self) -> bool:
-        """Whether it has what the store has, as far as anybody wants it."""
-        return self._replica.synced
+        return self.replica.revision
 
     @property
     def watchers(self) -> int:
         """How many watches are open."""
-        return len(self._replica.fanout)
+        return len(self.replica.fanout)
 
     def __len__(self) -> int:
-        return len(self._replica.contents.items)
+        return len(self.replica.contents.items)
 
     async def start(self) -> None:
         """Return when the cache is filled. Raises StoreUnavailable."""
-        await self._replica.watch()
+        await self.replica.watch()
 
     def retire(self) -> None:
         """End the watches now, and follow the store no longer than requests under way need it."""
-        self._replica.retire()
+        self.replica.retire()
 
     def forget(self, revision: int, *, expire: bool = False) -> None:
         """Drop changes up to `revision`, as the store does when it is compacted. `expire`: what was before it is not to
         be had even where nothing changed since; nothing may have changed after it."""
         if expire:
-            self._replica.ring.reset(revision)
+            self.replica.ring.reset(revision)
         else:
-            self._replica.ring.forget(revision)
+            self.replica.ring.forget(revision)
 
     def peek(self, key: str) -> Stored | None:
-        return self._replica.contents.items.get(key)
+        return self.replica.contents.items.get(key)
 
     def items(self, namespace: str = "") -> Sequence[Stored]:
         """Everything the cache has now, in key order."""
-        if not self._replica.contents.items:
+        if not self.replica.contents.items:
             return ()
         return self._page(self._plan(Interest(namespace)), "", 0).items
 
     async def get(self, key: str, revision: int = -1) -> Stored | None:
         await self._reach(revision)
-        found = self._replica.contents.items.get(key)
+        found = self.replica.contents.items.get(key)
         if found is None and (there := self.unreadable.get(key)) is not None:
             raise there.error()
         return found
@@ -105,7 +96,7 @@ class WatchCache:
         wanted = await aside(interest.weight, partial(self._plan, interest))
         if not exact or revision == self.revision:
             return self._page(wanted, start, limit)
-        replica = self._replica
+        replica = self.replica
         # Where nothing changed for long, the ring reaches back to revisions that have expired for everybody else.
         if revision < (compacted := await self._store.compacted()):
             raise Compacted(compacted)
@@ -116,7 +107,7 @@ class WatchCache:
     async def watch(self, interest: Interest, after: int, *, initial: bool = False) -> ChangeStream:
         await self._reach(after if initial else 0)
         wanted = await aside(interest.weight, partial(self._plan, interest))
-        replica = self._replica
+        replica = self.replica
         if replica.retired is not None:
             raise replica.retired
         if initial:
@@ -131,11 +122,11 @@ class WatchCache:
         return stream
 
     async def create(self, key: str, value: bytes, obj: Any = None) -> Stored:
-        await self._replica.watch()
+        await self.replica.watch()
         return await self._written(key, value, obj, self._store.create(key, value))
 
     async def replace(self, key: str, value: bytes, expected_revision: int, obj: Any = None) -> Stored:
-        await self._replica.watch()
+        await self.replica.watch()
         return await self._written(key, value, obj, self._store.replace(key, value, expected_revision))
 
     async def delete(self, key: str, expected_revision: int) -> Stored:
@@ -148,18 +139,18 @@ class WatchCache:
         return old.at(revision)
 
     def observe(self, observer: Observer) -> None:
-        self._replica.observe(observer, self.items())
+        self.replica.observe(observer, self.items())
 
     def _plan(self, interest: Interest) -> Plan:
         source = self._source
         return plan(interest, source.form, source.prefix, source.indexed, source.namespaced)
 
     def _page(self, wanted: Plan, start: str, limit: int) -> Page:
-        return self._replica.contents.page(wanted, start, limit, self.revision)
+        return self.replica.contents.page(wanted, start, limit, self.revision)
 
     async def _written(self, key: str, value: bytes, obj: Any, work: Awaitable[int]) -> Stored:
         """The item of a write: the one that the watch has brought by now, unless the store is remote."""
-        replica = self._replica
+        replica = self.replica
         hint = replica.expect(key, value, obj) if obj is not None else None
         try:
             revision = await work
@@ -173,7 +164,7 @@ class WatchCache:
 
     async def _reach(self, revision: int) -> None:
         """Wait until reads at `revision` are right (-1: the newest, 0: any). Raises FutureRevision."""
-        watch = await self._replica.watch()
+        watch = await self.replica.watch()
         if revision == 0 or 0 < revision <= watch.revision:
             return
         reached = await watch.catch_up()

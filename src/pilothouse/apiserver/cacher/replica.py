@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,7 @@ class Replica:
 
     def __init__(self, store: Store, source: Source, clock: Clock, scope: TaskScope) -> None:
         self._store = store
-        self._source = source
+        self.source = source
         self._form = source.form
         self._clock = clock
         self._scope = scope
@@ -102,7 +102,7 @@ class Replica:
                 if self._trouble is not None:
                     raise self._trouble from None
         if self._watch is None:
-            raise StoreUnavailable(f"the watch of {self._source.prefix} ended")
+            raise StoreUnavailable(f"the watch of {self.source.prefix} ended")
         return self._watch
 
     def expect(self, key: str, value: bytes, obj: Any) -> Hint:
@@ -120,13 +120,13 @@ class Replica:
 
     def retire(self) -> None:
         """End the watchers now and the watch of the store a while later, for requests that are under way."""
-        self.retired = StoreUnavailable(f"{self._source.prefix} is not served as before")
+        self.retired = StoreUnavailable(f"{self.source.prefix} is not served as before")
         self.fanout.end(self.retired)
         if not self._scope.closing:
-            self._scope.spawn(self._close_later(), f"close {self._source.prefix}")
+            self._scope.spawn(_later(self._clock, _LINGER, self.close), f"close {self.source.prefix}")
 
-    async def _close_later(self) -> None:
-        await self._clock.sleep(_LINGER)
+    def close(self) -> None:
+        """Follow the store no longer."""
         if self._watch is not None:
             self._watch.close()
             self._watch = None
@@ -152,7 +152,7 @@ class Replica:
 
     def ended(self, error: StoreError) -> None:
         self._watch = None
-        log.info("the watch of %s ended: %s", self._source.prefix, error)
+        log.info("the watch of %s ended: %s", self.source.prefix, error)
         self.fanout.end(error)
         if self._observers and not self._scope.closing:
             self._begin()
@@ -181,7 +181,7 @@ class Replica:
 
     def _begin(self) -> asyncio.Task[None]:
         if self._filling is None or self._filling.done():
-            self._filling = self._scope.spawn(self._fill(), f"fill {self._source.prefix}")
+            self._filling = self._scope.spawn(self._fill(), f"fill {self.source.prefix}")
         return self._filling
 
     async def _fill(self) -> None:
@@ -190,36 +190,15 @@ class Replica:
             try:
                 now = await self._store.revision()
                 base = max(await self._store.compacted(), now - _HISTORY, 1)
-                self._install(await self._load(base), base)
-                self._watch = await self._store.watch(self._source.prefix, base, self)
+                self._install(await _load(self._store, self.source.prefix, self._read, self._clock, base), base)
+                self._watch = await self._store.watch(self.source.prefix, base, self)
                 self._trouble = None
             except Compacted:
-                log.debug("the store was compacted while %s was loaded", self._source.prefix)
+                log.debug("the store was compacted while %s was loaded", self.source.prefix)
             except StoreUnavailable as error:
-                log.warning("cannot load %s: %s", self._source.prefix, error)
+                log.warning("cannot load %s: %s", self.source.prefix, error)
                 self._trouble = error
                 await self._clock.sleep(RETRY)
-
-    async def _load(self, base: int) -> Contents:
-        """The objects at revision `base`. Raises Compacted."""
-        loaded = Contents(self._source.prefix)
-
-        def take(kv: KeyValue) -> None:
-            loaded.set(kv.key, self._read(kv.key, kv.value, kv.mod_revision))
-
-        def set_aside(kv: KeyValue, failure: Exception) -> None:
-            loaded.set_aside(Unreadable(kv.key, kv.mod_revision, reason(failure)))
-
-        position, more = "", True
-        while more:
-            found = await self._store.range(self._source.prefix, start=position, limit=_PAGE, revision=base)
-            for first in range(0, len(found.items), _PART):
-                part = found.items[first : first + _PART]
-                guard.each("watch cache", part, take, set_aside)
-                await self._clock.sleep(0)
-            more = found.more
-            position = found.items[-1].key + "\0" if more else ""
-        return loaded
 
     def _install(self, loaded: Contents, base: int) -> None:
         """Make what was loaded the present, and tell observers what is different."""
@@ -234,6 +213,35 @@ class Replica:
                 self._tell(old, item)
         for gone in before.values():
             self._tell(gone, None)
+
+
+async def _later(clock: Clock, seconds: float, work: Callable[[], None]) -> None:
+    await clock.sleep(seconds)
+    work()
+
+
+async def _load(
+    store: Store, prefix: str, read: Callable[[str, bytes, int], Stored], clock: Clock, base: int
+) -> Contents:
+    """The objects at revision `base`. Raises Compacted."""
+    loaded = Contents(prefix)
+
+    def take(kv: KeyValue) -> None:
+        loaded.set(kv.key, read(kv.key, kv.value, kv.mod_revision))
+
+    def set_aside(kv: KeyValue, failure: Exception) -> None:
+        loaded.set_aside(Unreadable(kv.key, kv.mod_revision, reason(failure)))
+
+    position, more = "", True
+    while more:
+        found = await store.range(prefix, start=position, limit=_PAGE, revision=base)
+        for first in range(0, len(found.items), _PART):
+            part = found.items[first : first + _PART]
+            guard.each("watch cache", part, take, set_aside)
+            await clock.sleep(0)
+        more = found.more
+        position = found.items[-1].key + "\0" if more else ""
+    return loaded
 
 
 def reason(failure: Exception) -> str:
