@@ -200,6 +200,7 @@ def published(*devices: dict[str, Any], **spec: Any) -> ResourceSlice:
                 '"BoolValues":null,"StringValues":null,"VersionValues":null}: exactly one value must be specified',
             ],
         ),
+        ({"attributes": {"a/b/c": {"int": 1}}}, []),
         ({"attributes": {"/x": {"int": 1}}}, ['.attributes: Invalid value: "": the domain must not be empty']),
         (
             {"taints": [{"key": "k", "effect": "Later"}, {"key": "k"}]},
@@ -262,6 +263,14 @@ def test_devices(device: dict[str, Any], texts: list[str]) -> None:
                 '.validRange.step: Invalid value: "3Gi": value is not a multiple of a given step (2Gi) from (2Gi)',
                 '.validRange.step: Invalid value: "9Gi": value is not a multiple of a given step (2Gi) from (2Gi)',
             ],
+        ),
+        (
+            {"default": "1Gi", "validRange": {"min": "2Gi"}},
+            ['.validRange.min: Invalid value: "1Gi": default is less than min: 2Gi'],
+        ),
+        (
+            {"default": "3Gi", "validRange": {"min": "1Gi", "max": "2Gi"}},
+            ['.validRange.max: Invalid value: "3Gi": default is more than max: 2Gi'],
         ),
         (
             {"default": "1", "validValues": ["1"], "validRange": {"min": "1"}},

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pilothouse.api.field_errors import FieldErrors, duplicate, invalid, not_supported, required, too_long
 from pilothouse.api.types.meta.v1 import Condition
-from pilothouse.semantics.validation.names import qualified_name
+from pilothouse.semantics.validation.names import longer, qualified_name
 
 STATUSES = ("False", "True", "Unknown")
 _REASON = re.compile(r"[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?\Z")
@@ -47,8 +47,8 @@ def _one(path: str, condition: Condition) -> FieldErrors:
     else:
         if not _REASON.match(condition.reason):
             errors.append(invalid(f"{path}.reason", condition.reason, _REASON_FAULT))
-        if len(condition.reason) > _REASON_LIMIT:
+        if longer(condition.reason, _REASON_LIMIT):
             errors.append(too_long(f"{path}.reason", _REASON_LIMIT))
-    if len(condition.message) > _MESSAGE_LIMIT:
+    if longer(condition.message, _MESSAGE_LIMIT):
         errors.append(too_long(f"{path}.message", _MESSAGE_LIMIT))
     return errors

@@ -184,7 +184,7 @@ def managed_fields(found: Sequence[ManagedFieldsEntry], path: str) -> FieldError
     for index, entry in enumerate(found):
         if entry.operation not in ("Apply", "Update"):
             errors.append(invalid(f"{path}[{index}].operation", entry.operation, "must be `Apply` or `Update`"))
-        if len(entry.manager) > 128:
+        if names.longer(entry.manager, 128):
             errors.append(too_long(f"{path}[{index}].manager", 128))
         if entry.fields_type not in ("", "FieldsV1"):
             errors.append(invalid(f"{path}[{index}].fieldsType", entry.fields_type, "must be `FieldsV1`"))

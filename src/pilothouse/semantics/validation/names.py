@@ -52,6 +52,11 @@ def too_long(limit: int, unit: str = "characters") -> str:
     return f"must be no more than {limit} {unit}"
 
 
+def longer(text: str, limit: int) -> bool:
+    """Whether a text has more than `limit` bytes, which is what upstream counts, whatever its messages say."""
+    return len(text) > limit or (not text.isascii() and len(text.encode()) > limit)
+
+
 def _masked(text: str, prefix: bool) -> str:
     """A generateName that ends in a dash is checked as if a letter stood there."""
     return text[:-2] + "a" if prefix and len(text) > 1 and text.endswith("-") else text
@@ -60,14 +65,14 @@ def _masked(text: str, prefix: bool) -> str:
 @remembered(8192)
 def dns_subdomain(text: str, prefix: bool = False) -> Sequence[str]:
     text = _masked(text, prefix)
-    found = [too_long(253)] if len(text) > 253 else []
+    found = [too_long(253)] if longer(text, 253) else []
     return found if _is_subdomain(text) else [*found, SUBDOMAIN_FAULT]
 
 
 @remembered(8192)
 def dns_label(text: str, prefix: bool = False) -> Sequence[str]:
     text = _masked(text, prefix)
-    found = [too_long(63)] if len(text) > 63 else []
+    found = [too_long(63)] if longer(text, 63) else []
     if _is_label(text):
         return found
     return [*found, "must not contain dots" if _is_subdomain(text) else LABEL_FAULT]
@@ -76,7 +81,7 @@ def dns_label(text: str, prefix: bool = False) -> Sequence[str]:
 @remembered(8192)
 def dns1035_label(text: str, prefix: bool = False) -> Sequence[str]:
     text = _masked(text, prefix)
-    found = [too_long(63)] if len(text) > 63 else []
+    found = [too_long(63)] if longer(text, 63) else []
     return found if _is_dns1035(text) else [*found, DNS1035_FAULT]
 
 
@@ -102,7 +107,7 @@ def qualified_name(text: str) -> Sequence[str]:
     name = parts[-1]
     if not name:
         found.append("name part must be non-empty")
-    elif len(name) > 63:
+    elif longer(name, 63):
         found.append("name part " + too_long(63, "bytes"))
     if not _is_qualified(name):
         found.append("name part " + QUALIFIED_FAULT)
@@ -111,5 +116,5 @@ def qualified_name(text: str) -> Sequence[str]:
 
 @remembered(16384)
 def label_value(text: str) -> Sequence[str]:
-    found = [too_long(63, "bytes")] if len(text) > 63 else []
+    found = [too_long(63, "bytes")] if longer(text, 63) else []
     return found if _is_value(text) else [*found, VALUE_FAULT]

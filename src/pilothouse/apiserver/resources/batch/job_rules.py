@@ -26,7 +26,7 @@ from pilothouse.apiserver.resources.core.podspec import warnings as pod_warnings
 from pilothouse.apiserver.resources.core.podspec.spec import template as template_errors
 from pilothouse.kit.repeats import repeated
 from pilothouse.semantics.validation import selectors
-from pilothouse.semantics.validation.names import dns_label
+from pilothouse.semantics.validation.names import dns_label, longer
 
 PREFIX = "batch.kubernetes.io/"
 MODES = ("NonIndexed", "Indexed")
@@ -231,7 +231,7 @@ def _success_policy(path: str, policy: SuccessPolicy, spec: JobSpec) -> FieldErr
             errors.append(required(at, detail))
         named = completions
         if rule.succeeded_indexes is not None:
-            if len(rule.succeeded_indexes) > _INDEXES_LIMIT:
+            if longer(rule.succeeded_indexes, _INDEXES_LIMIT):
                 errors.append(too_long(f"{at}.succeededIndexes", _INDEXES_LIMIT))
             named, fault = count_indexes(rule.succeeded_indexes, completions)
             if fault:
@@ -279,7 +279,7 @@ def _managed_by(path: str, name: str | None) -> FieldErrors:
     if name is None:
         return []
     errors = checks.domain_prefixed(path, name)
-    return [*errors, too_long(path, 63)] if len(name) > 63 else errors
+    return [*errors, too_long(path, 63)] if longer(name, 63) else errors
 
 
 def _restart(path: str, spec: JobSpec) -> FieldErrors:

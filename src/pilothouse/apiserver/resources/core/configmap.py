@@ -9,6 +9,7 @@ from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, too_lon
 from pilothouse.api.types.core.v1 import ConfigMap
 from pilothouse.apiserver.generic.strategy import Cell, MetaUpdate, Strategy
 from pilothouse.apiserver.table.cells import age
+from pilothouse.semantics.validation.names import longer
 from pilothouse.semantics.validation.names import too_long as at_most
 
 LIMIT = 1024 * 1024
@@ -21,7 +22,7 @@ _KEY_FAULT = (
 
 def config_map_key(key: str) -> Sequence[str]:
     """The faults of a key of a ConfigMap or Secret."""
-    found = [at_most(253)] if len(key) > 253 else []
+    found = [at_most(253)] if longer(key, 253) else []
     if not _KEY.match(key):
         return [*found, _KEY_FAULT]
     if key == ".":

@@ -9,7 +9,7 @@ from typing import Any
 from pilothouse.api.field_errors import FieldErrors, forbidden, invalid, not_supported, required, too_long
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec import checks
-from pilothouse.semantics.validation.names import dns_label, dns_subdomain
+from pilothouse.semantics.validation.names import dns_label, dns_subdomain, longer
 
 Check = Callable[[str, Any], FieldErrors]
 ONE_SOURCE = "may not specify more than 1 volume type"
@@ -146,7 +146,7 @@ def quobyte(path: str, source: core.QuobyteVolumeSource) -> FieldErrors:
     found: FieldErrors = []
     if not source.registry:
         found.append(required(f"{path}.registry", _PAIRS))
-    elif len(source.tenant) > 64:
+    elif longer(source.tenant, 64):
         found.append(required(f"{path}.tenant", _TENANT))
     else:
         odd = [pair for pair in source.registry.split(",") if not _HOST_PORT.match(pair)]
@@ -223,7 +223,7 @@ def driver_name(path: str, name: str) -> FieldErrors:
     """The name of a CSI driver."""
     if not name:
         return [required(path)]
-    found = [too_long(path, _DRIVER)] if len(name) > _DRIVER else []
+    found = [too_long(path, _DRIVER)] if longer(name, _DRIVER) else []
     return found + [invalid(path, name, fault) for fault in dns_subdomain(name.lower(), False)]
 
 

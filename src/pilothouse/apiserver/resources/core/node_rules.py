@@ -25,7 +25,7 @@ from pilothouse.apiserver.resources.core.podspec import checks
 from pilothouse.apiserver.resources.core.podspec.resources import amount
 from pilothouse.kit.repeats import repeated
 from pilothouse.semantics.validation import addresses, selectors
-from pilothouse.semantics.validation.names import dns_label, dns_subdomain, label_value
+from pilothouse.semantics.validation.names import dns_label, dns_subdomain, label_value, longer
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 PREFER_AVOID_PODS = "scheduler.alpha.kubernetes.io/preferAvoidPods"
@@ -97,7 +97,7 @@ def declared_features(path: str, found: Sequence[str]) -> FieldErrors:
     errors: FieldErrors = []
     for index, name in enumerate(found):
         at = f"{path}[{index}]"
-        if len(name) > _FEATURE_LIMIT:
+        if longer(name, _FEATURE_LIMIT):
             detail = f"invalid feature name {quote(name)}: must be no more than {_FEATURE_LIMIT} characters"
             errors.append(invalid(at, name, detail))
         elif not _FEATURE.match(name):

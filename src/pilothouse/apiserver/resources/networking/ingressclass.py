@@ -47,7 +47,7 @@ def validate(obj: IngressClass) -> FieldErrors:
     if not controller:
         found.append(required("spec.controller"))
     else:
-        found += [too_long("spec.controller", _MOST)] if len(controller) > _MOST else []
+        found += [too_long("spec.controller", _MOST)] if names.longer(controller, _MOST) else []
         found += checks.domain_prefixed("spec.controller", controller)
     return found + _parameters(obj)
 

@@ -61,14 +61,14 @@ def _range(path: str, limits: CapacityRequestPolicyRange, default: Quantity, who
     if least > whole:
         found.append(invalid(f"{path}.min", str(least), f"min is larger than capacity value: {whole}"))
     if default < least:
-        found.append(invalid(f"{path}.default", str(default), f"default is less than min: {least}"))
+        found.append(invalid(f"{path}.min", str(default), f"default is less than min: {least}"))
     if most is not None:
         if least > most:
             found.append(invalid(f"{path}.max", str(least), f"min is larger than max: {most}"))
         if most > whole:
             found.append(invalid(f"{path}.max", str(most), f"max is larger than capacity value: {whole}"))
         if default > most:
-            found.append(invalid(f"{path}.default", str(default), f"default is more than max: {most}"))
+            found.append(invalid(f"{path}.max", str(default), f"default is more than max: {most}"))
     return found + (_steps(f"{path}.step", limits, limits.step, default, whole) if limits.step is not None else [])
 
 

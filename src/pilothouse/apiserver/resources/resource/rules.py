@@ -12,7 +12,7 @@ from pilothouse.api.field_errors import FieldErrors, duplicate, invalid, not_sup
 from pilothouse.api.types.resource.v1 import DeviceConfiguration, DeviceSelector, DeviceTaint, DeviceToleration
 from pilothouse.apiserver.resources.core.disks import driver_name
 from pilothouse.semantics.validation import selectors
-from pilothouse.semantics.validation.names import dns_label, dns_subdomain, label_value
+from pilothouse.semantics.validation.names import dns_label, dns_subdomain, label_value, longer
 
 T = TypeVar("T")
 REQUESTS, SELECTORS, CONFIGS = 32, 32, 32
@@ -100,7 +100,7 @@ def short_name(path: str, name: str) -> FieldErrors:
 def pool_name(path: str, name: str) -> FieldErrors:
     if not name:
         return [required(path)]
-    found = [too_long(path, _POOL)] if len(name) > _POOL else []
+    found = [too_long(path, _POOL)] if longer(name, _POOL) else []
     for part in name.split("/"):
         found += [invalid(path, part, fault) for fault in dns_subdomain(part, False)]
     return found
@@ -119,17 +119,18 @@ def uid(path: str, text: str) -> FieldErrors:
 
 
 def _identifier(path: str, text: str) -> FieldErrors:
-    found = [too_long(path, _ID)] if len(text) > _ID else []
+    found = [too_long(path, _ID)] if longer(text, _ID) else []
     return found if _IDENTIFIER.match(text) else [*found, invalid(path, text, _IDENTIFIER_FAULT)]
 
 
 def qualified_name(path: str, name: str) -> FieldErrors:
-    """The name of an attribute or capacity: `[domain/]identifier`."""
+    """The name of an attribute or capacity: `[domain/]identifier`. One with more slashes is not looked at, as upstream
+    does not."""
     domain, slash, own = name.partition("/")
     if not slash:
         return _identifier(path, name)
     if "/" in own:
-        return [invalid(path, name, "must not contain more than one slash")]
+        return []
     found = driver_name(path, domain) if domain else [invalid(path, "", "the domain must not be empty")]
     return found + (_identifier(path, own) if own else [invalid(path, "", "the name must not be empty")])
 

@@ -37,7 +37,7 @@ def validate(obj: CSINode) -> FieldErrors:
         seen.add(driver.name)
         if not driver.node_id:
             found.append(required(f"{path}.nodeID"))
-        if len(driver.node_id) > _NODE_ID:
+        if names.longer(driver.node_id, _NODE_ID):
             found.append(invalid(f"{path}.nodeID", driver.node_id, f"must be {_NODE_ID} characters or less"))
         keys: set[str] = set()
         for key in driver.topology_keys or ():

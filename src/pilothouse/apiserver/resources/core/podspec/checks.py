@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pilothouse.api.field_errors import FieldErrors, invalid, not_supported, required
 from pilothouse.kit.texts import remembered
 from pilothouse.semantics.validation import addresses
-from pilothouse.semantics.validation.names import dns_subdomain, qualified_name, too_long
+from pilothouse.semantics.validation.names import dns_subdomain, longer, qualified_name, too_long
 
 NON_NEGATIVE = "must be greater than or equal to 0"
 BACKSTEPS = "must not contain '..'"
@@ -33,7 +33,7 @@ def env_name(text: str) -> Sequence[str]:
 @remembered(4096)
 def config_key(text: str) -> Sequence[str]:
     """Faults of a key of a ConfigMap or Secret."""
-    found = [too_long(253)] if len(text) > 253 else []
+    found = [too_long(253)] if longer(text, 253) else []
     if not _CONFIG_KEY.match(text):
         found.append(
             "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
@@ -51,7 +51,7 @@ def config_key(text: str) -> Sequence[str]:
 @remembered(1024)
 def port_name(text: str) -> Sequence[str]:
     """Faults of an IANA service name."""
-    found = [too_long(15)] if len(text) > 15 else []
+    found = [too_long(15)] if longer(text, 15) else []
     if not re.match(r"[-a-z0-9]+\Z", text):
         found.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
     if not re.search("[a-z]", text):

@@ -10,6 +10,7 @@ from pilothouse.api.field_errors import FieldErrors, duplicate, forbidden, inval
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec import checks, windows
 from pilothouse.apiserver.resources.core.podspec.groups import containers_of
+from pilothouse.semantics.validation.names import longer
 
 _ID_LIMIT = 2**31 - 1
 SECCOMP = ("Localhost", "RuntimeDefault", "Unconfined")
@@ -63,7 +64,7 @@ def apparmor(path: str, profile: core.AppArmorProfile | None) -> FieldErrors:
             found.append(invalid(at, name, "must not be padded with whitespace"))
         elif not name:
             found.append(required(at, "must be set when AppArmor type is Localhost"))
-        return [*found, too_long(at, _PATH_LIMIT)] if len(name) > _PATH_LIMIT else found
+        return [*found, too_long(at, _PATH_LIMIT)] if longer(name, _PATH_LIMIT) else found
     if name is not None:
         detail = "can only be set when AppArmor type is Localhost"
         return [invalid(at, name, detail)]
@@ -111,7 +112,7 @@ def windows_options(path: str, options: core.WindowsSecurityContextOptions | Non
     if (content := options.gmsa_credential_spec) is not None:
         if not content:
             found.append(invalid(f"{path}.gmsaCredentialSpec", content, "gmsaCredentialSpec cannot be an empty string"))
-        elif len(content) > 64 * 1024:
+        elif longer(content, 64 * 1024):
             detail = f"gmsaCredentialSpec size must be under {64} KiB"
             found.append(invalid(f"{path}.gmsaCredentialSpec", content, detail))
     if (user := options.run_as_user_name) is not None:
@@ -148,7 +149,7 @@ def sysctls(path: str, found: Sequence[core.Sysctl], spec: core.PodSpec) -> Fiel
         at, name = f"{path}[{index}]", sysctl.name
         if not name:
             errors.append(required(f"{at}.name"))
-        elif len(name) > 253 or not re.match(_SYSCTL, name):
+        elif longer(name, 253) or not re.match(_SYSCTL, name):
             detail = f"must have at most 253 characters and match regex {_SYSCTL}"
             errors.append(invalid(f"{at}.name", name, detail))
         elif name in names:

@@ -19,7 +19,7 @@ from pilothouse.apiserver.resources.core.podspec import (
 from pilothouse.apiserver.resources.core.podspec import volume_sources as volumes
 from pilothouse.kit.memo import Memo
 from pilothouse.semantics.validation import meta as metadata
-from pilothouse.semantics.validation.names import dns_label
+from pilothouse.semantics.validation.names import dns_label, longer
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
@@ -103,7 +103,7 @@ def _hostname_override(path: str, spec: core.PodSpec) -> FieldErrors:
     if spec.host_network:
         found.append(forbidden(path, "may not be specified when hostNetwork is true"))
     found += checks.subdomain(path, name)
-    if len(name) > 64:
+    if longer(name, 64):
         found.append(too_long(path, 64))
     return found
 
@@ -184,7 +184,7 @@ def dns_config(path: str, spec: core.PodSpec) -> FieldErrors:
         found.append(invalid(f"{path}.searches", config.searches, detail))
     for index, search in enumerate(config.searches):
         name = search.removesuffix(".") if search != "." else ""
-        if search != "." and (len(name) > 253 or not _SEARCH.match(name)):
+        if search != "." and (longer(name, 253) or not _SEARCH.match(name)):
             found.append(invalid(f"{path}.searches[{index}]", name, _SEARCH_FAULT))
     for index, option in enumerate(config.options):
         if not option.name:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pilothouse.api.field_errors import FieldErrors, forbidden, invalid
 from pilothouse.api.types.core import v1 as core
 from pilothouse.apiserver.resources.core.podspec.groups import containers_of
+from pilothouse.semantics.validation.names import longer
 
 _FORBIDDEN = "cannot be set for a windows pod"
 _DOMAIN_LIMIT, _USER_LIMIT = 256, 104
@@ -32,13 +33,13 @@ def user_faults(name: str) -> Iterator[str]:
         yield " cannot contain more than one backslash"
         return
     domain, user = parts if len(parts) == 2 else ("", parts[0])
-    if len(domain) >= _DOMAIN_LIMIT:
+    if longer(domain, _DOMAIN_LIMIT - 1):
         yield f"'s Domain length must be under {_DOMAIN_LIMIT} characters"
     if len(parts) == 2 and not _NETBIOS.match(domain) and not _DNS.match(domain):
         yield "'s Domain doesn't match the NetBios nor the DNS format"
     if not user:
         yield "'s User cannot be empty"
-    elif len(user) > _USER_LIMIT:
+    elif longer(user, _USER_LIMIT):
         yield f"'s User length must not be longer than {_USER_LIMIT} characters"
     if _DOTS.match(user):
         yield "'s User cannot contain only periods or spaces"

@@ -26,7 +26,7 @@ _LETTER = re.compile(r"[a-z]")
 def port_name(name: str) -> Sequence[str]:
     """The faults of an IANA service name, as a target port may be."""
     found = []
-    if len(name) > 15:
+    if names.longer(name, 15):
         found.append(names.too_long(15))
     if not _PORT_NAME.match(name):
         found.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
