@@ -9,28 +9,13 @@ from decimal import Decimal
 from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core.v1 import Node, Pod
 from pilothouse.kubelet.features import wants_apparmor
+from pilothouse.kubelet.sysctls import SAFE_SYSCTLS, covers, namespace_of, normal_name
 from pilothouse.semantics.host_ports import NO_FREE_PORTS, host_ports
 from pilothouse.semantics.node_affinity import required_matches
 from pilothouse.semantics.requests import pod_requests
 
 OS_LABEL = "kubernetes.io/os"
 REJECTED = "Pod was rejected: "
-SAFE_SYSCTLS = frozenset(
-    {
-        "kernel.shm_rmid_forced",
-        "net.ipv4.ip_local_port_range",
-        "net.ipv4.tcp_syncookies",
-        "net.ipv4.ping_group_range",
-        "net.ipv4.ip_unprivileged_port_start",
-        "net.ipv4.ip_local_reserved_ports",
-        "net.ipv4.tcp_keepalive_time",
-        "net.ipv4.tcp_fin_timeout",
-        "net.ipv4.tcp_keepalive_intvl",
-        "net.ipv4.tcp_keepalive_probes",
-        "net.ipv4.tcp_rmem",
-        "net.ipv4.tcp_wmem",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,33 +71,14 @@ def _bad_sysctl(pod: Pod, allowed: Sequence[str]) -> Refusal | None:
     """Only those that a pod has for itself alone: each belongs to a namespace, which must not be the node's."""
     context = pod.spec.security_context
     for sysctl in context.sysctls if context is not None else ():
-        name = normal_sysctl(sysctl.name)
-        if name not in SAFE_SYSCTLS and not any(_covers(normal_sysctl(pattern), name) for pattern in allowed):
+        name = normal_name(sysctl.name)
+        if name not in SAFE_SYSCTLS and not any(covers(normal_name(pattern), name) for pattern in allowed):
             return Refusal("SysctlForbidden", f'forbidden sysctl: "{name}" not allowlisted')
-        namespace = sysctl_namespace(name)
+        namespace = namespace_of(name)
         if (namespace == "net" and pod.spec.host_network) or (namespace == "ipc" and pod.spec.host_ipc):
             text = f'forbidden sysctl: "{name}" not allowed with host {namespace} enabled'
             return Refusal("SysctlForbidden", text)
     return None
-
-
-def _covers(pattern: str, name: str) -> bool:
-    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
-
-
-def sysctl_namespace(name: str) -> str:
-    """`net` or `ipc`: the namespace whose own a sysctl is, or all that a pattern with * stands for; "" for the
-    machine's. `name` has dots. Upstream: component-helpers/node/util/sysctl."""
-    if name.startswith("net."):
-        return "net"
-    return "ipc" if name == "kernel.sem" or name.startswith(("kernel.shm", "kernel.msg", "fs.mqueue.")) else ""
-
-
-def normal_sysctl(name: str) -> str:
-    """A sysctl's name with dots between its parts: it may be written with slashes, and then dots belong to a part
-    (net/ipv4/conf/eth0.1/forwarding)."""
-    first = next((c for c in name if c in "./"), ".")
-    return name if first == "." else name.translate({ord("/"): ".", ord("."): "/"})
 
 
 def _no_match(pod: Pod, others: Iterable[Pod], node: Node) -> Refusal | None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core.v1 import EphemeralContainer, Pod, PodSecurityContext
 from pilothouse.kubelet import environment as env
-from pilothouse.kubelet.admission import normal_sysctl
 from pilothouse.kubelet.names import dns_config, hostname
 from pilothouse.kubelet.options import NodeOptions
 from pilothouse.kubelet.podworker.syncing import HASH_ANNOTATION, spec_hash
 from pilothouse.kubelet.resources import cgroup_of, container_resources, pod_resources
 from pilothouse.kubelet.security import container_security, sandbox_security
+from pilothouse.kubelet.sysctls import normal_name
 from pilothouse.seams.runtime import (
     ContainerConfig,
     DNSConfig,
@@ -84,7 +84,7 @@ def sandbox_config(pod: Pod, node: NodeView, attempt: int, handler: str = "") ->
         port_mappings=ports,
         labels={**pod.metadata.labels, **identity(pod)},
         annotations={**pod.metadata.annotations, CONFIG_SOURCE: "api"},
-        sysctls={normal_sysctl(s.name): s.value for s in context.sysctls},
+        sysctls={normal_name(s.name): s.value for s in context.sysctls},
         security=sandbox_security(pod),
         resources=pod_resources(pod),
         runtime_handler=handler,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 import yaml
 
-from pilothouse.kubelet.admission import normal_sysctl, sysctl_namespace
+from pilothouse.kubelet.sysctls import namespace_of, normal_name
 
 GROUP, KIND = "kubelet.config.k8s.io/v1beta1", "KubeletConfiguration"
 _SYSCTL_PATTERN = re.compile(r"([a-z0-9][-_a-z0-9]*[./])*([a-z0-9][-_a-z0-9*]*)")
@@ -58,5 +58,5 @@ def _faults(found: KubeletConfiguration) -> Iterator[str]:
         if len(name) > _LONGEST_SYSCTL or not _SYSCTL_PATTERN.fullmatch(name):
             text = f"must have at most {_LONGEST_SYSCTL} characters and match regex ^{_SYSCTL_PATTERN.pattern}$"
             yield f'sysctl "{name}" {text}'
-        elif not sysctl_namespace(normal_sysctl(name)):
+        elif not namespace_of(normal_name(name)):
             yield f'the sysctl "{name}" is not known to be namespaced'
