@@ -23,16 +23,18 @@ from pilothouse.kubelet.server.server import KubeletServer
 from pilothouse.kubelet.simulated import NoPlace, SimulatedHandlers
 from pilothouse.kubelet.stats.collector import Nothing
 from pilothouse.machinery.informer import Informers
+from pilothouse.runtime.simulated.cgroup import Host
 from pilothouse.runtime.simulated.runtime import SimulatedRuntime
 
 
 async def start_nodes(paths: Paths, spec: ClusterSpec, heart: Heart) -> None:
     """Start every node; returns once all are registered."""
+    host = Host(heart.clock)
     for member in spec.nodes:
-        await _start_node(paths, spec, member, heart)
+        await _start_node(paths, spec, member, heart, host)
 
 
-async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: Heart) -> None:
+async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: Heart, host: Host) -> None:
     user = UserInfo(username=f"system:node:{member.name}", groups=(NODES_GROUP, AUTHENTICATED))
     client = heart.client(user)
     informers = Informers(client, heart.clock, heart.chance, heart.scope)
@@ -51,7 +53,7 @@ async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: 
         capacity={"cpu": "8", "memory": "16Gi", "ephemeral-storage": "100Gi"},
     )
     options = configured(usual, spec)
-    runtime = SimulatedRuntime(heart.clock, heart.chance, heart.scope)
+    runtime = SimulatedRuntime(heart.clock, heart.chance, heart.scope, host=host)
     kubelet = Kubelet(
         options,
         client,

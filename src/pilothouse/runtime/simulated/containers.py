@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from pilothouse.runtime.simulated import script
+from pilothouse.runtime.simulated.cgroup import MEMORY_MAX, Account, Cgroup
 from pilothouse.runtime.simulated.effects import Input, Steps, Streams
 from pilothouse.runtime.simulated.execution import Execution
 from pilothouse.runtime.simulated.files import Files
@@ -46,17 +47,26 @@ class SimulatedContainers(World):
     def _process(self, shown: seam.Container, config: seam.ContainerConfig, sandbox: seam.SandboxConfig) -> Process:
         short = config.annotations.get(KIND_ANNOTATION) == "init"
         now = self.clock.now
+        cgroup = Cgroup(self.host, min(config.resources.memory_limit or MEMORY_MAX, MEMORY_MAX))
+        cgroup.on_oom = lambda: self._out_of_memory(shown.id)
         inside = Inside(
             sandbox.hostname,
             dict(config.environment),
             now,
-            Files(now()),
+            Files(cgroup, now()),
+            cgroup,
             Unknown.SUCCEEDS if short else Unknown.RUNS,
             lambda number: self._signalled(shown.id, number),
         )
-        stdin = Input() if config.stdin else Input.of(b"")
+        stdin = Input(hold=Account(cgroup).add) if config.stdin else Input.of(b"")
         log = LogWriter(shown.log_path, now) if self.logs and shown.log_path else None
         return Process(shown, config, script.behaviour(config.name, sandbox.annotations), inside, stdin, log)
+
+    def _out_of_memory(self, container_id: str) -> None:
+        process = self.processes.get(container_id)
+        if process is not None:
+            self.tell(seam.EventType.OOM, container_id)
+            self.end(process, SIGKILL_CODE, "OOMKilled")
 
     def _signalled(self, container_id: str, number: int) -> None:
         name = next((name for name, one in SIGNALS.items() if one == number), None)
@@ -73,7 +83,7 @@ class SimulatedContainers(World):
             process.log.open()
         steps = self._steps(process)
         if steps is not None:
-            process.execution = Execution(steps, self.clock)
+            process.execution = Execution(steps, self.clock, process.inside.cgroup)
         if steps is not None or process.behaviour.exit_after is not None:
             process.under_way = self.scope.spawn(self._live(process), f"simulated/{process.shown.name}")
 

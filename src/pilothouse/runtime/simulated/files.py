@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pilothouse.runtime.simulated.cgroup import COPIED, Cgroup
+
 LARGEST_TREE = 16 << 20
-# A file that is appended to is copied each time.
-LARGEST_APPENDED = 512 << 10
 MOST_FILES = 2000
-LONGEST_PATH = 4096
+# What a file takes beside its content and its path.
+ENTRY = 400
+LONGEST_PATH = 1024
 FOLDERS = ("/", "/bin", "/dev", "/etc", "/home", "/proc", "/root", "/sys", "/tmp", "/usr", "/usr/bin", "/var")
 NOWHERE = "/dev/null"
 
@@ -32,12 +34,24 @@ class Entry:
 
 
 class Files:
-    """Absolute, normalized paths to entries. All methods that take a path raise FileFailure."""
+    """Absolute, normalized paths to entries, which the container is charged for. All methods that take a path raise
+    FileFailure."""
 
-    def __init__(self, now: float = 0.0) -> None:
+    def __init__(self, cgroup: Cgroup, now: float = 0.0) -> None:
+        self._cgroup = cgroup
         self._entries = {path: Entry(None, 0o755, now) for path in FOLDERS}
         self._entries["/etc/passwd"] = Entry(b"root:x:0:0:root:/root:/bin/sh\n", 0o644, now)
         self._size = 0
+        self._grow(sum(ENTRY + len(path) for path in self._entries))
+
+    @property
+    def price(self) -> float:
+        """Microseconds that it takes to go through all paths."""
+        return 0.2 * len(self._entries)
+
+    def clear(self) -> None:
+        """Forget everything: the container is over."""
+        self._entries.clear()
 
     @staticmethod
     def absolute(path: str, folder: str) -> str:
@@ -72,13 +86,19 @@ class Files:
             raise FileFailure("Is a directory")
         self._need_folder(path)
         old = before.data if before is not None and before.data is not None else b""
-        if append and len(old) + len(data) > LARGEST_APPENDED:
-            raise FileFailure("File too large")
-        new = old + data if append else data
-        if self._size - len(old) + len(new) > LARGEST_TREE or (before is None and len(self._entries) >= MOST_FILES):
+        grown = len(data) - (0 if append else len(old))
+        if self._size + grown > LARGEST_TREE or (before is None and len(self._entries) >= MOST_FILES):
             raise FileFailure("No space left on device")
-        self._size += len(new) - len(old)
-        self._entries[path] = Entry(new, before.mode if before is not None else mode, now)
+        self._cgroup.work((len(data) + (len(old) if append else 0)) * COPIED, "File too large")
+        self._grow(grown if before is not None else grown + ENTRY + len(path))
+        self._size += grown
+        self._entries[path] = Entry(old + data if append else data, before.mode if before is not None else mode, now)
+
+    def _grow(self, size: int) -> None:
+        if size > 0:
+            self._cgroup.charge(size)
+        else:
+            self._cgroup.release(-size)
 
     def make_folder(self, path: str, now: float, *, parents: bool = False, mode: int = 0o755) -> None:
         """Make a folder; with `parents` those above it too, and it may be there already."""
@@ -87,12 +107,18 @@ class Files:
             if parents and entry.data is None:
                 return
             raise FileFailure("File exists")
-        above = path.rpartition("/")[0] or "/"
-        if parents and above not in self._entries:
-            self.make_folder(above, now, parents=True)
+        if parents:
+            for end, character in enumerate(path[:LONGEST_PATH]):
+                if character == "/" and end and path[:end] not in self._entries:
+                    self._add_folder(path[:end], now, 0o755)
+        self._add_folder(path, now, mode)
+
+    def _add_folder(self, path: str, now: float, mode: int) -> None:
         self._need_folder(path)
         if len(self._entries) >= MOST_FILES:
             raise FileFailure("No space left on device")
+        self._cgroup.work(10)
+        self._grow(ENTRY + len(path))
         self._entries[path] = Entry(None, mode, now)
 
     def remove(self, path: str, *, tree: bool = False) -> None:
@@ -104,9 +130,14 @@ class Files:
             if not tree:
                 raise FileFailure("is a directory")
             for below in [name for name in self._entries if name.startswith(path.rstrip("/") + "/")]:
-                self._size -= len(self._entries.pop(below).data or b"")
+                self._drop(below)
         if path != "/":
-            self._size -= len(self._entries.pop(path).data or b"")
+            self._drop(path)
+
+    def _drop(self, path: str) -> None:
+        size = len(self._entries.pop(path).data or b"")
+        self._size -= size
+        self._grow(-size - ENTRY - len(path))
 
     def change_mode(self, path: str, mode: int) -> None:
         entry = self._entries.get(path)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
+from pilothouse.runtime.simulated.cgroup import Host
 from pilothouse.runtime.simulated.containers import SimulatedContainers
 from pilothouse.runtime.simulated.execs import SimulatedExecs
 from pilothouse.runtime.simulated.images import SimulatedImages
@@ -77,10 +78,12 @@ class SimulatedSandboxes(World):
 
 class SimulatedRuntime(SimulatedSandboxes, SimulatedContainers, SimulatedExecs, SimulatedImages):
     """`seams.runtime.Runtime` in memory. With `logs`, containers write into the log file
-    they are given."""
+    they are given. `host` is what it shares with other simulated nodes of this process."""
 
-    def __init__(self, clock: Clock, chance: Chance, scope: TaskScope, *, logs: bool = True) -> None:
-        World.__init__(self, clock, chance, scope, logs=logs)
+    def __init__(
+        self, clock: Clock, chance: Chance, scope: TaskScope, *, logs: bool = True, host: Host | None = None
+    ) -> None:
+        World.__init__(self, clock, chance, scope, logs=logs, host=host)
         SimulatedImages.__init__(self)
 
     async def close(self) -> None:

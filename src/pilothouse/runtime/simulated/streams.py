@@ -3,76 +3,101 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 
-from pilothouse.runtime.simulated.effects import Input
+from pilothouse.runtime.simulated.cgroup import Account, OutOfMemory
+from pilothouse.runtime.simulated.effects import PIPE, Input
 from pilothouse.seams.streams import ByteReader, ByteWriter, ExitStatus, StreamClosed
 
 INTERRUPT, INTERRUPTED = b"\x03", 130
-MOST_UNREAD = 32 << 20
+MOST_UNREAD = 4 << 20
 
 
 class MemoryReader:
-    """Bytes put in by `feed`, until `end`. What exceeds MOST_UNREAD is lost: nobody reads it."""
+    """Bytes put in by `feed`, until `end`. What exceeds MOST_UNREAD is lost: nobody reads it. `hold` is told of every
+    byte that comes (and, as a negative number, goes)."""
 
-    def __init__(self) -> None:
-        self._unread = 0
-        self._parts: deque[bytes] = deque()
+    def __init__(self, hold: Callable[[int], None] = lambda size: None) -> None:
+        self._unread = bytearray()
         self._ended = False
+        self._hold = hold
         self._changed = asyncio.Event()
 
     def feed(self, data: bytes) -> None:
-        if data and not self._ended and self._unread < MOST_UNREAD:
-            self._unread += len(data)
-            self._parts.append(data)
-            self._changed.set()
+        if data and not self._ended and len(self._unread) < MOST_UNREAD:
+            self._hold(len(data))
+            self._unread += data
+            self._tell()
 
     def end(self) -> None:
         self._ended = True
-        self._changed.set()
+        self._tell()
 
     async def read(self) -> bytes:
-        while not self._parts:
-            if self._ended:
-                return b""
-            self._changed.clear()
+        while not self._unread and not self._ended:
             await self._changed.wait()
-        part = self._parts.popleft()
-        self._unread -= len(part)
+        part, self._unread = bytes(self._unread), bytearray()
+        self._hold(-len(part))
+        self._tell()
         return part
+
+    async def room(self) -> None:
+        """Return when what is unread is less than a pipe takes."""
+        while len(self._unread) >= PIPE and not self._ended:
+            await self._changed.wait()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
 
 class SessionInput:
-    """Standard input of a session, which is given each piece as it comes."""
+    """Standard input of a session, which is given each piece as it comes, and makes its writer wait while the process
+    that should read `source` does not."""
 
-    def __init__(self, take: Callable[[bytes], None], ended: Callable[[], None]) -> None:
+    def __init__(self, source: Input, take: Callable[[bytes], None], ended: Callable[[], None]) -> None:
+        self._source = source
         self._take = take
         self._ended = ended
         self._closed = False
 
+    def cut(self) -> None:
+        """Nobody reads any more."""
+        self._closed = True
+        self._source.drained()
+
     async def write(self, data: bytes) -> None:
+        while self._source.full and not self._closed:
+            drained = asyncio.Event()
+            self._source.drained = drained.set
+            await drained.wait()
         if self._closed:
             raise StreamClosed("standard input is closed")
-        self._take(data)
+        try:
+            self._take(data)
+        except OutOfMemory:
+            raise StreamClosed("the container is over") from None
 
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
             self._ended()
+            self._source.drained()
 
 
 class SimulatedSession:
     """The streams of an exec, or of an attach: then `source` is the main process's input. It ends when its process
     does, or when it is closed."""
 
-    def __init__(self, source: Input, *, stdin: bool, tty: bool, ends_input: bool = True) -> None:
+    def __init__(self, source: Input, account: Account, *, stdin: bool, tty: bool, ends_input: bool = True) -> None:
         self._source = source
+        self._account = account
         self._ends_input = ends_input
         self._ended: Callable[[], object] = lambda: None
-        self._stdin = SessionInput(self._typed if tty else source.feed, self._end_of_input) if stdin else None
-        self._stdout = MemoryReader()
-        self._stderr = None if tty else MemoryReader()
+        take = self._typed if tty else source.feed
+        self._stdin = SessionInput(source, take, self._end_of_input) if stdin else None
+        self._stdout = MemoryReader(account.add)
+        self._stderr = None if tty else MemoryReader(account.add)
         self._tty = tty
         self._status: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
 
@@ -122,6 +147,8 @@ class SimulatedSession:
         if self._status.done():
             return
         self._status.set_result(status)
+        if self._stdin is not None:
+            self._stdin.cut()
         self._stdout.end()
         if self._stderr is not None:
             self._stderr.end()
@@ -130,8 +157,15 @@ class SimulatedSession:
     async def wait(self) -> ExitStatus:
         return await asyncio.shield(self._status)
 
+    async def room(self) -> None:
+        """Return when the client has read most of the output."""
+        await self._stdout.room()
+        if self._stderr is not None:
+            await self._stderr.room()
+
     async def close(self) -> None:
         self.end(ExitStatus(0))
+        self._account.close()
 
 
 class EchoStream:

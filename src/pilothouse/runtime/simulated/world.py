@@ -13,6 +13,7 @@ from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope, attempt
 from pilothouse.runtime.simulated import script
+from pilothouse.runtime.simulated.cgroup import Host, OutOfMemory
 from pilothouse.runtime.simulated.effects import Input
 from pilothouse.runtime.simulated.execution import Execution
 from pilothouse.runtime.simulated.logs import LogWriter
@@ -29,6 +30,8 @@ SIGKILL_CODE, CRASHED_CODE = 137, 139
 FIRST_HOST = 2
 # What a process that has no trap for it takes no notice of.
 HARMLESS = frozenset(("CHLD", "CONT", "STOP", "WINCH"))
+# Microseconds for writing to a log.
+_WRITTEN = 60.0
 KIND_ANNOTATION = "pilothouse.io/container-kind"
 
 
@@ -52,6 +55,7 @@ class Process:
 
     def write(self, stream: str, data: bytes) -> None:
         """Output of the main process: to its log, and to whoever is attached."""
+        self.inside.cgroup.work(_WRITTEN)
         if self.log is not None:
             self.log.write(stream, data)
         for session in self.attached:
@@ -82,7 +86,10 @@ class Addresses:
 class World:
     """What the parts of the simulated runtime share."""
 
-    def __init__(self, clock: Clock, chance: Chance, scope: TaskScope, *, logs: bool = True) -> None:
+    def __init__(
+        self, clock: Clock, chance: Chance, scope: TaskScope, *, logs: bool = True, host: Host | None = None
+    ) -> None:
+        self.host = host or Host(clock)
         self.clock = clock
         self.chance = chance
         self.scope = scope
@@ -114,6 +121,9 @@ class World:
             session.end(ExitStatus(code))
         for command in list(process.commands):
             command.cancel()
+        process.inside.cgroup.close()
+        process.inside.files.clear()
+        process.shell = process.execution = None
         process.ended.set()
         self.tell(seam.EventType.STOPPED, process.shown.id)
 
@@ -125,6 +135,8 @@ class World:
             codes.append(await execution.run())
 
         failure = await attempt(run())
+        if isinstance(failure, OutOfMemory):
+            return SIGKILL_CODE
         if failure is not None:
             log.error("a command of simulated container %s failed", name, exc_info=failure)
         return codes[0] if codes else CRASHED_CODE

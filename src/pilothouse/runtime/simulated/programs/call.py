@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from pilothouse.runtime.simulated.effects import Effect, Streams
+from pilothouse.runtime.simulated.cgroup import COPIED, Cgroup
+from pilothouse.runtime.simulated.effects import Effect, Steps, Streams
 from pilothouse.runtime.simulated.files import FileFailure, Files
+
+# Bytes that a program writes at once.
+PIECE = 16 << 10
 
 
 class Unknown(Enum):
@@ -29,6 +33,7 @@ class Inside:
     environment: Mapping[str, str]
     now: Callable[[], float]
     files: Files
+    cgroup: Cgroup
     unknown: Unknown = Unknown.RUNS
     signal: Callable[[int], None] = lambda number: None
 
@@ -46,6 +51,13 @@ class Call:
 
     def write(self, text: str) -> None:
         self.streams.stdout(text.encode())
+
+    def put(self, data: bytes) -> Generator[Effect, None, None]:
+        """Write much: in pieces, so that whoever takes it has time."""
+        for start in range(0, len(data), PIECE):
+            piece = data[start : start + PIECE]
+            yield from self.pace(10 + piece.count(b"\n") * 0.4 + len(piece) * COPIED)
+            self.streams.stdout(piece)
 
     def complain(self, text: str, code: int = 1) -> int:
         """Say what is wrong, with the program's name; the exit code."""
@@ -68,12 +80,27 @@ class Call:
                 others.append(argument)
         return letters, others
 
-    def each(self, arguments: Sequence[str], action: Callable[[str], None], verb: str = "") -> int:
+    def pace(self, units: float) -> Generator[Effect, None, None]:
+        """Wait for a turn if need be before what takes so many microseconds."""
+        return self.inside.cgroup.pace(units)
+
+    def read(self, path: str, price: float = COPIED) -> Generator[Effect, None, bytes]:
+        """A file, each byte of which costs `price`. Raises FileFailure."""
+        data = self.inside.files.read(path)
+        yield from self.pace(10 + len(data) * price)
+        return data
+
+    def each(
+        self, arguments: Sequence[str], action: Callable[[str], Generator[Effect, None, None] | None], verb: str = ""
+    ) -> Steps:
         """Do `action` with the path of each argument; 1 if it failed for one, which is said."""
         code = 0
         for argument in arguments:
+            yield from self.pace(10 + len(argument) * 0.1)
             try:
-                action(self.path(argument))
+                steps = action(self.path(argument))
+                if steps is not None:
+                    yield from steps
             except FileFailure as failure:
                 about = f"{verb} '{argument}'" if verb else argument
                 code = self.complain(f"{about}: {failure.reason}")

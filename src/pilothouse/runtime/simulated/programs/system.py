@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 
-from pilothouse.runtime.simulated.effects import Effect, Sleep
+from pilothouse.runtime.simulated.effects import Effect, Sleep, Steps
 from pilothouse.runtime.simulated.programs.call import Call
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -37,25 +37,31 @@ def sleep(call: Call) -> Generator[Effect, None, int]:
     return 0
 
 
-def date(call: Call) -> int:
+def date(call: Call) -> Steps:
+    yield from call.pace(2 * sum(map(len, call.arguments)) + 20.0)
     seconds = call.inside.now()
     shape = next((a[1:] for a in call.arguments if a.startswith("+")), "%a %b %e %H:%M:%S UTC %Y")
     moment = datetime.fromtimestamp(seconds, UTC)
     shape = shape.replace("%s", str(int(seconds))).replace("%N", f"{moment.microsecond:06}000")
-    call.write(moment.strftime(shape) + "\n")
+    try:
+        yield from call.put(f"{moment.strftime(shape)}\n".encode())
+    except ValueError:
+        return call.complain(f"invalid date '{shape[:100]}'")
     return 0
 
 
-def env(call: Call) -> int:
-    call.write("".join(f"{name}={value}\n" for name, value in call.environment.items()))
+def env(call: Call) -> Steps:
+    for name, value in call.environment.items():
+        yield from call.put(f"{name}={value}\n".encode())
     return 0
 
 
-def printenv(call: Call) -> int:
+def printenv(call: Call) -> Steps:
     if not call.arguments:
-        return env(call)
+        return (yield from env(call))
     values = [call.environment[name] for name in call.arguments if name in call.environment]
-    call.write("".join(f"{value}\n" for value in values))
+    for value in values:
+        yield from call.put(f"{value}\n".encode())
     return int(len(values) < len(call.arguments))
 
 

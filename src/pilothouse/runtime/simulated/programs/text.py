@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import base64 as codec
+import binascii
+import heapq
+import itertools
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 
-import re2
+from pilothouse.runtime.simulated import patterns
+from pilothouse.runtime.simulated.cgroup import COPIED, DECODED, LONGEST_STEP, OBJECT, Account
+from pilothouse.runtime.simulated.effects import Effect, Sleep, Steps
+from pilothouse.runtime.simulated.programs.call import PIECE, Call
 
-from pilothouse.runtime.simulated.effects import Effect, Sleep
-from pilothouse.runtime.simulated.files import LARGEST_TREE, FileFailure
-from pilothouse.runtime.simulated.programs.call import Call
-
-MOST_NUMBERS = 100_000
+# Lines, numbers or the like that are worked on between two looks at the time.
+BATCH = 256
+# Characters of an argument that may be a number.
+LONGEST_NUMBER = 400
+# A whole number of lines of base64.
+_ENCODED_AT_ONCE = 57 * 256
+# Microseconds for a character with its escapes looked at.
+_ESCAPED = 0.3
 _ESCAPE = re.compile(rb"\\(?:([abefnrtv\\])|0?([0-7]{1,3})|x([0-9a-fA-F]{1,2}))")
 _PLAIN = {
     b"a": b"\a", b"b": b"\b", b"e": b"\x1b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v",
@@ -31,86 +42,104 @@ def escaped(text: str) -> bytes:
     return _ESCAPE.sub(character, text.encode())
 
 
-def echo(call: Call) -> int:
+def echo(call: Call) -> Steps:
     arguments = list(call.arguments)
     letters = ""
     while arguments and re.fullmatch(r"-[neE]+", arguments[0]):
         letters += arguments.pop(0)[1:]
     text = " ".join(arguments)
+    if "e" in letters:
+        yield from call.pace(min(len(text) * _ESCAPED, LONGEST_STEP))
     data = escaped(text) if "e" in letters else text.encode()
-    call.streams.stdout(data + (b"" if "n" in letters else b"\n"))
+    yield from call.put(data + (b"" if "n" in letters else b"\n"))
     return 0
 
 
-def printf(call: Call) -> int:
+def printf(call: Call) -> Steps:
     """The format is used again as long as there are arguments."""
     if not call.arguments:
         return call.complain("usage: printf FORMAT [ARG]...")
     pattern, *values = call.arguments
-    rest = list(values)
-    while True:
-        before = len(rest)
-        call.streams.stdout(escaped(_DIRECTIVE.sub(lambda match: _formatted(match, rest), pattern)))
-        if not rest or len(rest) == before:
-            return 0
+    with call.inside.cgroup.holding() as account:
+        rest, output = iter(values), bytearray()
+        left = len(values)
+        while True:
+            before, at = left, 0
+            for match in _DIRECTIVE.finditer(pattern):
+                value = next(rest, None) if match[4] is not None else None
+                left -= value is not None
+                made = escaped(pattern[at : match.start()]) + escaped(_formatted(match, value or ""))
+                at = match.end()
+                account.add(len(made))
+                output += made
+                yield from call.pace(40 + len(made) * _ESCAPED)
+            output += escaped(pattern[at:])
+            yield from call.pace(10 + (len(pattern) - at) * _ESCAPED)
+            if not left or left == before:
+                break
+        yield from call.put(bytes(output))
+    return 0
 
 
-def _formatted(match: re.Match[str], rest: list[str]) -> str:
+def _formatted(match: re.Match[str], value: str) -> str:
     if match[4] is None:
         return "%"
     flags, width, precision, kind = match[1], match[2], match[3], match[4]
-    value = rest.pop(0) if rest else ""
     if kind in "sbc":
         text = value[:1] if kind == "c" else value
         text = text[: int(precision or 0)] if precision is not None else text
         return text.ljust(int(width or 0)) if "-" in flags else text.rjust(int(width or 0))
-    number: float = 0
-    try:
-        number = float(value) if kind == "f" else int(value, 0)
-    except (ValueError, OverflowError):
-        number = 0
     kind = "d" if kind in "iu" else kind
-    return f"%{flags}{width}{'.' + precision if precision is not None else ''}{kind}" % number
+    return f"%{flags}{width}{'.' + precision if precision is not None else ''}{kind}" % _number(value, kind)
 
 
-def _inputs(call: Call, names: Sequence[str]) -> Generator[Effect, None, tuple[bytes, int]]:
+def _number(value: str, kind: str) -> float:
+    """As much as fits into 64 bits; what is no number counts as 0."""
+    try:
+        number = float(value[:LONGEST_NUMBER]) if kind == "f" else int(value[:LONGEST_NUMBER], 0)
+    except ValueError:
+        return 0
+    return number if kind == "f" else max(min(number, (1 << 64) - 1), -(1 << 63))
+
+
+def _inputs(call: Call, names: Sequence[str], account: Account) -> Generator[Effect, None, tuple[bytes, int]]:
     """The content of all files, or of the input; 1 if one could not be read."""
     if not names:
-        return (yield from call.streams.stdin.rest()), 0
+        data = yield from call.streams.stdin.rest()
+        account.add(len(data))
+        return data, 0
     parts: list[bytes] = []
 
-    def read(path: str) -> None:
-        if sum(map(len, parts)) > LARGEST_TREE:
-            raise FileFailure("File too large")
-        parts.append(call.inside.files.read(path))
+    def read(path: str) -> Generator[Effect, None, None]:
+        data = yield from call.read(path)
+        account.add(len(data))
+        parts.append(data)
 
-    code = call.each(names, read)
+    code = yield from call.each(names, read)
     return b"".join(parts), code
 
 
-def cat(call: Call) -> Generator[Effect, None, int]:
+def cat(call: Call) -> Steps:
     """Input goes through as it comes."""
     _, names = call.options()
     if not names or names == ["-"]:
         while data := (yield from call.streams.stdin.chunk()):
-            call.streams.stdout(data)
+            yield from call.put(data)
         return 0
-    written = 0
 
-    def show(path: str) -> None:
-        nonlocal written
-        data = call.inside.files.read(path)
-        written += len(data)
-        if written > LARGEST_TREE:
-            raise FileFailure("File too large")
-        call.streams.stdout(data)
+    def show(path: str) -> Generator[Effect, None, None]:
+        yield from call.put((yield from call.read(path)))
 
-    return call.each(names, show, "can't open")
+    return (yield from call.each(names, show, "can't open"))
 
 
-def _lines_of(call: Call, names: Sequence[str]) -> Generator[Effect, None, tuple[list[bytes], int]]:
-    data, code = yield from _inputs(call, names)
-    return data.splitlines(keepends=True), code
+def _lines_of(data: bytes) -> Iterator[bytes]:
+    """Each line with its end, one after the other."""
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start) + 1 or len(data)
+        yield data[start:end]
+        start = end
 
 
 def _count(call: Call, otherwise: int) -> tuple[int, list[str]]:
@@ -121,80 +150,122 @@ def _count(call: Call, otherwise: int) -> tuple[int, list[str]]:
         if match:
             del rest[index]
             return int(match[1]), rest
-        if argument == "-n" and index + 1 < len(rest) and rest[index + 1].isdigit():
+        if argument == "-n" and index + 1 < len(rest) and rest[index + 1].isdecimal():
             count = int(rest[index + 1][:9])
             del rest[index : index + 2]
             return count, rest
     return otherwise, rest
 
 
-def head(call: Call) -> Generator[Effect, None, int]:
+def head(call: Call) -> Steps:
     count, names = _count(call, 10)
-    lines, code = yield from _lines_of(call, names)
-    call.streams.stdout(b"".join(lines[:count]))
+    with call.inside.cgroup.holding() as account:
+        data, code = yield from _inputs(call, names, account)
+        end = 0
+        for index in range(count):
+            if index % BATCH == 0:
+                yield from call.pace(BATCH * 0.5)
+            end = data.find(b"\n", end) + 1 or len(data)
+            if end == len(data):
+                break
+        yield from call.put(data[:end])
     return code
 
 
-def tail(call: Call) -> Generator[Effect, None, int]:
+def tail(call: Call) -> Steps:
     """`-f` stays: `tail -f /dev/null` keeps a container running."""
     count, names = _count(call, 10)
     follow = any(name in ("-f", "-F") for name in names)
-    lines, code = yield from _lines_of(call, [name for name in names if not name.startswith("-")])
-    call.streams.stdout(b"".join(lines[max(len(lines) - count, 0) :]))
+    with call.inside.cgroup.holding() as account:
+        data, code = yield from _inputs(call, [name for name in names if not name.startswith("-")], account)
+        start = len(data)
+        for index in range(count):
+            if index % BATCH == 0:
+                yield from call.pace(BATCH * 0.5)
+            if start == 0:
+                break
+            start = data.rfind(b"\n", 0, start - 1) + 1
+        yield from call.put(data[start:])
     while follow and not code:
         yield Sleep(None)
     return code
 
 
-def wc(call: Call) -> Generator[Effect, None, int]:
+def wc(call: Call) -> Steps:
     letters, names = call.options()
-    data, code = yield from _inputs(call, names)
-    counts = {"l": data.count(b"\n"), "w": len(data.split()), "c": len(data)}
-    shown = [str(counts[letter]) for letter in "lwc" if letter in letters or not letters]
-    call.write(" ".join([*shown, *names[:1]]) + "\n")
+    with call.inside.cgroup.holding() as account:
+        data, code = yield from _inputs(call, names, account)
+        words, inside = 0, False
+        for start in range(0, len(data), PIECE):
+            piece = data[start : start + PIECE]
+            yield from call.pace(10 + len(piece) * DECODED)
+            words += len(piece.split()) - (inside and not piece[:1].isspace())
+            inside = not piece[-1:].isspace()
+        counts = {"l": data.count(b"\n"), "w": words, "c": len(data)}
+    shown = [counts[letter] for letter in "lwc" if letter in letters or not letters]
+    width = 9 if len(shown) > 1 else 0
+    call.write(" ".join([*(f"{count:>{width}}" for count in shown), *names[:1]]) + "\n")
     return code
 
 
-def grep(call: Call) -> Generator[Effect, None, int]:
+def grep(call: Call) -> Steps:
     letters, names = call.options()
     if not names:
         return call.complain("usage: grep [-ivqcFE] PATTERN [FILE]...", 2)
-    pattern, *names = names
-    text = re2.escape(pattern) if "F" in letters else pattern
+    text, *names = names
+    yield from call.pace(patterns.price(text))
     try:
-        matching = re2.compile(("(?i)" if "i" in letters else "") + text)
-    except re2.error:
-        return call.complain(f"bad regex '{pattern[:100]}'", 2)
-    lines, code = yield from _lines_of(call, names)
+        pattern = patterns.extended(text, literal="F" in letters, ignore_case="i" in letters)
+    except patterns.BadPattern:
+        return call.complain(f"bad regex '{text[:100]}'", 2)
     inverted = "v" in letters
-    texts = ((one, one.decode(errors="replace").rstrip("\n")) for one in lines)
-    chosen = [one for one, plain in texts if bool(matching.search(plain)) != inverted]
-    if "c" in letters:
-        call.write(f"{len(chosen)}\n")
-    elif "q" not in letters:
-        call.streams.stdout(b"".join(one if one.endswith(b"\n") else one + b"\n" for one in chosen))
+    chosen, output = 0, bytearray()
+    with call.inside.cgroup.holding() as account:
+        data, code = yield from _inputs(call, names, account)
+        for line in _lines_of(data):
+            yield from call.pace(2 + len(line) * DECODED + pattern.price(len(line)))
+            if pattern.within(line.decode(errors="replace").rstrip("\n")) is inverted:
+                continue
+            chosen += 1
+            if "q" not in letters and "c" not in letters:
+                account.add(len(line) + 1)
+                output += line if line.endswith(b"\n") else line + b"\n"
+        yield from call.put(f"{chosen}\n".encode() if "c" in letters else bytes(output))
     return 2 if code else int(not chosen)
 
 
-def sort(call: Call) -> Generator[Effect, None, int]:
+def sort(call: Call) -> Steps:
     letters, names = call.options()
-    lines, code = yield from _lines_of(call, names)
-    ordered = sorted((one.rstrip(b"\n") for one in lines), reverse="r" in letters)
-    unique = list(dict.fromkeys(ordered)) if "u" in letters else ordered
-    call.streams.stdout(b"".join(one + b"\n" for one in unique))
+    with call.inside.cgroup.holding() as account:
+        data, code = yield from _inputs(call, names, account)
+        account.add(data.count(b"\n") * OBJECT + len(data))
+        lines = (line.rstrip(b"\n") for line in _lines_of(data))
+        sorted_batches: list[list[bytes]] = []
+        while batch := list(itertools.islice(lines, 4 * BATCH)):
+            yield from call.pace(4 * BATCH)
+            sorted_batches.append(sorted(batch, reverse="r" in letters))
+        before: bytes | None = None
+        for index, line in enumerate(heapq.merge(*sorted_batches, reverse="r" in letters)):
+            if index % BATCH == 0:
+                yield from call.pace(BATCH * 4)
+            if line != before or "u" not in letters:
+                call.streams.stdout(line + b"\n")
+            before = line
     return code
 
 
-def tr(call: Call) -> Generator[Effect, None, int]:
+def tr(call: Call) -> Steps:
     letters, names = call.options()
     if len(names) < (1 if "d" in letters else 2):
         return call.complain("usage: tr [-d] STRING1 [STRING2]")
+    yield from call.pace(sum(map(len, names)))
     before = _characters(names[0])
     after = b"" if "d" in letters else _characters(names[1])
     after = after.ljust(len(before), after[-1:]) if after else b""
-    data = yield from call.streams.stdin.rest()
     table = bytes.maketrans(before, after[: len(before)]) if after else None
-    call.streams.stdout(data.translate(table) if table else data.translate(None, before))
+    while data := (yield from call.streams.stdin.chunk()):
+        yield from call.pace(len(data) * COPIED * 2)
+        yield from call.put(data.translate(table) if table else data.translate(None, before))
     return 0
 
 
@@ -205,27 +276,29 @@ def _characters(text: str) -> bytes:
     return re.sub(rb"(.)-(.)", span, escaped(text), flags=re.S)
 
 
-def tee(call: Call) -> Generator[Effect, None, int]:
+def tee(call: Call) -> Steps:
     letters, names = call.options()
     data = yield from call.streams.stdin.rest()
-    call.streams.stdout(data)
     files, now = call.inside.files, call.inside.now()
-    return call.each(names, lambda path: files.write(path, data, now, append="a" in letters))
+    with call.inside.cgroup.holding(len(data)):
+        yield from call.put(data)
+        return (yield from call.each(names, lambda path: files.write(path, data, now, append="a" in letters)))
 
 
-def seq(call: Call) -> int:
-    numbers = [int(a) for a in call.arguments if re.fullmatch(r"-?\d{1,9}", a)]
+def seq(call: Call) -> Steps:
+    numbers = [int(a) for a in call.arguments[:4] if re.fullmatch(r"-?\d{1,9}", a)]
     if len(numbers) != len(call.arguments) or not 1 <= len(numbers) <= 3:
         return call.complain("usage: seq [FIRST [INC]] LAST")
     first, step, last = numbers[0] if len(numbers) > 1 else 1, numbers[1] if len(numbers) > 2 else 1, numbers[-1]
     if step == 0:
         return call.complain("increment is zero")
-    chosen = range(first, last + (1 if step > 0 else -1), step)[:MOST_NUMBERS]
-    call.write("".join(f"{number}\n" for number in chosen))
+    chosen = range(first, last + (1 if step > 0 else -1), step)
+    for start in range(0, len(chosen), BATCH):
+        yield from call.put("".join(f"{number}\n" for number in chosen[start : start + BATCH]).encode())
     return 0
 
 
-def yes(call: Call) -> Generator[Effect, None, int]:
+def yes(call: Call) -> Steps:
     while True:
         call.write(" ".join(call.arguments or ["y"]) + "\n")
         yield Sleep(1.0)
@@ -246,15 +319,20 @@ def _path_part(call: Call, part: Callable[[str], str]) -> int:
     return 0
 
 
-def base64(call: Call) -> Generator[Effect, None, int]:
-    import base64 as codec
-    import binascii
-
+def base64(call: Call) -> Steps:
     letters, names = call.options()
-    data, code = yield from _inputs(call, names)
-    try:
-        encoded = codec.b64decode(data) if "d" in letters else codec.encodebytes(data)
-    except binascii.Error:
-        return call.complain("truncated input")
-    call.streams.stdout(encoded)
+    with call.inside.cgroup.holding() as account:
+        data, code = yield from _inputs(call, names, account)
+        change: Callable[[bytes], bytes] = codec.encodebytes
+        size = _ENCODED_AT_ONCE
+        if "d" in letters:
+            yield from call.pace(len(data) * COPIED)
+            data = data.translate(None, b" \t\r\n")
+            change, size = partial(codec.b64decode, validate=True), PIECE
+        for start in range(0, len(data), size):
+            yield from call.pace(size * DECODED)
+            try:
+                yield from call.put(change(data[start : start + size]))
+            except binascii.Error:
+                return call.complain("truncated input")
     return code

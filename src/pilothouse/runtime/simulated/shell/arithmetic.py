@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-_TOKEN = re.compile(r"\s*(\d+|[A-Za-z_]\w*|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%<>!~&|^()])")
+_TOKEN = re.compile(r"\s*(\d+|[A-Za-z_]\w*|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%<>!~&|^()])", re.ASCII)
+_NUMBER = re.compile(r"\s{0,40}-?\d{1,19}\s{0,40}", re.ASCII)
 # From what binds least to what binds most.
 _LEVELS = (
     ("||",), ("&&",), ("|",), ("^",), ("&",), ("==", "!="), ("<", "<=", ">", ">="), ("<<", ">>"), ("+", "-"),
     ("*", "/", "%"),
 )  # fmt: skip
+_BINDING = {operator: level for level, operators in enumerate(_LEVELS) for operator in operators}
 _DEEPEST = 20
 _BITS = 1 << 64
+# Microseconds for each character of an expression.
+PRICE = 1.0
 
 
 class ArithmeticFailure(ValueError):
@@ -23,7 +27,7 @@ def evaluate(text: str, variable: Callable[[str], str]) -> int:
     """The value of an expression; names stand for variables, and what is no number counts as 0. Raises
     ArithmeticFailure."""
     reader = _Reader(text, variable)
-    value = reader.level(0, 0)
+    value = reader.binary(0, 0)
     if reader.token:
         raise ArithmeticFailure("arithmetic syntax error")
     return value
@@ -39,6 +43,7 @@ class _Reader:
         self._text = text.strip()
         self._at = 0
         self._variable = variable
+        self._values: dict[str, int] = {}
         self.token = ""
         self._next()
 
@@ -53,15 +58,14 @@ class _Reader:
             self.token, self._at = match[1], match.end()
         return read
 
-    def level(self, index: int, depth: int) -> int:
+    def binary(self, least: int, depth: int) -> int:
+        """Operands joined by operators that bind at least as much as `least`."""
         if depth > _DEEPEST:
             raise ArithmeticFailure("arithmetic expression too deep")
-        if index == len(_LEVELS):
-            return self._unary(depth)
-        value = self.level(index + 1, depth)
-        while self.token in _LEVELS[index]:
+        value = self._unary(depth)
+        while (level := _BINDING.get(self.token, -1)) >= least:
             operator = self._next()
-            value = _wrapped(_apply(operator, value, self.level(index + 1, depth)))
+            value = _wrapped(_apply(operator, value, self.binary(level + 1, depth)))
         return value
 
     def _unary(self, depth: int) -> int:
@@ -72,21 +76,21 @@ class _Reader:
             value = self._unary(depth + 1)
             return _wrapped({"-": -value, "+": value, "~": ~value, "!": int(not value)}[token])
         if token == "(":
-            value = self.level(0, depth + 1)
+            value = self.binary(0, depth + 1)
             if self._next() != ")":
                 raise ArithmeticFailure("arithmetic syntax error")
             return value
         if token.isdigit():
             return _number(token)
         if token.isidentifier():
-            return _number(self._variable(token))
+            if token not in self._values:
+                self._values[token] = _number(self._variable(token))
+            return self._values[token]
         raise ArithmeticFailure("arithmetic syntax error")
 
 
 def _number(text: str) -> int:
-    text = text.strip()
-    digits = text.lstrip("-")
-    return _wrapped(int(text)) if digits.isdecimal() and digits.isascii() and len(digits) < 20 else 0
+    return _wrapped(int(text)) if _NUMBER.fullmatch(text) else 0
 
 
 def _apply(operator: str, left: int, right: int) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
+from pilothouse.runtime.simulated.cgroup import DECODED
 from pilothouse.runtime.simulated.effects import Effect, Sink, Streams
-from pilothouse.runtime.simulated.shell.control import MOST_VARIABLES, Break, Exit, Return, ShellFailure
-from pilothouse.runtime.simulated.shell.parser import parse
+from pilothouse.runtime.simulated.shell.control import Break, Exit, Return, ShellFailure
 from pilothouse.runtime.simulated.shell.words import ScriptError, is_name
 
 if TYPE_CHECKING:
@@ -89,17 +89,13 @@ def _export(shell: Shell, arguments: Sequence[str], streams: Streams) -> int:
             raise ShellFailure(f"export: {argument}: bad variable name")
         if given:
             shell.variables[name] = value
-        if len(shell.exported) >= len(shell.inside.environment) + MOST_VARIABLES:
-            raise ShellFailure("out of memory")
-        shell.exported.add(name)
+        shell.export(name)
     return 0
 
 
 def _unset(shell: Shell, arguments: Sequence[str], streams: Streams) -> int:
     for name in arguments:
-        shell.variables.pop(name, None)
-        shell.functions.pop(name, None)
-        shell.exported.discard(name)
+        shell.unset(name)
     return 0
 
 
@@ -108,11 +104,11 @@ def _set(shell: Shell, arguments: Sequence[str], streams: Streams) -> int:
     while rest and rest[0][:1] in ("-", "+") and len(rest[0]) > 1:
         letters = rest.pop(0)
         if letters == "--":
-            shell.arguments[1:] = rest
+            shell.set_arguments(rest)
             return 0
         set_options(shell, letters, rest)
     if rest:
-        shell.arguments[1:] = rest
+        shell.set_arguments(rest)
     return 0
 
 
@@ -120,7 +116,7 @@ def _shift(shell: Shell, arguments: Sequence[str], streams: Streams) -> int:
     count = _number(arguments, 1)
     if count >= len(shell.arguments):
         return 1
-    del shell.arguments[1 : 1 + count]
+    shell.set_arguments(shell.arguments[1 + count :])
     return 0
 
 
@@ -137,9 +133,9 @@ def _trap(shell: Shell, arguments: Sequence[str], streams: Streams) -> int:
             streams.stderr(f"sh: trap: {text}: invalid signal specification\n".encode())
             code = 1
         elif action == "-":
-            shell.traps.pop(name, None)
+            shell.trap(name, None)
         else:
-            shell.traps[name] = action
+            shell.trap(name, action)
     return code
 
 
@@ -174,6 +170,7 @@ def _kill(shell: Shell, arguments: Sequence[str], streams: Streams) -> int:
         elif job is not None and job.code is None:
             if name != "EXIT":
                 job.code = 128 + SIGNALS[name]
+                job.stop()
         else:
             streams.stderr(f"sh: can't kill pid {target}: No such process\n".encode())
             code = 1
@@ -183,6 +180,7 @@ def _kill(shell: Shell, arguments: Sequence[str], streams: Streams) -> int:
 def _read(shell: Shell, arguments: Sequence[str], streams: Streams) -> Generator[Effect, None, int]:
     names = [a for a in arguments if not a.startswith("-")] or ["REPLY"]
     line = yield from streams.stdin.line()
+    shell.cgroup.work(len(line) * DECODED + len(names))
     text = line.decode(errors="replace").rstrip("\n")
     parts = text.strip().split(None, len(names) - 1)
     for index, name in enumerate(names):
@@ -191,12 +189,11 @@ def _read(shell: Shell, arguments: Sequence[str], streams: Streams) -> Generator
 
 
 def _eval(shell: Shell, arguments: Sequence[str], streams: Streams) -> Generator[Effect, None, int]:
+    shell.last = 0
     try:
-        commands = parse(" ".join(arguments))
+        return (yield from shell.read(" ".join(arguments), streams))
     except ScriptError as error:
         raise ShellFailure(f"eval: syntax error: {error}") from None
-    shell.last = 0
-    return (yield from shell.run(commands, streams))
 
 
 def _source(shell: Shell, arguments: Sequence[str], streams: Streams) -> Generator[Effect, None, int]:
@@ -204,6 +201,7 @@ def _source(shell: Shell, arguments: Sequence[str], streams: Streams) -> Generat
     entry = shell.files.entry(path)
     if entry is None or entry.data is None:
         raise ShellFailure(f".: can't open '{arguments[0] if arguments else ''}': No such file or directory")
+    shell.cgroup.work(len(entry.data) * DECODED)
     return (yield from _eval(shell, [entry.data.decode(errors="replace")], streams))
 
 
@@ -211,9 +209,10 @@ def _exec(shell: Shell, arguments: Sequence[str], streams: Streams) -> Generator
     """The program takes the shell's place: its traps are gone."""
     if not arguments:
         return 0
-    shell.traps = {name: action for name, action in shell.traps.items() if not action}
-    exported = {key: shell.variables[key] for key in shell.exported if key in shell.variables}
-    raise Exit((yield from shell.program(arguments[0], arguments[1:], streams, exported)))
+    for name, action in list(shell.traps.items()):
+        if action:
+            shell.trap(name, None)
+    raise Exit((yield from shell.program(arguments[0], arguments[1:], streams, shell.environment())))
 
 
 def _command(shell: Shell, arguments: Sequence[str], streams: Streams) -> Generator[Effect, None, int] | int:
@@ -223,8 +222,7 @@ def _command(shell: Shell, arguments: Sequence[str], streams: Streams) -> Genera
         known = [a for a in arguments[1:] if a in BUILTINS or a in roster.PROGRAMS or a in shell.functions]
         streams.stdout("".join(f"{name}\n" for name in known).encode())
         return int(not known)
-    exported = {key: shell.variables[key] for key in shell.exported if key in shell.variables}
-    return shell.program(arguments[0], arguments[1:], streams, exported) if arguments else 0
+    return shell.program(arguments[0], arguments[1:], streams, shell.environment()) if arguments else 0
 
 
 BUILTINS: dict[str, Builtin] = {

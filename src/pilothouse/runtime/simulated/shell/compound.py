@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
+from pilothouse.runtime.simulated.cgroup import size_of
 from pilothouse.runtime.simulated.effects import Effect, Steps, Streams
 from pilothouse.runtime.simulated.shell import expansion, syntax
 from pilothouse.runtime.simulated.shell.control import Break
 
 if TYPE_CHECKING:
     from pilothouse.runtime.simulated.shell.interpreter import Shell
+
+# Microseconds for a round of a loop.
+_LAP = 5.0
 
 
 def holds(shell: Shell, commands: syntax.Commands, streams: Streams) -> Generator[Effect, None, bool]:
@@ -42,16 +46,19 @@ def run_loop(shell: Shell, command: syntax.Loop, streams: Streams) -> Steps:
 def run_for(shell: Shell, command: syntax.For, streams: Streams) -> Steps:
     words = shell.arguments[1:] if command.words is None else (yield from expansion.fields(shell, command.words))
     code = 0
-    for word in words:
-        shell.variables[command.name] = word
-        going, code = yield from lap(shell, command.body, streams)
-        if not going:
-            break
+    yield from shell.cgroup.pace(0.3 * len(words))
+    with shell.cgroup.holding(size_of(words)):
+        for word in words:
+            shell.variables[command.name] = word
+            going, code = yield from lap(shell, command.body, streams)
+            if not going:
+                break
     return code
 
 
 def lap(shell: Shell, body: syntax.Commands, streams: Streams) -> Generator[Effect, None, tuple[bool, int]]:
     """One round of a loop: whether there may be another, and its exit code."""
+    yield from shell.cgroup.pace(_LAP)
     try:
         return True, (yield from shell.run(body, streams))
     except Break as leave:
@@ -64,7 +71,9 @@ def run_case(shell: Shell, command: syntax.Case, streams: Streams) -> Steps:
     subject = yield from expansion.text(shell, command.subject)
     for patterns, body in command.branches:
         for word in patterns:
-            if expansion.matches(subject, (yield from expansion.pattern(shell, word))):
+            shape = yield from expansion.pattern(shell, word)
+            if (yield from expansion.matches(shell, subject, shape)):
                 shell.last = 0
-                return (yield from shell.run(body, streams))
+                with shell.cgroup.holding(len(subject)):
+                    return (yield from shell.run(body, streams))
     return 0

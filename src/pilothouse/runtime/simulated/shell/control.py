@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-# A script shares its thread with the whole control plane: what one command can ask for is bounded.
-LONGEST_TEXT = 32 << 10
-LONGEST_SCRIPT = 32 << 10
-LONGEST_TYPED = 4 << 10
-MOST_FIELDS = 4096
-MOST_PATTERNS = 50
-LONGEST_TRIMMED = 1024
-MOST_FUNCTIONS = 200
-MOST_ARGUMENTS = 200
+# The longest text that an expansion makes (a kernel has such a limit for an argument), and what of an unread pipe is
+# kept. All else is bounded by the cgroup.
+LONGEST_TEXT = 64 << 10
 LARGEST_PIPE = 4 << 20
-MOST_VARIABLES = 500
 
 
 class ShellFailure(Exception):

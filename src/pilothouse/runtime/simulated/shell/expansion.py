@@ -2,86 +2,120 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Generator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pilothouse.runtime.simulated import patterns
+from pilothouse.runtime.simulated.cgroup import Account, size_of
 from pilothouse.runtime.simulated.effects import Effect
 from pilothouse.runtime.simulated.shell import arithmetic, syntax
-from pilothouse.runtime.simulated.shell.control import (
-    LONGEST_TEXT,
-    LONGEST_TRIMMED,
-    MOST_FIELDS,
-    MOST_PATTERNS,
-    ShellFailure,
-)
+from pilothouse.runtime.simulated.shell.control import LONGEST_TEXT, ShellFailure
 
 if TYPE_CHECKING:
     from pilothouse.runtime.simulated.shell.interpreter import Shell
 
-_MAGIC = frozenset("*?[")
+# Microseconds for a part of a word, and for a field that comes of it.
+_PART, _FIELD = 2.0, 5.0
+
+
+@dataclass(slots=True)
+class _Field:
+    """A field in the making: its pieces, and whether they were quoted."""
+
+    pieces: list[tuple[str, bool]] = field(default_factory=list)
+
+    def add(self, text: str, quoted: bool) -> None:
+        self.pieces.append((text, quoted))
+
+    @property
+    def plain(self) -> str:
+        return "".join(text for text, _ in self.pieces)
+
+    @property
+    def magic(self) -> bool:
+        return any(not quoted and not patterns.MAGIC.isdisjoint(text) for text, quoted in self.pieces)
+
+    @property
+    def pattern(self) -> str:
+        """What was quoted stands for itself."""
+        return "".join(patterns.quoted(text) if quoted else text for text, quoted in self.pieces)
 
 
 def fields(shell: Shell, words: tuple[syntax.Word, ...]) -> Generator[Effect, None, list[str]]:
     """All fields of some words. Raises ShellFailure."""
     expanded: list[str] = []
-    size = patterns = 0
-    for word in words:
-        parts = yield from _word_fields(shell, word)
-        for one in parts:
-            plain = "".join(piece for piece, _ in one)
-            matched = [plain]
-            if any(not quoted and _MAGIC & set(piece) for piece, quoted in one):
-                patterns += 1
-                matched = _file_names(shell, plain) if patterns <= MOST_PATTERNS else matched
-            size += sum(map(len, matched))
-            expanded += matched
-            if size > LONGEST_TEXT or len(expanded) > MOST_FIELDS:
-                raise ShellFailure("argument list too long")
+    with shell.cgroup.holding() as account:
+        for word in words:
+            for one in (yield from _word_fields(shell, word, account)):
+                matched = (yield from _file_names(shell, one)) if one.magic else [one.plain]
+                account.add(size_of(matched))
+                expanded += matched
     return expanded
 
 
 def text(shell: Shell, word: syntax.Word) -> Generator[Effect, None, str]:
     """A word as one text: neither split nor matched, as in assignments and redirections. Raises ShellFailure."""
     parts: list[str] = []
-    for part in word:
-        if isinstance(part, syntax.Text):
-            parts.append(part.text)
-        else:
-            parts.append(" ".join((yield from _values(shell, part))))
-    joined = "".join(parts)
-    if len(joined) > LONGEST_TEXT:
-        raise ShellFailure("out of memory")
-    return joined
-
-
-def pattern(shell: Shell, word: syntax.Word) -> Generator[Effect, None, str]:
-    """A word as a pattern of fnmatch, in which quoted characters stand for themselves."""
-    parts: list[str] = []
-    for part in word:
-        expanded = yield from text(shell, (part,))
-        quoted = part.quoted
-        parts.append("".join(f"[{c}]" if c in _MAGIC else c for c in expanded) if quoted else expanded)
+    with shell.cgroup.holding() as account:
+        for part in word:
+            values = yield from _values(shell, part)
+            _gather(account, values)
+            parts.append(" ".join(values))
     return "".join(parts)
 
 
-def matches(subject: str, shell_pattern: str) -> bool:
-    return fnmatch.fnmatchcase(subject, shell_pattern.replace("[^", "[!"))
+def pattern(shell: Shell, word: syntax.Word) -> Generator[Effect, None, str]:
+    """A word as a pattern, in which quoted characters stand for themselves."""
+    parts: list[str] = []
+    for part in word:
+        expanded = yield from text(shell, (part,))
+        yield from shell.cgroup.pace(len(expanded) * 0.5)
+        parts.append(patterns.quoted(expanded) if part.quoted else expanded)
+    return "".join(parts)
 
 
-def _word_fields(shell: Shell, word: syntax.Word) -> Generator[Effect, None, list[list[tuple[str, bool]]]]:
-    """The fields of one word, each as its pieces and whether they were quoted: unquoted results of expansions are split
-    at white space, and what is next to them is joined to the first and last piece."""
-    open_field: list[tuple[str, bool]] | None = None
-    complete: list[list[tuple[str, bool]]] = []
+def matches(shell: Shell, subject: str, shape: str) -> Generator[Effect, None, bool]:
+    """Whether a pattern matches all of a text."""
+    compiled = yield from _glob(shell, shape)
+    yield from shell.cgroup.pace(compiled.price(len(subject)))
+    return compiled.whole(subject)
+
+
+def _glob(
+    shell: Shell, shape: str, *, backwards: bool = False, greedy: bool = True
+) -> Generator[Effect, None, patterns.Pattern]:
+    yield from shell.cgroup.pace(patterns.price(shape))
+    try:
+        return patterns.glob(shape, backwards=backwards, greedy=greedy)
+    except patterns.BadPattern:
+        return patterns.glob(patterns.quoted(shape), backwards=backwards)
+
+
+def _gather(account: Account, values: list[str], before: int = 0) -> None:
+    """Account for some texts more, `before` of which there was something. Raises ShellFailure if all of it is more than
+    one text may have."""
+    account.add(sum(map(len, values)) + len(values))
+    if account.size - before > LONGEST_TEXT:
+        raise ShellFailure("out of memory")
+
+
+def _word_fields(shell: Shell, word: syntax.Word, account: Account) -> Generator[Effect, None, list[_Field]]:
+    """The fields of one word: unquoted results of expansions are split at white space, and what is next to them is
+    joined to the first and last piece."""
+    current: _Field | None = None
+    complete: list[_Field] = []
+    before = account.size
     for part in word:
         if isinstance(part, syntax.Text):
             literal = part.text
-            if not part.quoted and open_field is None and literal.startswith("~") and literal[1:2] in ("", "/"):
+            if not part.quoted and current is None and literal.startswith("~") and literal[1:2] in ("", "/"):
                 literal = shell.variables.get("HOME", "/root") + literal[1:]
-            open_field = [*(open_field or ()), (literal, part.quoted)]
+            current = current or _Field()
+            current.add(literal, part.quoted)
             continue
         values = yield from _values(shell, part)
+        _gather(account, values, before)
         if part.quoted:
             each = isinstance(part, syntax.Parameter) and part.name == "@"
             pieces = values if each else [" ".join(values)]
@@ -90,41 +124,52 @@ def _word_fields(shell: Shell, word: syntax.Word) -> Generator[Effect, None, lis
             joined = " ".join(values)
             pieces = joined.split()
             leading, trailing = joined[:1].isspace(), joined[-1:].isspace()
-        if leading and open_field is not None:
-            complete.append(open_field)
-            open_field = None
+        if leading and current is not None:
+            complete.append(current)
+            current = None
         for index, piece in enumerate(pieces):
+            yield from shell.cgroup.pace(_FIELD)
             if index:
-                complete.append(open_field or [])
-                open_field = None
-            open_field = [*(open_field or ()), (piece, part.quoted)]
-        if trailing and open_field is not None:
-            complete.append(open_field)
-            open_field = None
-    if open_field is not None:
-        complete.append(open_field)
+                complete.append(current or _Field())
+                current = None
+            current = current or _Field()
+            current.add(piece, part.quoted)
+        if trailing and current is not None:
+            complete.append(current)
+            current = None
+    if current is not None:
+        complete.append(current)
     return complete
 
 
-def _file_names(shell: Shell, plain: str) -> list[str]:
+def _file_names(shell: Shell, one: _Field) -> Generator[Effect, None, list[str]]:
     """The files that a pattern matches; the pattern itself if there are none."""
-    folder, slash, last = plain.rpartition("/")
-    if _MAGIC & set(folder):
-        return [plain]
+    folder, slash, _ = one.plain.rpartition("/")
+    if not patterns.MAGIC.isdisjoint(folder):
+        return [one.plain]
     where = shell.files.absolute(folder + slash, shell.folder)
     entry = shell.files.entry(where)
+    yield from shell.cgroup.pace(shell.files.price + len(one.plain))
+    last = one.pattern.rpartition("/")[2]
+    compiled = yield from _glob(shell, last)
     names = shell.files.listing(where) if entry is not None and entry.data is None else []
-    matching = [n for n in names if matches(n, last) and (last.startswith(".") or not n.startswith("."))]
-    return [folder + slash + n for n in matching] or [plain]
+    matching = []
+    for name in names:
+        yield from shell.cgroup.pace(2 + compiled.price(len(name)))
+        if compiled.whole(name) and (last.startswith(".") or not name.startswith(".")):
+            matching.append(folder + slash + name)
+    return matching or [one.plain]
 
 
 def _values(shell: Shell, part: syntax.Part) -> Generator[Effect, None, list[str]]:
     """What an expansion stands for; several values for `$@` and `$*` alone."""
+    yield from shell.cgroup.pace(_PART)
     if isinstance(part, syntax.Substitution):
         output = yield from shell.captured(part.commands)
         return [output.decode(errors="replace").rstrip("\n")]
     if isinstance(part, syntax.Arithmetic):
         expression = yield from text(shell, part.expression)
+        yield from shell.cgroup.pace(arithmetic.PRICE * len(expression))
         try:
             return [str(arithmetic.evaluate(expression, lambda name: shell.variables.get(name, "")))]
         except arithmetic.ArithmeticFailure as failure:
@@ -136,6 +181,7 @@ def _values(shell: Shell, part: syntax.Part) -> Generator[Effect, None, list[str
 
 def _parameter(shell: Shell, part: syntax.Parameter) -> Generator[Effect, None, list[str]]:
     values = shell.parameter(part.name)
+    yield from shell.cgroup.pace(len(values or ()) * 0.1)
     operator = part.operator
     if not operator:
         if values is None and shell.options["nounset"]:
@@ -157,16 +203,15 @@ def _parameter(shell: Shell, part: syntax.Parameter) -> Generator[Effect, None, 
             shell.variables[part.name] = argument
         return [argument]
     shape = yield from pattern(shell, part.argument)
-    return [_without(plain, shape, operator)]
+    return [(yield from _without(shell, plain, shape, operator))]
 
 
-def _without(value: str, shape: str, operator: str) -> str:
-    """`value` without the shortest (or longest) suffix or prefix that matches."""
-    if len(value) > LONGEST_TRIMMED:
-        raise ShellFailure("value too long to be trimmed")
-    cuts = range(len(value) + 1)
-    if operator in ("%", "%%"):
-        order = reversed(cuts) if operator == "%" else cuts
-        return next((value[:cut] for cut in order if matches(value[cut:], shape)), value)
-    order = cuts if operator == "#<" else reversed(cuts)
-    return next((value[cut:] for cut in order if matches(value[:cut], shape)), value)
+def _without(shell: Shell, value: str, shape: str, operator: str) -> Generator[Effect, None, str]:
+    """`value` without the shortest (or longest) suffix or prefix that matches. A suffix is the prefix of what is read
+    backwards."""
+    backwards = operator[0] == "%"
+    subject = value[::-1] if backwards else value
+    compiled = yield from _glob(shell, shape, backwards=backwards, greedy=operator in ("%%", "##<"))
+    yield from shell.cgroup.pace(compiled.price(len(value)))
+    cut = compiled.prefix(subject) or 0
+    return value[: len(value) - cut] if backwards else value[cut:]

@@ -10,34 +10,36 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 
-from pilothouse.runtime.simulated.effects import AwaitJob, Effect, Input, Job, Sleep, Start, Steps, Streams, limited
+from pilothouse.runtime.simulated.cgroup import DECODED, FRAME, LONGEST_STEP, OBJECT, TooMuch, size_of
+from pilothouse.runtime.simulated.effects import AwaitJob, Effect, Input, Job, Sleep, Steps, Streams
 from pilothouse.runtime.simulated.files import FileFailure
 from pilothouse.runtime.simulated.programs import roster
 from pilothouse.runtime.simulated.programs.call import Call, Unknown
-from pilothouse.runtime.simulated.shell import builtins, compound, expansion, redirect, syntax
+from pilothouse.runtime.simulated.shell import builtins, compound, expansion, lists, redirect, syntax
 from pilothouse.runtime.simulated.shell.control import (
-    LARGEST_PIPE,
-    LONGEST_TYPED,
-    MOST_ARGUMENTS,
-    MOST_FUNCTIONS,
+    LONGEST_TEXT,
     Break,
     Exit,
     Leave,
     Return,
     ShellFailure,
 )
-from pilothouse.runtime.simulated.shell.parser import parse
+from pilothouse.runtime.simulated.shell.parser import BYTES, Lines
 from pilothouse.runtime.simulated.shell.state import State, Variables
 from pilothouse.runtime.simulated.shell.words import ScriptError
 
 NOT_FOUND, MISUSED = 127, 2
 DEEPEST_CALL = 60
-# A script that never waits is given a pause: it shares its thread with everything else.
-YIELD_EVERY, REST_EVERY, REST_SECONDS = 20, 400, 1.0
+LONGEST_CAPTURED = 4 * LONGEST_TEXT + 4
+# Microseconds for a command and for a shell, without what they do.
+_COMMAND, _FORK = 25.0, 150.0
 
 
 class Shell(State):
     """One shell. Its methods are generators of effects."""
+
+    _handling = False
+    """Whether a trap is running."""
 
     # What others ask of it
 
@@ -54,11 +56,12 @@ class Shell(State):
         typed = ""
         while True:
             line = yield from streams.stdin.line()
+            yield from self.cgroup.pace(len(line) * DECODED)
             typed += line.decode(errors="replace")
             try:
-                if len(typed) > LONGEST_TYPED:
+                if len(typed) > LONGEST_TEXT:
                     raise ScriptError("the command is too long")
-                commands = parse(typed)
+                commands = yield from self._parsed(Lines(typed))
             except ScriptError as error:
                 if (line and "end of file" in str(error)) or (line and "unterminated" in str(error)):
                     continue
@@ -79,48 +82,68 @@ class Shell(State):
 
     def captured(self, commands: syntax.Commands) -> Generator[Effect, None, bytes]:
         """What some commands write, run in a subshell."""
-        output = bytearray()
-        child = self._child()
-        streams = Streams(Input.of(b""), limited(output, LARGEST_PIPE), lambda data: None)
-        self.last = yield from child.contained(commands, streams)
-        return bytes(output)
+        with self.cgroup.collecting(LONGEST_CAPTURED) as (output, write):
+            self.last = yield from self.child().contained(commands, Streams(Input.of(b""), write, lambda data: None))
+            yield from self.cgroup.pace(len(output) * DECODED)
+            return bytes(output)
 
     # Commands
+
+    def read(self, text: str, streams: Streams) -> Steps:
+        """Run the commands of a text. Raises Leave, ShellFailure, ScriptError."""
+        with self.cgroup.holding(len(text)):
+            lines = Lines(text)
+            while commands := (yield from self._parsed(lines)):
+                with self.cgroup.holding(int(lines.spent * BYTES)):
+                    yield from self.run(commands, streams)
+        return self.last
+
+    def _parsed(self, lines: Lines) -> Generator[Effect, None, syntax.Commands]:
+        """The commands of the next line. What it takes is known afterwards only: something is paid before."""
+        guessed = min(lines.ahead, LONGEST_STEP / 2)
+        yield from self.cgroup.pace(guessed)
+        try:
+            return next(lines, ())
+        finally:
+            self.cgroup.work(max(lines.spent - guessed, 0))
 
     def run(self, commands: syntax.Commands, streams: Streams) -> Steps:
         """Run commands one after the other. Raises Leave, ShellFailure."""
         for one in commands:
             if one.background:
-                yield from self._background(one, streams)
+                yield from lists.background(self, one, streams)
                 self.last = 0
             else:
-                self.last = yield from self._and_or(one, streams)
+                self.last = yield from lists.and_or(self, one, streams)
             yield from self.handle_signals(streams)
         return self.last
 
     def contained(self, commands: syntax.Commands, streams: Streams) -> Steps:
         """Run commands so that nothing leaves but their exit code: what a subshell does."""
         try:
-            return (yield from self.run(commands, streams))
+            with self.cgroup.process(self.data) as self.account:
+                return (yield from self.run(commands, streams))
         except (Exit, Return) as leave:
             return leave.code
         except Break:
             return self.last
-        except ShellFailure as failure:
+        except (ShellFailure, TooMuch) as failure:
             streams.stderr(f"sh: {failure}\n".encode())
             return MISUSED
 
     def handle_signals(self, streams: Streams) -> Generator[Effect, None, None]:
-        """Run the traps of signals that have come."""
-        while self.pending:
-            before = self.last
-            yield from self.run(parse(self.traps.get(self.pending.pop(0), "")), streams)
-            self.last = before
+        """Run the traps of signals that have come; those that come meanwhile have to wait."""
+        while self.pending and not self._handling:
+            before, self._handling = self.last, True
+            try:
+                yield from self._script(self.traps.get(self.pending.pop(0), ""), streams)
+            finally:
+                self.last, self._handling = before, False
 
     def _script(self, text: str, streams: Streams) -> Steps:
         try:
-            return (yield from self.run(parse(text), streams))
-        except (ScriptError, ShellFailure) as failure:
+            return (yield from self.read(text, streams))
+        except (ScriptError, ShellFailure, TooMuch) as failure:
             kind = "syntax error: " if isinstance(failure, ScriptError) else ""
             streams.stderr(f"sh: {kind}{failure}\n".encode())
             return MISUSED
@@ -138,85 +161,50 @@ class Shell(State):
             return code
         return code
 
-    def _child(self) -> Shell:
+    def child(self) -> Shell:
         if self._depth >= DEEPEST_CALL:
             raise ShellFailure("can't fork: Resource temporarily unavailable")
+        self.cgroup.work(_FORK + 0.1 * (len(self.variables) + len(self.exported) + len(self.arguments)))
         child = Shell(self.inside, self.arguments, self._depth + 1)
-        child.variables, child.exported = Variables(self.variables), set(self.exported)
+        child.variables, child.exported = Variables(self.variables, child.hold), set(self.exported)
         child.functions, child.folder = dict(self.functions), self.folder
         child.options, child.last = dict(self.options), self.last
+        child.data = self.data
         return child
 
-    def _background(self, one: syntax.AndOr, streams: Streams) -> Generator[Effect, None, None]:
-        child = self._child()
-        quiet = Streams(Input.of(b""), streams.stdout, streams.stderr)
-        number = 2 + len(self.jobs)
-        job = Job(number, child.contained((syntax.AndOr(one.pipelines),), quiet))
-        self.jobs.append(job)
-        if len(self.jobs) > 100:
-            raise ShellFailure("can't fork: Resource temporarily unavailable")
-        yield Start(job)
-
-    def _and_or(self, one: syntax.AndOr, streams: Streams) -> Steps:
-        code, final = 0, len(one.pipelines) - 1
-        for index, (operator, pipeline) in enumerate(one.pipelines):
-            if (operator == "&&" and code != 0) or (operator == "||" and code == 0):
-                continue
-            tested = index < final or pipeline.negated
-            self.tested += tested
-            try:
-                code = yield from self._pipeline(pipeline, streams)
-            finally:
-                self.tested -= tested
-            self.last = code
-            if code != 0 and not tested and not self.tested and self.options["errexit"]:
-                raise Exit(code)
-        return code
-
-    def _pipeline(self, pipeline: syntax.Pipeline, streams: Streams) -> Steps:
-        *before, final = pipeline.commands
-        stdin = streams.stdin
-        for command in before:
-            output = bytearray()
-            piped = Streams(stdin, limited(output, LARGEST_PIPE), streams.stderr)
-            one = syntax.AndOr((("", syntax.Pipeline((command,))),))
-            yield from self._child().contained((one,), piped)
-            stdin = Input.of(bytes(output))
-        if before:
-            one = syntax.AndOr((("", syntax.Pipeline((final,))),))
-            code = yield from self._child().contained((one,), Streams(stdin, streams.stdout, streams.stderr))
-        else:
-            code = yield from self._command(final, streams)
-        return int(not code) if pipeline.negated else code
-
-    def _command(self, command: syntax.Command, streams: Streams) -> Steps:
-        self._commands_run += 1
-        if self._commands_run % YIELD_EVERY == 0:
-            yield Sleep(REST_SECONDS if self._commands_run % REST_EVERY == 0 else 0.0)
+    def command(self, command: syntax.Command, streams: Streams) -> Steps:
+        yield from self.cgroup.pace(_COMMAND)
         if self._depth >= DEEPEST_CALL:
             raise ShellFailure("commands are nested too deeply")
         self._depth += 1
         try:
-            return (yield from self._nested(command, streams))
+            with self.cgroup.holding(FRAME):
+                return (yield from self._nested(command, streams))
+        except TooMuch as failure:
+            raise ShellFailure(str(failure)) from None
         finally:
             self._depth -= 1
 
     def _nested(self, command: syntax.Command, streams: Streams) -> Steps:
         if isinstance(command, syntax.Function):
-            if len(self.functions) >= MOST_FUNCTIONS:
-                raise ShellFailure("out of memory")
-            self.functions[command.name] = command.body
+            self.define(command)
             return 0
+        if not command.redirects:
+            return (yield from self._kind(command, streams))
         try:
-            streams = yield from redirect.redirected(self, command.redirects, streams)
+            redirected = yield from redirect.redirected(self, command.redirects, streams)
         except FileFailure as failure:
             streams.stderr(f"sh: can't open {failure}\n".encode())
             return 1
+        with self.cgroup.holding(len(redirected.stdin.data) if redirected.stdin is not streams.stdin else 0):
+            return (yield from self._kind(command, redirected))
+
+    def _kind(self, command: syntax.Compound, streams: Streams) -> Steps:
         match command:
             case syntax.Simple():
                 return (yield from self._simple(command, streams))
             case syntax.Group(subshell=True):
-                return (yield from self._child().contained(command.commands, streams))
+                return (yield from self.child().contained(command.commands, streams))
             case syntax.Group():
                 return (yield from self.run(command.commands, streams))
             case syntax.If():
@@ -229,26 +217,33 @@ class Shell(State):
                 return (yield from compound.run_case(self, command, streams))
 
     def _simple(self, command: syntax.Simple, streams: Streams) -> Steps:
-        before = self.last
-        words = yield from expansion.fields(self, command.words)
-        assigned = {}
-        for name, word in command.assignments:
-            assigned[name] = yield from expansion.text(self, word)
+        with self.cgroup.holding() as account:
+            before = self.last
+            words = yield from expansion.fields(self, command.words)
+            account.add(size_of(words))
+            assigned: dict[str, str] = {}
+            for name, word in command.assignments:
+                assigned[name] = yield from expansion.text(self, word)
+                account.add(len(assigned[name]) + OBJECT)
+            return (yield from self._called(words, assigned, streams, before))
+
+    def _called(self, words: list[str], assigned: Mapping[str, str], streams: Streams, before: int) -> Steps:
+        """A simple command, expanded. `before`: the exit code before its words were."""
         if self.options["xtrace"]:
             shown = [*(f"{name}={value}" for name, value in assigned.items()), *words]
             streams.stderr(f"+ {' '.join(shown)}\n".encode())
         if not words:
             self._assign(assigned)
             return 0 if self.last == before else self.last
+        yield from self.cgroup.pace(0.6 * len(words))
         name, arguments = words[0], words[1:]
         if name in self.functions:
-            return (yield from self._function(self.functions[name], words, streams))
+            return (yield from self._function(self.functions[name].body, words, streams))
         if name in builtins.BUILTINS:
             self._assign(assigned)
             code = builtins.BUILTINS[name](self, arguments, streams)
             return code if isinstance(code, int) else (yield from code)
-        exported = {key: self.variables[key] for key in self.exported if key in self.variables} | assigned
-        return (yield from self.program(name, arguments, streams, exported))
+        return (yield from self.program(name, arguments, streams, self.environment(assigned)))
 
     def _assign(self, assigned: Mapping[str, str]) -> None:
         for name, value in assigned.items():
@@ -257,7 +252,7 @@ class Shell(State):
     def _function(self, body: syntax.Command, words: Sequence[str], streams: Streams) -> Steps:
         outer, self.arguments = self.arguments, [self.arguments[0], *words[1:]]
         try:
-            return (yield from self._command(body, streams))
+            return (yield from self.command(body, streams))
         except Return as leave:
             return leave.code
         finally:
@@ -286,12 +281,14 @@ def start_program(call: Call, depth: int = 0) -> Steps:
     if program.name in SHELLS:
         return (yield from start_shell(program, depth))
     known = roster.PROGRAMS.get(program.name)
-    if known is not None and len(call.arguments) > MOST_ARGUMENTS and program.name not in ("echo", "printf"):
-        return program.complain("Argument list too long", 126)
     if known is None:
         return (yield from run_unknown(call.name, call.inside.unknown, call.streams))
-    code = known(program)
-    return code if isinstance(code, int) else (yield from code)
+    try:
+        call.inside.cgroup.work(len(call.arguments))
+        code = known(program)
+        return code if isinstance(code, int) else (yield from code)
+    except TooMuch as failure:
+        return program.complain(str(failure), 126)
 
 
 def start_shell(call: Call, depth: int = 0, shell: Shell | None = None) -> Steps:
@@ -301,10 +298,18 @@ def start_shell(call: Call, depth: int = 0, shell: Shell | None = None) -> Steps
         call.streams.stderr(b"sh: can't fork: Resource temporarily unavailable\n")
         return MISUSED
     arguments = list(call.arguments)
+    call.inside.cgroup.work(_FORK + 0.3 * len(call.environment))
     shell = shell or Shell(call.inside, depth=depth)
-    shell.variables = Variables(shell.variables | dict(call.environment))
-    shell.exported.update(call.environment)
+    shell.inherit(call.environment)
     shell.folder = call.folder
+    try:
+        with call.inside.cgroup.process(shell.data) as shell.account:
+            return (yield from _run_shell(call, shell, arguments))
+    except TooMuch as failure:
+        return call.complain(str(failure), MISUSED)
+
+
+def _run_shell(call: Call, shell: Shell, arguments: list[str]) -> Steps:
     command = False
     while arguments and arguments[0][:1] in ("-", "+") and len(arguments[0]) > 1:
         letters = arguments.pop(0)
@@ -320,6 +325,7 @@ def start_shell(call: Call, depth: int = 0, shell: Shell | None = None) -> Steps
         return (yield from shell.script(first, call.streams))
     shell.arguments = [first, *arguments]
     try:
+        shell.cgroup.work(len(shell.files.read(call.path(first))) * DECODED)
         text = shell.files.read(call.path(first))
     except FileFailure as failure:
         return call.complain(f"can't open '{first}': {failure.reason}", NOT_FOUND)

@@ -2,33 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from pilothouse.runtime.simulated.cgroup import LONGEST_STEP
 from pilothouse.runtime.simulated.shell import syntax
-from pilothouse.runtime.simulated.shell.control import LONGEST_SCRIPT
-from pilothouse.runtime.simulated.shell.words import DEEPEST, Scanner, ScriptError, is_name
+from pilothouse.runtime.simulated.shell.words import DEEPEST, Budget, Scanner, ScriptError, is_name
 
 _COMPOUND_ENDS = frozenset(("then", "else", "elif", "fi", "do", "done", "esac", "}"))
+# Microseconds for a simple command and for a redirection, without their words.
+_COMMAND, _REDIRECT = 30.0, 20.0
+# What a syntax tree takes in memory, for each microsecond that it took to read it.
+BYTES = 40
 _REDIRECTS = (">>", ">&", "<<-", "<<", "<&", ">|", ">", "<")
 
 
 def parse(text: str) -> syntax.Commands:
     """The commands of a script. Raises ScriptError for what is no shell script, or nests deeper than `DEEPEST`."""
-    if len(text) > LONGEST_SCRIPT:
-        raise ScriptError("the script is too long")
-    parser = Parser(text)
-    commands = parser.commands(())
-    if not parser.scanner.at_end():
-        raise ScriptError(f'unexpected "{parser.scanner.peek_word()}"')
-    return commands
+    return tuple(command for line in Lines(text) for command in line)
+
+
+class Lines:
+    """The commands of a script, a line at a time, as a shell reads it: what stands before an error is run. A line goes
+    on up to the end of the compound commands that it begins. `ahead` is the number of characters up to its end."""
+
+    def __init__(self, text: str, most: float = LONGEST_STEP) -> None:
+        self._budget = Budget(most)
+        self._parser = Parser(text, self._budget)
+
+    @property
+    def ahead(self) -> int:
+        return self._parser.scanner.rest_of_line()
+
+    @property
+    def spent(self) -> float:
+        """Microseconds that it took to read the last line."""
+        return self._budget.spent
+
+    def __iter__(self) -> Iterator[syntax.Commands]:
+        return self
+
+    def __next__(self) -> syntax.Commands:
+        """Raises ScriptError."""
+        self._budget.spent = 0.0
+        commands = self._parser.line()
+        if not commands:
+            raise StopIteration
+        return commands
 
 
 class Parser:
     """Each method reads one production of the grammar at the scanner's position."""
 
-    def __init__(self, text: str, depth: int = 0) -> None:
-        self.scanner = Scanner(text, lambda inner: Parser(inner, depth + 1).whole(), depth)
+    def __init__(self, text: str, budget: Budget, depth: int = 0) -> None:
+        self.scanner = Scanner(text, lambda inner: Parser(inner, budget, depth + 1).whole(), budget, depth)
+        self._budget = budget
         self._depth = depth
+
+    def line(self) -> syntax.Commands:
+        """What stands on the next line that has commands; nothing at the end."""
+        scanner = self.scanner
+        scanner.skip_separators()
+        parsed: list[syntax.AndOr] = []
+        while not scanner.at_end() and not scanner.peek("\n"):
+            if scanner.peek(")") or scanner.peek(";"):
+                raise ScriptError(f'unexpected "{scanner.peek_word()}"')
+            parsed.append(self._and_or())
+            scanner.skip_blanks()
+        return tuple(parsed)
 
     def whole(self) -> syntax.Commands:
         commands = self.commands(())
@@ -56,12 +96,14 @@ class Parser:
         scanner = self.scanner
         while True:
             scanner.skip_blanks()
+            if not scanner.at_any("&|"):
+                break
             operator = next((o for o in ("&&", "||") if scanner.accept(o)), None)
             if operator is None:
                 break
             scanner.skip_newlines()
             pipelines.append((operator, self._pipeline()))
-        background = not scanner.peek("&&") and scanner.accept("&")
+        background = scanner.accept("&")
         if not background and not scanner.peek(";;"):
             scanner.accept(";")
         return syntax.AndOr(tuple(pipelines), background)
@@ -80,6 +122,7 @@ class Parser:
 
     def _command(self) -> syntax.Command:
         scanner = self.scanner
+        self._budget.spend(_COMMAND)
         scanner.skip_blanks()
         if scanner.accept("("):
             commands = self.commands(())
@@ -195,7 +238,9 @@ class Parser:
         self.scanner.skip_newlines()
         if not is_name(name):
             raise ScriptError(f'bad function name "{name}"')
-        return syntax.Function(name, self._command())
+        before = self._budget.spent
+        body = self._command()
+        return syntax.Function(name, body, int((self._budget.spent - before) * BYTES))
 
     def _redirects(self) -> tuple[syntax.Redirect, ...]:
         redirects = []
@@ -206,10 +251,13 @@ class Parser:
     def _redirect(self) -> syntax.Redirect | None:
         scanner = self.scanner
         scanner.skip_blanks()
+        if not scanner.at_any("<>0123456789"):
+            return None
         descriptor = scanner.descriptor()
         operator = next((o for o in _REDIRECTS if scanner.accept(o)), None)
         if operator is None:
             return None
+        self._budget.spend(_REDIRECT)
         word = scanner.word()
         if word is None:
             raise ScriptError("redirection to nowhere")

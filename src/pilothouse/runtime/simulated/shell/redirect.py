@@ -26,7 +26,7 @@ def redirected(
     for redirect in redirects:
         target = yield from expansion.text(shell, redirect.target)
         if redirect.operator == "<<":
-            stdin = Input.of(target.encode())
+            stdin = Input.of(target.encode())  # what the command is charged with, by who calls this
         elif redirect.operator == ">&":
             outputs[redirect.descriptor] = outputs.get(int(target) if target.isdigit() else 1, lambda data: None)
         elif redirect.operator == "<":

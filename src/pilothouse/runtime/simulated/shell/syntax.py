@@ -109,13 +109,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """`name() { commands; }`."""
+    """`name() { commands; }`. `size`: the bytes that it takes."""
 
     name: str
     body: Command
+    size: int = 0
 
 
-Command: TypeAlias = "Simple | If | Loop | For | Case | Group | Function"
+Compound: TypeAlias = "Simple | If | Loop | For | Case | Group"
+Command: TypeAlias = "Compound | Function"
 
 
 @dataclass(frozen=True, slots=True)

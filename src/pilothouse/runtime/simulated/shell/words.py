@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pilothouse.runtime.simulated.shell import syntax
 
 DEEPEST = 40
-_BLANKS = " \t\r"
+# Microseconds for a part of a word, and for each character that is looked at one by one.
+_PART, _CHARACTER = 4.0, 0.3
+_SKIPPED = re.compile(r"(?:[ \t\r]|\\\n)+")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=")
 _DESCRIPTOR = re.compile(r"(\d)(?=[<>])")
@@ -25,16 +28,40 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+@dataclass(slots=True)
+class Budget:
+    """What it takes to read a script, in microseconds, and how much of it may be read at once."""
+
+    most: float
+    spent: float = 0.0
+
+    def spend(self, cost: float) -> None:
+        """Raises ScriptError."""
+        self.spent += cost
+        if self.spent > self.most:
+            raise ScriptError("the command is too long")
+
+
 class Position:
     """A position in a script, and what is skipped on the way."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, budget: Budget) -> None:
         self._text = text
+        self.budget = budget
         self._at = 0
         self._documents: list[int] = []
 
     def at_end(self) -> bool:
         return self._at >= len(self._text)
+
+    def at_any(self, characters: str) -> bool:
+        """Whether one of them comes next."""
+        return self._text[self._at : self._at + 1] in characters and not self.at_end()
+
+    def rest_of_line(self) -> int:
+        """How many characters are left of it."""
+        end = self._text.find("\n", self._at)
+        return (len(self._text) if end < 0 else end) - self._at
 
     def peek(self, text: str) -> bool:
         return self._text.startswith(text, self._at)
@@ -54,17 +81,13 @@ class Position:
 
     def skip_blanks(self) -> None:
         """Spaces, continued lines and comments."""
-        text = self._text
-        while self._at < len(text):
-            if text[self._at] in _BLANKS:
-                self._at += 1
-            elif text.startswith("\\\n", self._at):
-                self._at += 2
-            elif text[self._at] == "#" and (self._at == 0 or text[self._at - 1] in " \t\n;"):
-                end = text.find("\n", self._at)
-                self._at = len(text) if end < 0 else end
-            else:
-                return
+        match = _SKIPPED.match(self._text, self._at)
+        if match is not None:
+            self.budget.spend(_CHARACTER * (match.end() - self._at))
+            self._at = match.end()
+        if self._text.startswith("#", self._at) and (self._at == 0 or self._text[self._at - 1] in " \t\n;"):
+            end = self._text.find("\n", self._at)
+            self._at = len(self._text) if end < 0 else end
 
     def skip_newlines(self) -> None:
         self.skip_blanks()
@@ -89,10 +112,10 @@ class Position:
 class Scanner(Position):
     """Reads words. `parse` makes the commands of a substitution from its text."""
 
-    def __init__(self, text: str, parse: Callable[[str], syntax.Commands], depth: int) -> None:
+    def __init__(self, text: str, parse: Callable[[str], syntax.Commands], budget: Budget, depth: int) -> None:
         if depth > DEEPEST:
             raise ScriptError("nested too deeply")
-        super().__init__(text)
+        super().__init__(text, budget)
         self._parse = parse
         self._depth = depth
 
@@ -125,6 +148,7 @@ class Scanner(Position):
 
     def _part(self, parts: list[syntax.Part]) -> None:
         text, character = self._text, self._text[self._at]
+        self.budget.spend(_PART)
         if character == "'":
             end = text.find("'", self._at + 1)
             if end < 0:
@@ -159,6 +183,7 @@ class Scanner(Position):
                 plain += "" if text[self._at + 1] == "\n" else text[self._at + 1]
                 self._at += 2
             elif character in "$`":
+                self.budget.spend(_PART)
                 parts.append(syntax.Text(plain, True))
                 plain = ""
                 parts.append(self._expansion(quoted=True))
@@ -191,7 +216,7 @@ class Scanner(Position):
 
     def _inner(self, text: str) -> syntax.Word:
         """A text that is expanded as if in double quotes."""
-        return tuple(Scanner(text, self._parse, self._depth + 1)._until(""))
+        return tuple(Scanner(text, self._parse, self.budget, self._depth + 1)._until(""))
 
     def _backquoted(self) -> str:
         end = self._text.find("`", self._at + 1)
@@ -215,6 +240,7 @@ class Scanner(Position):
             else:
                 depth += (character == "(") - (character == ")")
                 if depth == 0:
+                    self.budget.spend(_CHARACTER * (at - begin))
                     self._at = at + 1
                     return text[begin:at]
             at += 1
@@ -281,4 +307,5 @@ class Scanner(Position):
             lines.append(line + "\n")
         self._documents[:] = [at]
         body = "".join(lines)
+        self.budget.spend(_CHARACTER * len(body))
         return (syntax.Text(body, True),) if quoted else self._inner(body)
