@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pilothouse.api import errors
 from pilothouse.api.types.core.v1 import ConfigMap
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.machinery.client import Client
-from pilothouse.machinery.controller import Controller, Key, own_key
+from pilothouse.machinery.controller import Controller, Key, ReconcileError, own_key
 from pilothouse.machinery.informer import Informers
 from pilothouse.testing.clock import VirtualClock
 from pilothouse.testing.fake_client import FakeClient
@@ -38,7 +40,7 @@ async def test_sees_its_own_writes_before_it_acts_again(clock: VirtualClock) -> 
         assert len(informer) == 3
 
 
-async def test_failure_backs_off_and_success_forgets(clock: VirtualClock) -> None:
+async def test_failure_backs_off_and_success_forgets(clock: VirtualClock, caplog: pytest.LogCaptureFixture) -> None:
     client = FakeClient(FakeCluster(clock))
     async with TaskScope("test") as scope:
         informers = Informers(client, clock, Chance(1), scope)
@@ -50,12 +52,17 @@ async def test_failure_backs_off_and_success_forgets(clock: VirtualClock) -> Non
                 raise errors.internal("once")
             if len(times) == 2:
                 raise KeyError("a bug must not end the controller")
+            if len(times) == 3:
+                raise ReconcileError("all is taken")
 
         controller: Controller[Key] = Controller("test", reconcile, client, informers, clock)
         controller.on(ConfigMap, own_key)
         scope.spawn(controller.run(), "controller")
         await client.create(ConfigMap(metadata=ObjectMeta(name="a", namespace="ns")))
         await clock.advance(10)
-        assert [round(t - times[0], 3) for t in times] == [0, 0.005, 0.015]
-        assert (controller.reconciled, controller.failed) == (3, 2)
+        assert [round(t - times[0], 3) for t in times] == [0, 0.005, 0.015, 0.035]
+        assert (controller.reconciled, controller.failed) == (4, 3)
         assert controller.queue.failures(("ns", "a")) == 0
+    told = [(record.levelname, record.exc_info is not None, str(record.args)) for record in caplog.records]
+    assert [one[:2] for one in told] == [("WARNING", False), ("ERROR", True), ("WARNING", False)]
+    assert "all is taken" in told[-1][2]

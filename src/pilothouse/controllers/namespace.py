@@ -18,7 +18,7 @@ from pilothouse.api.types.core.v1 import Namespace, NamespaceCondition, Pod
 from pilothouse.api.types.meta.v1 import PartialObjectMetadata
 from pilothouse.controllers.environment import Environment
 from pilothouse.machinery.client import Client
-from pilothouse.machinery.controller import Controller
+from pilothouse.machinery.controller import Controller, ReconcileError
 from pilothouse.machinery.discovery import preferred
 from pilothouse.semantics import conditions
 from pilothouse.semantics.pods import is_terminal
@@ -30,7 +30,7 @@ FINALIZER_SECONDS = 15.0
 """What is given to whoever removes a finalizer."""
 
 
-class DeletionError(Exception):
+class DeletionError(ReconcileError):
     """Content of a namespace could not be deleted, or stays without a reason; the text says what."""
 
 

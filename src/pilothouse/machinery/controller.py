@@ -27,6 +27,11 @@ Key = tuple[str, str]
 log = logging.getLogger(__name__)
 
 
+class ReconcileError(Exception):
+    """A round that cannot do its work for a reason it knows, which the text says. The key is tried again; the log has a
+    line of it, where it has a traceback of failures that nobody foresaw."""
+
+
 def key_of(obj: Object) -> Key:
     return obj.metadata.namespace, obj.metadata.name
 
@@ -163,7 +168,7 @@ class Controller(Generic[T]):
         conflict = isinstance(failure, StatusError) and failure.reason in ("Conflict", "AlreadyExists")
         if conflict:
             log.debug("%s: %s: %s", self.name, key, failure)
-        elif isinstance(failure, CLIENT_ERRORS):
+        elif isinstance(failure, (ReconcileError, *CLIENT_ERRORS)):
             log.warning("%s: %s: %s", self.name, key, failure)
         else:
             log.error("%s: %s failed", self.name, key, exc_info=failure)

@@ -13,7 +13,7 @@ from pilothouse.api.types.core.v1 import Node
 from pilothouse.controllers.environment import Environment
 from pilothouse.controllers.nodes.lifecycle import IDENTITY
 from pilothouse.machinery.client import Client, StrategicMergePatch
-from pilothouse.machinery.controller import Controller
+from pilothouse.machinery.controller import Controller, ReconcileError
 from pilothouse.machinery.events import NORMAL
 
 NODE_PREFIX = 24
@@ -106,5 +106,5 @@ def build(env: Environment) -> Controller[str]:
     return controller
 
 
-class NoRangeError(Exception):
+class NoRangeError(ReconcileError):
     """All ranges are taken."""

@@ -8,11 +8,12 @@ from pilothouse.api.types.core.v1 import PersistentVolumeClaim, Pod
 from pilothouse.controllers import pod_control
 from pilothouse.controllers.statefulset import identity, retention
 from pilothouse.machinery.client import CLIENT_ERRORS, Client
+from pilothouse.machinery.controller import ReconcileError
 from pilothouse.machinery.events import NORMAL, WARNING, Recorder
 from pilothouse.machinery.informer import Informer
 
 
-class ClaimError(Exception):
+class ClaimError(ReconcileError):
     """Claims of a pod could not be had; the text says which and why."""
 
 
