@@ -66,7 +66,7 @@ async def connections_closed() -> AsyncIterator[None]:
     connections still take their leave of the server, and a loop that ends meanwhile leaves sockets behind."""
     yield
     selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(selector.get_map()) > 1:  # noqa: ASYNC110 - no event tells of it; one is the loop's own
             await asyncio.sleep(0.01)
 

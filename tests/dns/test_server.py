@@ -71,7 +71,7 @@ class Lab:
         transport, _ = await loop.create_datagram_endpoint(Client, remote_addr=("127.0.0.1", self.server.port))
         transport.sendto(packet)
         try:
-            return dnslib.DNSRecord.parse(await asyncio.wait_for(got, 5))
+            return dnslib.DNSRecord.parse(await asyncio.wait_for(got, 30))
         finally:
             transport.close()
 

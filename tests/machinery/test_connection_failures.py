@@ -29,16 +29,12 @@ async def said(url: str, authority: bytes = ONE) -> str:
     return str(raised.value)
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 async def test_a_refused_connection() -> None:
-    url = f"https://127.0.0.1:{free_port()}"
-    where = url.removeprefix("https://")
-    assert await said(url) == f"GET {url}/api/v1/nodes/n: connect to {where}: Connection refused"
+    with socket.socket() as silent:  # bound, so that nobody else gets the port, and not listening
+        silent.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{silent.getsockname()[1]}"
+        url = f"https://{where}"
+        assert await said(url) == f"GET {url}/api/v1/nodes/n: connect to {where}: Connection refused"
 
 
 async def test_a_name_that_nobody_knows() -> None:

@@ -34,7 +34,7 @@ def names(items: Any) -> list[str]:
 async def collect(client: Client, kind: type[Any], count: int, **options: Any) -> list[WatchEvent[Any]]:
     """The first `count` changes of a watch, bookmarks left out."""
     found: list[WatchEvent[Any]] = []
-    async with asyncio.timeout(5), client.watch(kind, NS, **options) as events:
+    async with asyncio.timeout(30), client.watch(kind, NS, **options) as events:
         async for event in events:
             if event.type != "BOOKMARK":
                 found.append(event)
@@ -214,7 +214,7 @@ class ClientContract:
         changed = await client.metadata.patch(maps, "contract-m", NS, MergePatch({"metadata": {"labels": {"a": "b"}}}))
         assert changed.metadata.labels == {"a": "b"}
         async with (
-            asyncio.timeout(5),
+            asyncio.timeout(30),
             client.metadata.watch(maps, NS, resource_version=made.metadata.resource_version) as events,
         ):
             event = await anext(events)

@@ -65,7 +65,7 @@ class Subject:
         return identity
 
     async def until(self, container_id: str, good: Callable[[Container], bool]) -> Container:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not good(found := await self.runtime.container(container_id)):
                 await SystemClock().sleep(0.01)
         return found

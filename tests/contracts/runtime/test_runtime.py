@@ -102,7 +102,7 @@ async def test_what_is_not_there_is_not_found(subject: Subject) -> None:
 
 
 async def eventually(good: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not good():
             await SystemClock().sleep(0.002)
 
@@ -159,7 +159,7 @@ async def test_an_attachment_ends_with_its_container(subject: Subject) -> None:
     identity = await subject.container(await subject.runtime.run_sandbox(config), config, "sleep", "1000")
     session = await subject.runtime.attach(identity, stdin=False, tty=False)
     await subject.runtime.stop_container(identity, 0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await session.wait()
         assert await session.stdout.read() == b""
     await session.close()

@@ -72,9 +72,18 @@ class EtcdServer:
     """A server of its own on the loopback, for all tests of a session; each test has keys of its own below a root."""
 
     def __init__(self, folder: Path) -> None:
-        peer, client = _free_port(), _free_port()
-        self.address = f"127.0.0.1:{client}"
         self._roots = 0
+        for attempt in range(5):
+            if self._start(folder / str(attempt)):
+                return
+            self.stop()  # somebody may have taken one of the ports that were free
+        raise AssertionError((folder / "4" / "log").read_text())
+
+    def _start(self, folder: Path) -> bool:
+        """Whether it serves."""
+        folder.mkdir()
+        peer, client = _free_ports()
+        self.address = f"127.0.0.1:{client}"
         command = ["etcd", "--data-dir", str(folder / "data"), "--log-level", "info", "--logger", "zap"]
         command += [
             "--listen-client-urls",
@@ -89,13 +98,12 @@ class EtcdServer:
         self._process = subprocess.Popen(command, stdout=self._output, stderr=self._output)
         for _ in range(600):
             if b"serving client traffic" in (folder / "log").read_bytes():
-                return
+                return True
             if self._process.poll() is not None:
                 break
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.05)
-        self.stop()
-        raise AssertionError((folder / "log").read_text())
+        return False
 
     def new_root(self) -> str:
         self._roots += 1
@@ -107,11 +115,12 @@ class EtcdServer:
         self._output.close()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _free_ports() -> tuple[int, int]:
+    """Two that nobody has at this moment."""
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
 
 
 class EtcdEngine:

@@ -166,7 +166,7 @@ async def test_a_stream_is_sent_piece_by_piece_and_closed_with_the_peer(secure: 
         more.set()
         assert await peer.chunk() == b"two"
         peer.writer.close()
-        await asyncio.wait_for(closed.wait(), 5)
+        await asyncio.wait_for(closed.wait(), 30)
         assert served.server.failures == 0
 
 
@@ -227,7 +227,7 @@ async def test_a_feed_hears_that_its_peer_is_gone(secure: bool) -> None:
         await peer.send(GET % b"")
         await peer.head()
         peer.writer.close()
-        await asyncio.wait_for(feed.gone.wait(), 5)
+        await asyncio.wait_for(feed.gone.wait(), 30)
         assert feed.sent < 100_000
 
 
