@@ -136,6 +136,33 @@ def test_a_rule_of_a_million_million_parts_is_not_taken_apart() -> None:
     assert missing([some], [wanted]) == [wanted]
 
 
+def many_rules(count: int) -> Work:
+    rules = [PolicyRule(verbs=("get",), api_groups=("",), resources=(f"r{i}",)) for i in range(count)]
+    return lambda: missing(rules, rules)
+
+
+def many_verbs(count: int) -> Work:
+    held = PolicyRule(verbs=tuple(f"v{i}" for i in range(count)), api_groups=("",), resources=("r",))
+    rules = [PolicyRule(verbs=("get",), api_groups=("",), resources=(f"r{i}",)) for i in range(count)]
+    return lambda: missing([held], rules)
+
+
+def many_stars(count: int) -> Work:
+    rules = [PolicyRule(verbs=("*",), api_groups=("",), resources=(f"r{i}",)) for i in range(count)]
+    return lambda: missing(rules, rules)
+
+
+@pytest.mark.parametrize("made", [many_rules, many_verbs, many_stars])
+def test_rules_are_compared_in_time_that_grows_with_them(made: Callable[[int], Work]) -> None:
+    assert seconds(made(32_000)) < 80 * max(seconds(made(2000)), 0.0005)
+
+
+def test_who_holds_everything_may_grant_very_many_rules() -> None:
+    rules = [PolicyRule(verbs=("get",), api_groups=("",), resources=(f"r{i}",)) for i in range(5000)]
+    everything = PolicyRule(verbs=("*",), api_groups=("*",), resources=("*",))
+    assert missing([*rules, everything], rules) == []
+
+
 def test_errors_that_each_show_a_whole_list_are_not_all_told() -> None:
     shown = ["x" * 100] * 1000
     error = as_status("", "Pod", "p", [invalid(f"spec[{i}]", shown, "bad") for i in range(10_000)])

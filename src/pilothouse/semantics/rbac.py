@@ -11,6 +11,9 @@ from pilothouse.api.types.rbac.v1 import ClusterRole, PolicyRule
 GROUP = "rbac.authorization.k8s.io"
 # A rule of a thousand verbs, groups and resources has a thousand million parts.
 MOST_COMPARISONS = 200_000
+_NAMES_A_COMPARISON = 16
+# Rules that name most by `*`, which every other is compared with.
+_ALWAYS_COMPARED = 16
 
 
 def allows_resource(rule: PolicyRule, verb: str, group: str, resource: str, name: str) -> bool:
@@ -44,40 +47,66 @@ def _names_path(urls: Sequence[str], path: str) -> bool:
 
 def missing(held: Sequence[PolicyRule], wanted: Iterable[PolicyRule]) -> list[PolicyRule]:
     """The parts of `wanted` that `held` does not cover, each with one verb, group, resource and name. Rules that would
-    take more than MOST_COMPARISONS come back as they are, unless one rule of `held` covers all of such a rule."""
+    take more than MOST_COMPARISONS come back as they are, unless one rule of `held` covers all of such a rule; of very
+    many rules of `held` those are looked at that have most stars."""
     lacking: list[PolicyRule] = []
-    left = MOST_COMPARISONS
+    each = weight(held)
+    left = left_whole = MOST_COMPARISONS
+    widest = [_Names(rule) for rule in sorted(held, key=_stars, reverse=True)]
     for rule in wanted:
-        left -= comparisons(held, rule)
+        left -= comparisons(each, rule)
         if left >= 0:
             lacking += [part for part in _parts(rule) if not any(_covers(h, part) for h in held)]
-        elif not any(_covers_all(h, rule) for h in held):
+            continue
+        some = widest if left_whole > 0 else widest[:_ALWAYS_COMPARED]
+        left_whole -= len(some) * _heaviness(rule)
+        if not any(one.cover(rule) for one in some):
             lacking.append(rule)
     return lacking
 
 
-def comparisons(held: Sequence[PolicyRule], rule: PolicyRule) -> int:
-    """How many it takes to find what is missing of a rule."""
+def weight(held: Iterable[PolicyRule]) -> int:
+    """How many comparisons it takes to find out whether some of the rules covers a part of another."""
+    return sum(map(_heaviness, held))
+
+
+def _heaviness(rule: PolicyRule) -> int:
+    lists = rule.verbs or (), rule.api_groups, rule.resources, rule.resource_names, rule.non_resource_urls
+    return 1 + sum(map(len, lists)) // _NAMES_A_COMPARISON
+
+
+def _stars(rule: PolicyRule) -> int:
+    return ("*" in (rule.verbs or ())) + ("*" in rule.api_groups) + ("*" in rule.resources)
+
+
+def comparisons(each: int, rule: PolicyRule) -> int:
+    """How many it takes to find what is missing of a rule, when a part takes `each` of them."""
     verbs = len(rule.verbs or ())
     resources = len(rule.api_groups) * len(rule.resources) * (len(rule.resource_names) or 1)
-    return verbs * (resources + len(rule.non_resource_urls)) * len(held)
+    return verbs * (resources + len(rule.non_resource_urls)) * each
 
 
-def _covers_all(held: PolicyRule, rule: PolicyRule) -> bool:
-    """Whether `held` alone names everything of a rule, or all of it by `*`."""
-    return (
-        _includes(held.verbs or (), rule.verbs or ())
-        and _includes(held.api_groups, rule.api_groups)
-        and _includes(held.resources, rule.resources)
-        and _includes(held.non_resource_urls, rule.non_resource_urls)
-        and (
-            not held.resource_names or (bool(rule.resource_names) and {*rule.resource_names} <= {*held.resource_names})
+class _Names:
+    """All that one rule names."""
+
+    def __init__(self, held: PolicyRule) -> None:
+        self._verbs, self._groups = frozenset(held.verbs or ()), frozenset(held.api_groups)
+        self._resources, self._urls = frozenset(held.resources), frozenset(held.non_resource_urls)
+        self._names = frozenset(held.resource_names)
+
+    def cover(self, rule: PolicyRule) -> bool:
+        """Whether everything of a rule is named, or all of it by `*`."""
+        return (
+            _includes(self._verbs, rule.verbs or ())
+            and _includes(self._groups, rule.api_groups)
+            and _includes(self._resources, rule.resources)
+            and _includes(self._urls, rule.non_resource_urls)
+            and (not self._names or (bool(rule.resource_names) and self._names.issuperset(rule.resource_names)))
         )
-    )
 
 
-def _includes(held: Sequence[str], wanted: Sequence[str]) -> bool:
-    return not wanted or "*" in held or (len(held) > 0 and {*wanted} <= {*held})
+def _includes(held: frozenset[str], wanted: Sequence[str]) -> bool:
+    return not wanted or "*" in held or held.issuperset(wanted)
 
 
 def _parts(rule: PolicyRule) -> Iterator[PolicyRule]:

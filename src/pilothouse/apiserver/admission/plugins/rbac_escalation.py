@@ -17,7 +17,7 @@ from pilothouse.apiserver.authz.interface import Access, Authorizer
 from pilothouse.apiserver.authz.rbac import RBAC
 from pilothouse.apiserver.authz.union import MASTERS
 from pilothouse.kit.aside import LARGE, aside
-from pilothouse.semantics.rbac import GROUP, compact, comparisons, describe, missing
+from pilothouse.semantics.rbac import GROUP, compact, comparisons, describe, missing, weight
 
 _ALL = (
     PolicyRule(verbs=("*",), api_groups=("*",), resources=("*",)),
@@ -89,7 +89,8 @@ class EscalationCheck:
         held, unresolved = self._rbac.policy_rules(a.user, a.namespace)
         size = _RULE * len(rules)
         if size < LARGE:
-            size = sum(comparisons(held, rule) for rule in rules)
+            each = weight(held)
+            size = sum(comparisons(each, rule) for rule in rules)
         return await aside(size, lambda: missing(held, rules)), unresolved
 
 
