@@ -88,6 +88,18 @@ async def test_what_must_be_stated() -> None:
     )
 
 
+async def test_what_must_be_stated_is_asked_of_pods_that_state_nothing() -> None:
+    made, reader = plugin(quota("q", {"requests.cpu": "1", "count/configmaps": "3"}))
+    assert await refusal(made, pod(container("c"))) == (
+        'pods "p" is forbidden: failed quota: q: must specify requests.cpu for: c'
+    )
+    # Every quota is asked before one is said to be exceeded.
+    reader.put(quota("a", {"pods": "0"}))
+    assert "failed quota: q: must specify" in await refusal(made, pod(container("c")))
+    reader.put(quota("q", {"requests.cpu": "1"}, scopes=["NotBestEffort"]))
+    assert "exceeded quota: a" in await refusal(made, pod(container("c")))
+
+
 async def test_scopes_choose_pods() -> None:
     made, _ = plugin(quota("be", {"pods": "0"}, scopes=["BestEffort"]))
     assert "exceeded quota: be, requested: pods=1" in await refusal(made, pod(container("c")))

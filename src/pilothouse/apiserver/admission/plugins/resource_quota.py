@@ -121,12 +121,18 @@ class ResourceQuotaPlugin:
 
 
 def _checked(a: Attributes, there: Sequence[ResourceQuota], delta: Delta) -> Sequence[ResourceQuota]:
-    """The quotas that are to be charged, by name. Raises StatusError (403) if one of them would be exceeded."""
-    found = [q for q in there if counting.concerns(q, a.obj) and _relevant(delta, q)]
-    found.sort(key=lambda q: q.metadata.name)
-    for quota in found:
+    """The quotas that are to be charged, by name. Raises StatusError (403) if one of them would be exceeded, or if one
+    of those that cover a pod counts what the pod does not state (upstream: CheckRequest asks Constraints of each quota
+    first): one that counts cpu or memory alone is not charged for a pod that states neither, and yet refuses it."""
+    concerned = sorted((q for q in there if counting.concerns(q, a.obj)), key=lambda q: q.metadata.name)
+    if a.operation == "CREATE" and isinstance(a.obj, Pod):
+        for quota in concerned:
+            if missing := demands(a.obj, quota.spec.hard):
+                raise refused(a, f"failed quota: {quota.metadata.name}: must specify {missing}")
+    charged = [q for q in concerned if _relevant(delta, q)]
+    for quota in charged:
         _check(a, quota, delta)
-    return found
+    return charged
 
 
 def _relevant(delta: Delta, quota: ResourceQuota) -> list[str]:
@@ -136,8 +142,6 @@ def _relevant(delta: Delta, quota: ResourceQuota) -> list[str]:
 
 def _check(a: Attributes, quota: ResourceQuota, delta: Delta) -> None:
     name, hard, used = quota.metadata.name, quota.status.hard, quota.status.used
-    if a.operation == "CREATE" and isinstance(a.obj, Pod) and (missing := demands(a.obj, quota.spec.hard)):
-        raise refused(a, f"failed quota: {name}: must specify {missing}")
     wanted = [n for n in _relevant(delta, quota) if delta[n] > 0]
     unknown = [n for n in wanted if n not in hard or n not in used]
     if unknown:
