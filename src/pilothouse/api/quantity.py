@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import ROUND_CEILING, ROUND_UP, Decimal, localcontext
+from decimal import ROUND_CEILING, ROUND_UP, Context, Decimal, localcontext
 
 from pilothouse.kit.texts import remembered
 
@@ -17,6 +17,10 @@ _INT64 = 2**63 - 1
 _LIMIT = Decimal(_INT64)
 _LARGEST = Decimal(10) ** 45  # of numbers without a binary suffix, which Go does not limit
 _NANO = Decimal(10) ** -9
+# Enough digits for the largest quantity in billionths: the default of 28 makes `%` and `quantize` raise.
+_EXACT = Context(prec=60, rounding=ROUND_CEILING)
+_ONE = Decimal(1)
+_DIGITS = 300
 
 
 class QuantityError(ValueError):
@@ -78,6 +82,14 @@ class Quantity:
         """The number in thousandths, rounded up (cpu in millicores), an int64."""
         return _int64((self.value * 1000).to_integral_value(rounding=ROUND_CEILING))
 
+    def is_multiple(self, unit: Decimal = _ONE) -> bool:
+        """Whether it is some whole number of times `unit`, which is at least a billionth."""
+        return not _EXACT.remainder(self.value, unit)
+
+    def rounded_up(self, unit: Decimal) -> Quantity:
+        """The next multiple of a power of ten, at least a billionth; the family of suffixes stays."""
+        return make(_EXACT.quantize(self.value, unit), self.suffix_kind)
+
     def integer(self) -> int:
         """The number rounded up to a whole one (bytes), an int64."""
         return _int64(self.value.to_integral_value(rounding=ROUND_CEILING))
@@ -99,7 +111,9 @@ def parse(text: str) -> Quantity:
     with localcontext() as context:
         context.prec = 400
         context.Emax, context.Emin = 999999, -999999
-        number = Decimal(f"{sign}{digits[-300:] or 0}.{fraction[:300] or 0}")
+        digits = digits.lstrip("0")
+        # More digits than these are beyond any limit.
+        number = Decimal(f"{sign}{digits[:_DIGITS] or 0}.{fraction[:_DIGITS] or 0}")
         if suffix in _BINARY:
             return make(number * Decimal(1024) ** _BINARY[suffix], "binary")
         if suffix in _DECIMAL:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pilothouse.api.integers import integer
 from pilothouse.api.types.meta.v1 import LabelSelector as LabelSelectorObject
 from pilothouse.kit import pieces
 from pilothouse.kit.texts import remembered
@@ -20,7 +21,6 @@ Matcher = Callable[[Mapping[str, str]], bool]
 _NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]\Z")
 _VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?\Z")
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
-_INTEGER = re.compile(r"[+-]?\d+\Z")
 _PART = re.compile(r"(?:[^\\,]++|\\.|\\\Z)++", re.DOTALL)
 _OPERATORS_TOLD = "in, notin, =, ==, !=, gt, lt"
 _NAME_RULE = (
@@ -76,9 +76,10 @@ class Requirement(NamedTuple):
 
 
 def _compare(held: str, operator: str, bound: str) -> bool:
-    if not _INTEGER.match(held):
+    number, other = integer(held), integer(bound)
+    if number is None or other is None:
         return False
-    return int(held) > int(bound) if operator == "gt" else int(held) < int(bound)
+    return number > other if operator == "gt" else number < other
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +159,9 @@ class _OfKey:
             return False
         if self.above is None and self.below is None:
             return True
-        if not _INTEGER.match(value):
+        number = integer(value)
+        if number is None:
             return False
-        number = int(value)
         return (self.above is None or number > self.above) and (self.below is None or number < self.below)
 
 
@@ -233,7 +234,7 @@ def require(key: str, operator: str, values: Iterable[str]) -> Requirement:
         faults += [
             f"values[{i}]: Invalid value: \"{v}\": for 'Gt', 'Lt' operators, the value must be an integer"
             for i, v in enumerate(held)
-            if not _INTEGER.match(v) or not -(2**63) <= int(v) < 2**63
+            if (number := integer(v)) is None or not -(2**63) <= number < 2**63
         ]
     for i, value in enumerate(held):
         faults += [f'values[{i}][{key}]: Invalid value: "{value}": {why}' for why in _joined(_value_faults(value))]

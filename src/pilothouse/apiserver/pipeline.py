@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from pilothouse.api.codec.depth import TOLD
 from pilothouse.api.errors import StatusError, bad_request, internal
+from pilothouse.api.integers import integer
 from pilothouse.apiserver.authn.impersonation import Impersonation, wanted
 from pilothouse.apiserver.authz.access import of_request
 from pilothouse.apiserver.authz.forbidden import forbidden_besides
@@ -162,7 +163,8 @@ class Pipeline:
         endpoint = self._server.by_resource.get((info.group, info.version, info.resource))
         known = len(endpoint.registry.cache) if endpoint is not None else 0
         limit = parameters.get("limit", ("",))[0]
-        return min(known, int(limit)) if limit.isdecimal() and limit != "0" else known
+        most = integer(limit) or 0
+        return min(known, most) if most > 0 else known
 
     def _acting(self, request: Request, access: Access, trail: Trail | None) -> Access:
         """The access as the user whom the request acts as. Raises StatusError (400, 403)."""

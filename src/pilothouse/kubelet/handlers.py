@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from pilothouse.api import integers
 from pilothouse.api.types.core.v1 import ExecAction, GRPCAction, HTTPGetAction, TCPSocketAction
 from pilothouse.kit.clock import Clock
 from pilothouse.kubelet.environment import AnyContainer
@@ -38,8 +39,8 @@ def port_number(container: AnyContainer, port: int | str) -> int:
     for declared in container.ports:
         if declared.name == port:
             return declared.container_port
-    if port.isdigit():
-        return int(port)
+    if (number := integers.port(port)) is not None:
+        return number
     raise BadPort(f"couldn't find port: {port!r} in container {container.name!r}")
 
 
@@ -180,11 +181,11 @@ async def _get(url: str, headers: dict[str, str]) -> tuple[int, str]:
     finally:
         writer.close()
     words = head[0].split(" ", 2)
-    if len(words) < 2 or not words[0].startswith("HTTP/") or not words[1].isdigit():
+    if len(words) < 2 or not words[0].startswith("HTTP/") or (status := integers.integer(words[1])) is None:
         raise ValueError(f"malformed HTTP response {head[0]!r}")
     named = (line.partition(":") for line in head[1:])
     location = next((value.strip() for name, _, value in named if name.lower() == "location"), "")
-    return int(words[1]), location
+    return status, location
 
 
 def _network_text(error: Exception, host: str, port: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from pilothouse.api.integers import integer
+
 _PERCENT = re.compile(r"([0-9]+)%\Z")
 
 
@@ -15,7 +17,7 @@ def scaled(value: int | str | None, total: int, *, round_up: bool, default: int 
     match = _PERCENT.match(chosen)
     if match is None:
         raise ValueError(f'invalid value for IntOrString: invalid type: string is not a percentage: "{chosen}"')
-    share = int(match.group(1)) * total
+    share = (integer(match.group(1)) or 0) * total
     return -(-share // 100) if round_up else share // 100
 
 

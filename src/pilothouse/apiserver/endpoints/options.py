@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TypeVar
 
-from pilothouse.api import errors
+from pilothouse.api import errors, integers
 from pilothouse.api.errors import bad_request
 from pilothouse.api.field_errors import FieldErrors, as_status, forbidden, invalid, not_supported, required, too_long
 from pilothouse.api.types.meta.v1 import (
@@ -146,18 +146,27 @@ def list_revision(text: str) -> int:
     """-1: the most recent; 0: any; else at least that one. Raises StatusError (400)."""
     if not text:
         return -1
-    if not (text.isascii() and text.isdigit()):
-        told = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise bad_request(f"invalid resource version: {told}")
-    return int(text)
+    found = _uint64(text)
+    if isinstance(found, str):
+        raise bad_request(f"invalid resource version: {found}")
+    return found
 
 
 def exact_revision(text: str) -> int:
     """The same of a GET or watch, where an unreadable version is a 500."""
-    if text and not (text.isascii() and text.isdigit()):
-        told = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise errors.make(500, "", told)
-    return int(text) if text else -1
+    found = _uint64(text) if text else -1
+    if isinstance(found, str):
+        raise errors.make(500, "", found)
+    return found
+
+
+def _uint64(text: str) -> int | str:
+    """The resourceVersion, or what is wrong with it."""
+    number = integers.integer(text) if text.isdigit() else None
+    if number is not None and number < 2**64:
+        return number
+    why = "invalid syntax" if number is None else "value out of range"
+    return f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": {why}'
 
 
 def delete_options(query: Query) -> DeleteOptions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote_plus, unquote_to_bytes
 
+from pilothouse.api import integers
 from pilothouse.api.errors import bad_request
 from pilothouse.kit.texts import remembered
 
@@ -58,10 +59,9 @@ def integer(query: Query, name: str) -> int | None:
 
 
 def parse_int(value: str) -> int:
-    digits = value[1:] if value[:1] in ("+", "-") else value
-    if not (digits.isascii() and digits.isdigit()):
+    number = integers.integer(value)
+    if number is None:
         raise bad_request(f'strconv.ParseInt: parsing "{value}": invalid syntax')
-    number = int(value)
     if not -_INT64 <= number < _INT64:
         raise bad_request(f'strconv.ParseInt: parsing "{value}": value out of range')
     return number

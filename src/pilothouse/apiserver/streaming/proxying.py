@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from urllib.parse import unquote
 
-from pilothouse.api import errors
+from pilothouse.api import errors, integers
 from pilothouse.api.types.core.v1 import Node, Pod, Service
 from pilothouse.api.types.discovery.v1 import EndpointSlice
 from pilothouse.apiserver.endpoints.context import Context
@@ -73,9 +73,10 @@ class Proxy:
         if port in ("", str(port_of(node))):
             host = Place("https", address_of(node), port_of(node)).authority
             return await self._to(context, lambda: self._kubelets.connect(node), host, namespaced=False)
-        if not port.isdecimal() or not 0 < int(port) < 65536:
+        number = integers.port(port)
+        if number is None:
             raise errors.bad_request(f'invalid node request "{context.info.name}"')
-        place = Place(scheme or "http", address_of(node), int(port))
+        place = Place(scheme or "http", address_of(node), number)
         return await self._to_place(context, place, namespaced=False)
 
     async def _to_place(self, context: Context, place: Place, *, namespaced: bool = True) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pilothouse.api import errors
+from pilothouse.api import errors, integers
 from pilothouse.api.errors import bad_request
 from pilothouse.api.types.core.v1 import Pod, Service
 from pilothouse.api.types.discovery.v1 import EndpointSlice
@@ -47,9 +47,10 @@ def pod_place(pod: Pod, scheme: str, port: str) -> Place:
     host = pod.status.pod_ip
     if not proxyable(host):
         raise not_proxyable()
-    if not port.isdecimal() or not 0 < int(port) < 65536:
+    number = integers.port(port)
+    if number is None:
         raise bad_request(f'invalid pod request "{pod.metadata.name}:{port}"')
-    return Place(scheme or "http", host, int(port))
+    return Place(scheme or "http", host, number)
 
 
 def service_place(service: Service, slices: Sequence[EndpointSlice], scheme: str, port: str, chance: Chance) -> Place:
@@ -82,7 +83,7 @@ def _port_name(service: Service, port: str) -> str:
             return ports[0].name or ""
         return ""
     for offered in ports:
-        if offered.name == port or (port.isdecimal() and offered.port == int(port)):
+        if offered.name == port or offered.port == integers.port(port):
             return offered.name or ""
     if port.isdecimal():
         told = f'no service port {port} found for service "{service.metadata.name}"'

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from pilothouse.api.integers import integer
 from pilothouse.api.types.apps.v1 import Deployment, ReplicaSet, ReplicaSetSpec
 from pilothouse.api.types.core.v1 import PodTemplateSpec
 from pilothouse.api.types.meta.v1 import LabelSelector, ObjectMeta
@@ -37,8 +38,7 @@ def born(rs: ReplicaSet) -> tuple[str, str]:
 
 def number(rs: ReplicaSet) -> int:
     """The revision of a ReplicaSet; 0 if it carries none."""
-    text = rs.metadata.annotations.get(REVISION, "")
-    return int(text) if text.lstrip("-").isdigit() else 0
+    return integer(rs.metadata.annotations.get(REVISION, "")) or 0
 
 
 def same_template(one: PodTemplateSpec, other: PodTemplateSpec) -> bool:
@@ -102,8 +102,7 @@ def sized(rs: ReplicaSet, replicas: int, desired: int, surge: int) -> ReplicaSet
 
 
 def annotation_number(rs: ReplicaSet, name: str) -> int | None:
-    text = rs.metadata.annotations.get(name, "")
-    return int(text) if text.lstrip("-").isdigit() else None
+    return integer(rs.metadata.annotations.get(name, ""))
 
 
 def make_new(deployment: Deployment, revision: int) -> ReplicaSet:

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from pilothouse.api import integers
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.messages import ConnectionClosed, RawStream
 from pilothouse.kit.http.spdy import SpdyConnection, SpdyStream
@@ -41,11 +42,12 @@ def ports_of(values: Sequence[str]) -> list[int]:
     for text in ",".join(values).split(","):
         if not text:
             continue
-        if not text.isdecimal():
+        number = integers.integer(text)
+        if number is None:
             raise Refused(400, f'query parameter "port" must be a number: "{text}"')
-        if not 0 < int(text) < 65536:
+        if not 0 < number < 65536:
             raise Refused(400, f'query parameter "port" must be between 1 and 65535: {text}')
-        found.append(int(text))
+        found.append(number)
     if not found:
         raise Refused(400, 'query parameter "port" is required')
     return found
@@ -84,9 +86,9 @@ async def over_spdy(stream: RawStream, connect: Connect, about: str, clock: Cloc
         while (opened := await connection.accept()) is not None:
             kind = opened.headers.get("streamtype", "")
             identity = opened.headers.get("requestid") or _identity(opened)
-            port = opened.headers.get("port", "")
+            port = integers.port(opened.headers.get("port", ""))
             pair = pairs.setdefault(identity, {})
-            if kind not in ("error", "data") or kind in pair or not port.isdecimal() or not 0 < int(port) < 65536:
+            if kind not in ("error", "data") or kind in pair or port is None:
                 await opened.reset(ResetStatus.PROTOCOL_ERROR)
                 if not pair:
                     del pairs[identity]
@@ -95,7 +97,7 @@ async def over_spdy(stream: RawStream, connect: Connect, about: str, clock: Cloc
             pair[kind] = opened
             if len(pair) == 2:
                 del pairs[identity]
-                scope.spawn(_forward(pair["data"], pair["error"], int(port), connect, about), f"port-{port}")
+                scope.spawn(_forward(pair["data"], pair["error"], port, connect, about), f"port-{port}")
             else:
                 scope.spawn(_expire(pairs, identity, pair, clock), "pair")
         await connection.close()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from pilothouse.api.field_errors import FieldErrors, invalid, not_supported, required
+from pilothouse.api.integers import integer
 from pilothouse.api.types.apps.v1 import DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet
 from pilothouse.apiserver.generic.strategy import Cell, Status, Strategy, Write
 from pilothouse.apiserver.resources.apps import workload
@@ -52,7 +53,8 @@ def defaults(obj: DaemonSet) -> DaemonSet:
 
 def _generation(obj: DaemonSet) -> int:
     text = obj.metadata.annotations.get(TEMPLATE_GENERATION, "")
-    return int(text) if text.isdecimal() else 0
+    number = integer(text) or 0
+    return number if 0 < number < 2**63 - 1 else 0
 
 
 def _marked(obj: DaemonSet, generation: int) -> DaemonSet:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pilothouse.api import go_text
 from pilothouse.api.field_errors import FieldError, FieldErrors, forbidden, invalid, not_supported, required
+from pilothouse.api.integers import integer
 from pilothouse.api.selectors import SelectorError, of_object
 from pilothouse.api.types.core.v1 import Container, PodTemplateSpec
 from pilothouse.api.types.meta.v1 import LabelSelector
@@ -38,7 +39,7 @@ def int_or_percent(path: str, value: int | str) -> FieldErrors:
 
 def at_most_whole(path: str, value: int | str) -> FieldErrors:
     """A percentage of no more than everything."""
-    if isinstance(value, str) and _PERCENT.match(value) and int(value[:-1]) > 100:
+    if isinstance(value, str) and _PERCENT.match(value) and (integer(value[:-1]) or 0) > 100:
         return [invalid(path, value, "must not be greater than 100%")]
     return []
 
@@ -47,7 +48,7 @@ def amount(value: int | str | None) -> int:
     """The number in a number or percentage, 0 where there is none."""
     if isinstance(value, str):
         number = value[:-1] if _PERCENT.match(value) else value
-        return int(number) if re.fullmatch(r"[+-]?[0-9]+", number) else 0
+        return integer(number) or 0
     return value or 0
 
 

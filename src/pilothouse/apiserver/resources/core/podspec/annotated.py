@@ -11,6 +11,7 @@ import msgspec
 from pilothouse.api.codec.json import decode
 from pilothouse.api.field_errors import FieldError, FieldErrors, forbidden, invalid
 from pilothouse.api.go_text import quote
+from pilothouse.api.integers import integer
 from pilothouse.api.types.core import v1 as core
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.apiserver.resources.core.podspec import checks, placement
@@ -40,7 +41,7 @@ def validate(path: str, found: Mapping[str, str], spec: core.PodSpec) -> FieldEr
     if found.get(TOLERATIONS):
         errors += _tolerations(path, found[TOLERATIONS])
     cost = found.get(DELETION_COST)
-    if cost is not None and not (_COST.match(cost) and -(2**31) <= int(cost) < 2**31):
+    if cost is not None and not (_COST.match(cost) and -(2**31) <= (integer(cost) or 0) < 2**31):
         errors.append(invalid(f"{path}[{DELETION_COST}]", cost, "must be a 32bit integer"))
     for key, text in found.items():
         if key == SECCOMP_POD or key.startswith(SECCOMP_PREFIX):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pilothouse.api import quantity
 from pilothouse.api.codec.json import longer_than
 from pilothouse.api.codec.parts import LARGEST
 from pilothouse.api.quantity import Quantity
@@ -22,7 +21,7 @@ from pilothouse.semantics.requests import pod_level
 
 S = TypeVar("S", bound=Struct)
 C = TypeVar("C", core.Container, core.EphemeralContainer)
-_MILLI = Decimal("0.001")
+MILLI = Decimal("0.001")
 
 
 def mapped(items: tuple[S, ...] | None, fill: Callable[[S], S]) -> tuple[S, ...] | None:
@@ -41,10 +40,10 @@ def changed(struct: S, **parts: Any) -> S:
 
 def rounded(resources: Mapping[str, Quantity]) -> Mapping[str, Quantity]:
     """Quantities rounded up to thousandths, as a ResourceList is stored."""
-    fine = {name: q for name, q in resources.items() if q.value % _MILLI}
+    fine = {name: q for name, q in resources.items() if not q.is_multiple(MILLI)}
     if not fine:
         return resources
-    up = {n: quantity.make(q.value.quantize(_MILLI, rounding=ROUND_CEILING), q.suffix_kind) for n, q in fine.items()}
+    up = {name: found.rounded_up(MILLI) for name, found in fine.items()}
     return {**resources, **up}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 
 from msgspec.structs import replace
 
@@ -88,17 +87,17 @@ def container_resource_name(path: str, name: str) -> FieldErrors:
 def amount(path: str, name: str, found: Quantity) -> FieldErrors:
     """A resource's value: never negative, and whole where it counts things."""
     errors = [invalid(path, found.text, checks.NON_NEGATIVE)] if found.value < 0 else []
-    if (name in OBJECTS or is_extended(name)) and found.value % 1:
+    if (name in OBJECTS or is_extended(name)) and not found.is_multiple():
         errors.append(invalid(path, found.text, "must be an integer"))
     return errors
 
 
 def _huge_page_amount(path: str, name: str, found: Quantity) -> FieldErrors:
     try:
-        page = quantity.parse(name.removeprefix("hugepages-")).value
+        page = quantity.parse(name.removeprefix("hugepages-"))
     except quantity.QuantityError:
-        page = Decimal(0)
-    if page > 0 and page % 1 == 0 and found.value % page == 0:
+        page = quantity.ZERO
+    if page > quantity.ZERO and page.is_multiple() and found.is_multiple(page.value):
         return []
     return [invalid(path, found.text, f"{found.text} is not positive integer multiple of {name}")]
 

@@ -149,7 +149,7 @@ def _fractions(path: str, amounts: Mapping[str, Quantity], names: Sequence[str])
     """Bytes come whole."""
     for name in names:
         amount = amounts.get(name)
-        if amount is not None and amount.value % 1:
+        if amount is not None and not amount.is_multiple():
             yield f"{path}[{name}]: fractional byte value {quote(amount.text)} is invalid, must be an integer"
 
 
