@@ -45,6 +45,7 @@ class Sent:
     remote: tuple[str, int] = ("127.0.0.1", 1)
     peer_certificate: bytes | None = None
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    complete: bool = True
 
     def header(self, name: bytes) -> bytes | None:
         sent = {b"authorization": b"Bearer T", b"content-type": self.media, b"user-agent": b"test/1"}

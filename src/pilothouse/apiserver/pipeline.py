@@ -24,6 +24,7 @@ from pilothouse.apiserver.filters.compression import compressed
 from pilothouse.apiserver.filters.observation import long_running
 from pilothouse.apiserver.filters.priority.gate import TooMany
 from pilothouse.apiserver.filters.request_info import RequestInfo
+from pilothouse.apiserver.filters.uploads import Uploads
 from pilothouse.apiserver.warnings import Warnings
 from pilothouse.kit import aside, guard
 from pilothouse.kit.http.messages import Answer, BodyTooLarge, ConnectionClosed, Request, Response
@@ -60,6 +61,7 @@ class Pipeline:
     def __init__(self, server: ApiServer) -> None:
         self._server = server
         self._impersonation = Impersonation(server.authz.authorizer)
+        self._uploads = Uploads()
 
     async def answer(self, request: Request) -> Answer:
         """The handler for the HTTP server."""
@@ -113,6 +115,7 @@ class Pipeline:
             server.authorize,
             parameters,
             server.parts.clock,
+            self._uploads,
             warnings=progress.warnings,
             size=len(request.target),
         )

@@ -33,6 +33,7 @@ class FakeRequest:
     remote: tuple[str, int] = ("192.0.2.1", 1)
     peer_certificate: bytes | None = None
     read: bool = field(default=False)
+    complete: bool = True
 
     def header(self, name: bytes) -> bytes | None:
         return next((value for key, value in self.headers if key == name), None)

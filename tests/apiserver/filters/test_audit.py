@@ -89,6 +89,7 @@ class Posted:
     headers: Sequence[tuple[bytes, bytes]] = ((b"user-agent", b"kubectl"),)
     remote = ("10.0.0.1", 1)
     peer_certificate = None
+    complete = True
 
     def header(self, name: bytes) -> bytes | None:
         return next((v for n, v in self.headers if n == name), None)

@@ -14,6 +14,7 @@ class Asked:
 
     peer_certificate = None
     remote = ("127.0.0.1", 1)
+    complete = True
 
     def __init__(self, method: str, target: bytes, body: bytes = b"", kind: bytes = b"application/json") -> None:
         self.method, self.target, self._body = method, target, body

@@ -458,6 +458,18 @@ async def test_slow_and_idle_peers_are_closed_in_time(clock: VirtualClock) -> No
             assert clock.monotonic() - start == pytest.approx(expected, abs=2)
 
 
+async def test_a_body_that_trickles_is_cut_off_in_time(clock: VirtualClock) -> None:
+    async with serving(read_all, Limits(body_stall_seconds=6, body_seconds=30), clock=clock) as served:
+        start = clock.monotonic()
+        peer = await served.connect()
+        await peer.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n")
+        for _ in range(9):
+            await clock.sleep(3)
+            await peer.send(b"x")
+        assert await peer.rest() == b""
+        assert clock.monotonic() - start == pytest.approx(31, abs=2)
+
+
 async def test_a_slow_handler_is_not_cut_off(clock: VirtualClock) -> None:
     async def handler(request: Request) -> Answer:
         await clock.sleep(20)

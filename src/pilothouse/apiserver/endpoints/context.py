@@ -13,6 +13,7 @@ from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.endpoints.negotiation import ALL_SHAPES, PLAIN, TYPES, Media, accepted, wants_pretty
 from pilothouse.apiserver.endpoints.query import Query
 from pilothouse.apiserver.filters.request_info import RequestInfo
+from pilothouse.apiserver.filters.uploads import Uploads
 from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.warnings import Warnings
 from pilothouse.kit.clock import Clock
@@ -32,6 +33,7 @@ class Context(Struct, eq=False):
     authorize: Callable[[Access], None]
     query: Query
     clock: Clock
+    uploads: Uploads
     media: Media = PLAIN
     warnings: list[str] = field(default_factory=Warnings)
     size: int = 0
@@ -60,9 +62,13 @@ class Context(Struct, eq=False):
         return media
 
     async def body(self, limit: int = BODY_LIMIT) -> bytes:
-        """Raises StatusError (413)."""
+        """Raises StatusError (413), TooMany for one body too many of its user that has yet to arrive."""
         try:
-            data = await self.request.body(limit)
+            if self.request.complete:
+                data = await self.request.body(limit)
+            else:
+                with self.uploads.one(self.access.user.username):
+                    data = await self.request.body(limit)
         except BodyTooLarge:
             told = f"Request entity too large: limit is {limit}"
             raise errors.make(413, "RequestEntityTooLarge", told) from None

@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
         self._feed_sent: Callable[[], None] | None = None
         self._raw: ConnectionStream | None = None
         self._scheduled = self._closing = False
-        self._since = server.now
+        self._since = self._begun = server.now
 
     # What the transport calls.
 
@@ -133,7 +133,8 @@ class Connection(asyncio.Protocol):
         """Close what has been idle, or slow with its head or body, for too long."""
         limits, waited = self._server.limits, self._server.now - self._since
         if self._active is not None:
-            if self._active.awaited and waited > limits.body_stall_seconds:
+            late = self._active.wholly and self._server.now - self._begun > limits.body_seconds
+            if self._active.awaited and (late or waited > limits.body_stall_seconds):
                 self.outlet.transport.abort()
         elif self._inlet.in_head and waited > limits.head_seconds:
             self.outlet.transport.abort()
@@ -161,6 +162,7 @@ class Connection(asyncio.Protocol):
 
     def _start(self, request: IncomingRequest) -> None:
         self._active = request
+        self._begun = self._server.now
         sound = False
         try:
             answer = guard.answer("http handler", request.method, self._server.handler, request)

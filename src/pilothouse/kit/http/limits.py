@@ -14,6 +14,8 @@ class Limits:
     idle_seconds: float = 90.0
     body_stall_seconds: float = 60.0
     """No byte of a body for so long while its reader waits."""
+    body_seconds: float = 60.0
+    """A body that its reader wants as a whole is there by then, however steadily its bytes trickle in."""
     linger_seconds: float = 0.5
     """How long a refused peer may still send (into nowhere) before the connection closes."""
     connections: int = 20_000

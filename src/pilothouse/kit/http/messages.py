@@ -44,6 +44,11 @@ class Request(Protocol):
     """DER of the client's certificate, verified against the server's client CA; None without one. The same object for
     every request of a connection."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether all of the body has arrived, so that nobody need wait for it."""
+        ...
+
     def header(self, name: bytes) -> bytes | None:
         """The first value of `name` (lower case)."""
         ...

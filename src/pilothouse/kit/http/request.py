@@ -49,6 +49,7 @@ class IncomingRequest:
         "remote",
         "target",
         "upgradable",
+        "wholly",
     )
 
     def __init__(self, flow: Flow, remote: tuple[str, int], peer_certificate: bytes | None) -> None:
@@ -69,6 +70,8 @@ class IncomingRequest:
         self.discarding = False
         self.upgradable = False
         """It asked to leave HTTP, and has no body."""
+        self.wholly = False
+        """Its reader wants the body as a whole."""
         self._flow = flow
         self._pieces: deque[bytes | bytearray] | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -82,6 +85,7 @@ class IncomingRequest:
     async def body(self, limit: int) -> bytes:
         if self.length is not None and self.length > limit:
             raise BodyTooLarge(limit)
+        self.wholly = True
         self._begin_reading()
         pieces: list[bytes] = []
         size = 0

@@ -45,6 +45,10 @@ class AuditedRequest:
         self.remote, self.peer_certificate = request.remote, request.peer_certificate
         self.seen = b""
 
+    @property
+    def complete(self) -> bool:
+        return self._request.complete
+
     def header(self, name: bytes) -> bytes | None:
         return self._request.header(name)
 
