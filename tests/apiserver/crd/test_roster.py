@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -12,10 +13,14 @@ from pilothouse.api.codec import json as codec
 from pilothouse.api.errors import StatusError
 from pilothouse.api.facts import Resource
 from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition as Crd
+from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.apiserver.crd import roster
+from pilothouse.apiserver.crd.version import Version
 from pilothouse.apiserver.generic.storage import Interest
 from pilothouse.apiserver.server import ApiServer
 from pilothouse.machinery.client import ApplyPatch, Client, JSONPatch, MergePatch
 from pilothouse.seams.store import StoreUnavailable
+from pilothouse.semantics import conditions
 from tests.apiserver.servers import running
 
 NAME = "widgets.example.com"
@@ -73,6 +78,36 @@ async def test_each_version_shows_what_its_schema_knows() -> None:
         await applied(server, client, "v2", {"b": "3", "both": "4"})
         first = server.by_resource[("example.com", "v1", "widgets")]
         assert dict((await first.registry.get("", "w")).obj.body) == {"spec": {"both": "4"}}
+
+
+async def test_a_large_definition_is_compiled_once_and_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[str, bool]] = []
+
+    class Seen(Version):
+        def __init__(self, crd: Any, declared: Any) -> None:
+            made.append((crd.metadata.name, threading.current_thread() is threading.main_thread()))
+            super().__init__(crd, declared)
+
+    monkeypatch.setattr(roster, "Version", Seen)
+    large = {**V1, "schema": schema(**{f"p{i}": {**TEXT, "description": "x" * 100} for i in range(1000)})}
+    other = replace(definition(V1), metadata=ObjectMeta(name="others.example.com"))
+    names = replace(other.spec.names, plural="others", kind="Other")
+    established = {NAME: asyncio.Event(), other.metadata.name: asyncio.Event()}
+
+    def changed(_: Crd | None, new: Crd | None) -> None:
+        if new is not None and conditions.is_true(new.status.conditions or (), "Established"):
+            established[new.metadata.name].set()
+
+    async with running() as (server, client):
+        server.reader.observe(Crd, changed)
+        await client.create(definition(large))
+        await established[NAME].wait()
+        assert resource(server, "v1") is not None
+        await client.patch(Crd, NAME, "", MergePatch({"metadata": {"annotations": {"a": "b"}}}))
+        # Definitions are worked on one after the other: now nothing is left to do with the first.
+        await client.create(replace(other, spec=replace(other.spec, names=names)))
+        await established[other.metadata.name].wait()
+    assert made == [(NAME, False), (other.metadata.name, True)]
 
 
 async def test_a_new_default_shows_in_what_is_stored() -> None:

@@ -91,8 +91,9 @@ class Lifecycle:
             return True
         if crd.metadata.deletion_timestamp is not None:
             return FINALIZER not in crd.metadata.finalizers or await self._empty(crd)
+        problem = await self._roster.problem(crd)
         group = [other for other in self._reader.list(Crd) if other.spec.group == crd.spec.group]
-        status = decided(crd, group, self._clock.now(), self._roster.problem(crd))
+        status = decided(crd, group, self._clock.now(), problem)
         if status != crd.status:
             await self._client.update(replace(crd, status=status), subresource="status")
         return True

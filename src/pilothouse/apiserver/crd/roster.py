@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
+from pilothouse.api.codec.json import longer_than
 from pilothouse.api.custom import CustomObject
 from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition
 from pilothouse.apiserver.cacher.cache import WatchCache
@@ -26,9 +28,11 @@ from pilothouse.apiserver.generic.under_way import UnderWay
 from pilothouse.apiserver.openapi.custom import Custom
 from pilothouse.apiserver.resources.apiextensions.validation import validate
 from pilothouse.kit import guard
+from pilothouse.kit.aside import LARGE, aside
 from pilothouse.semantics import conditions
 
 log = logging.getLogger(__name__)
+_PLACE = "custom resource"
 
 
 class Mount(Protocol):
@@ -64,6 +68,14 @@ class Served:
         return self.registries[self.storage]
 
 
+class Judged(NamedTuple):
+    """A definition as it was compiled: its versions by API version, or why it cannot be served."""
+
+    crd: CustomResourceDefinition
+    problem: str
+    versions: dict[str, Version]
+
+
 class CustomRoster:
     """By name of the definition; `definition_changed` is told of every change of one."""
 
@@ -75,8 +87,10 @@ class CustomRoster:
         self.served: dict[str, Served] = {}
         self.creates = UnderWay()
         """Creates under way, by the name of their definition."""
-        self._unservable: dict[str, tuple[CustomResourceDefinition, str]] = {}
-        """Definitions that could not be compiled, as they were, and why."""
+        self._judged: dict[str, Judged] = {}
+        """What came of compiling definitions, by name."""
+        self._compiling = ""
+        """The uid of the definition that is compiled beside the loop, as long as it is there."""
 
     def definition_changed(self, old: CustomResourceDefinition | None, new: CustomResourceDefinition | None) -> None:
         """An observer of the definitions."""
@@ -84,7 +98,8 @@ class CustomRoster:
         assert crd is not None
         held = self.served.get(crd.metadata.name)
         if new is None:
-            self._unservable.pop(crd.metadata.name, None)
+            self._judged.pop(crd.metadata.name, None)
+            self._compiling = "" if self._compiling == crd.metadata.uid else self._compiling
         if new is None or not conditions.is_true(new.status.conditions or (), "Established"):
             if held is not None:
                 self._drop(held)
@@ -93,22 +108,36 @@ class CustomRoster:
             return
         if held is not None:
             self._drop(held)
-        if not self.problem(new):
-            self._serve(new)
+        judged = self._known(new) or self._keep(new, guard.answer(_PLACE, new.metadata.name, _compiled, new))
+        if not judged.problem:
+            self._serve(new, judged.versions)
 
-    def problem(self, crd: CustomResourceDefinition) -> str:
+    async def problem(self, crd: CustomResourceDefinition) -> str:
         """Why a definition cannot be served, whatever its names are; empty if it can. What is stored may have been
-        written by a server that knew other rules."""
-        known = self._unservable.get(crd.metadata.name)
-        if known is not None and known[0].metadata.uid == crd.metadata.uid and known[0].spec == crd.spec:
-            return known[1]
-        self._unservable.pop(crd.metadata.name, None)
-        found = guard.answer("custom resource", crd.metadata.name, lambda: _compiled(crd))
-        why = f"{type(found).__name__}: {found}" if isinstance(found, Exception) else found
+        written by a server that knew other rules. A large definition takes seconds to compile: that is done beside the
+        loop, and once, unless its spec changes while it is served."""
+        if (known := self._known(crd)) is not None:
+            return known.problem
+        self._compiling = crd.metadata.uid
+        size = LARGE if longer_than(crd.spec, LARGE) else 0
+        outcome = await guard.result(_PLACE, crd.metadata.name, aside(size, partial(_compiled, crd)))
+        if self._compiling != crd.metadata.uid:
+            return ""  # it is gone
+        return (self._known(crd) or self._keep(crd, outcome)).problem
+
+    def _known(self, crd: CustomResourceDefinition) -> Judged | None:
+        known = self._judged.get(crd.metadata.name)
+        same = known is not None and known.crd.metadata.uid == crd.metadata.uid and known.crd.spec == crd.spec
+        return known if same else None
+
+    def _keep(self, crd: CustomResourceDefinition, outcome: str | dict[str, Version] | Exception) -> Judged:
+        why = f"{type(outcome).__name__}: {outcome}" if isinstance(outcome, Exception) else ""
+        why = outcome if isinstance(outcome, str) else why
         if why:
             log.warning("%s is not served: %s", crd.metadata.name, why[:500])
-            self._unservable[crd.metadata.name] = crd, why[:500]
-        return why
+        judged = Judged(crd, why[:500], outcome if isinstance(outcome, dict) else {})
+        self._judged[crd.metadata.name] = judged
+        return judged
 
     def published(self) -> dict[tuple[str, str], list[Custom]]:
         """What OpenAPI tells of: the served versions by group and version."""
@@ -130,8 +159,7 @@ class CustomRoster:
             self._tracker.forget(registry.strategy)
         self._caches.retire(held.cache)
 
-    def _serve(self, crd: CustomResourceDefinition) -> None:
-        versions = {v.api_version: v for v in (Version(crd, declared) for declared in crd.spec.versions or ())}
+    def _serve(self, crd: CustomResourceDefinition, versions: dict[str, Version]) -> None:
         stored = next(v for v in versions.values() if v.declared.storage)
         fields: dict[str, Callable[[CustomObject], str]] = {}
         for version in versions.values():
@@ -170,13 +198,15 @@ class CustomRoster:
         return VersionView(cache, own, form, show, store), own
 
 
-def _compiled(crd: CustomResourceDefinition) -> str:
-    """What is wrong with a definition, found by doing all that serving it does. Raises anything."""
+def _compiled(crd: CustomResourceDefinition) -> str | dict[str, Version]:
+    """The versions of a definition, by API version, or what is wrong with it, found by doing all that serving it does.
+    Raises anything."""
     if wrong := validate(crd):
         return f"{wrong[0].path}: {wrong[0].message}"
-    for declared in crd.spec.versions or ():
-        strategy_of(crd, version := Version(crd, declared), {version.api_version: version})
-    return ""
+    versions = {v.api_version: v for v in (Version(crd, declared) for declared in crd.spec.versions or ())}
+    for version in versions.values():
+        strategy_of(crd, version, versions)
+    return versions
 
 
 def _is_served(crd: CustomResourceDefinition, name: str) -> bool:
