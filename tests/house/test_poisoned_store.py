@@ -18,6 +18,7 @@ from pilothouse.api.shapes import shape_of
 from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition
 from pilothouse.api.types.core.v1 import ConfigMap, Namespace, ServiceAccount
 from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.api.types.rbac.v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from pilothouse.apiserver.assembly import MASTER
 from pilothouse.apiserver.authn.build import Settings as AuthnSettings
 from pilothouse.apiserver.generic.strategy import Strategy
@@ -183,6 +184,24 @@ async def test_objects_that_nobody_can_read_are_set_aside(caplog: pytest.LogCapt
                 assert answer[0] == 200, (strategy.prefix, name, answer)
                 assert (await ask(served.port, "GET", path_of(strategy, name)))[0] == 404
             assert "warning" not in (await ask(served.port, "GET", path_of(strategy)))[1] or strategy.always_warns
+
+
+async def test_damaged_roles_that_every_cluster_has_are_written_anew(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    store = await begun()
+    roles = [item for kind in ("clusterroles", "clusterrolebindings", "roles", "rolebindings")
+             for item in (await store.range(f"/registry/{kind}/")).items]  # fmt: skip
+    for item in roles:
+        await store.replace(item.key, b"{}", item.mod_revision)
+    encrypted = f"/registry/clusterroles/{roles[0].key.rpartition('/')[2]}"
+    found = await store.get(encrypted)
+    assert found is not None
+    await store.replace(encrypted, b"k8s:enc:aesgcm:v1:gone:" + bytes(40), found.mod_revision)
+    async with control_plane(store) as (server, _):
+        await well(server)
+        left = [found.key for kind in (ClusterRole, ClusterRoleBinding, Role, RoleBinding)
+                for found in server.endpoints[kind].registry.cache.unreadable.list()]  # fmt: skip
+        assert left == [encrypted]
 
 
 async def test_everything_there_was_is_damaged(caplog: pytest.LogCaptureFixture) -> None:

@@ -25,12 +25,14 @@ from pilothouse.apiserver.apply.tracker import FieldTracker
 from pilothouse.apiserver.assembly import MASTER, admission_of, hooks_of, reviews_of
 from pilothouse.apiserver.authn import build as authn
 from pilothouse.apiserver.authz import build as authz
+from pilothouse.apiserver.authz.bootstrap import objects as role_objects
 from pilothouse.apiserver.authz.bootstrap import reconcile as roles
 from pilothouse.apiserver.authz.forbidden import forbidden
 from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.bootstrap import objects as bootstrap
 from pilothouse.apiserver.bootstrap.authentication_trust import AuthenticationTrust
 from pilothouse.apiserver.bootstrap.kubernetes_service import KubernetesService, split_address
+from pilothouse.apiserver.bootstrap.room import make_room
 from pilothouse.apiserver.cached_reader import CachedReader
 from pilothouse.apiserver.cacher.cache import WatchCache
 from pilothouse.apiserver.cacher.caches import Caches
@@ -251,6 +253,8 @@ class ApiServer:
         self._keep("forget", self._caches.forget_for_ever)
         for expiry in self._expiries:
             self._keep("expiry", expiry.run)
+        room = make_room(self.parts.store, lambda kind: self.endpoints[kind].registry, role_objects.everything())
+        await guard.result("start", "room for roles", room)
         new = await self.parts.store.revision() <= _UNWRITTEN
         client = self.client(MASTER)
         own = KubernetesService(self.reader, client, self.parts.service_range)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from pilothouse.api.object import Object
 from pilothouse.api.types.meta.v1 import LabelSelector, ObjectMeta
 from pilothouse.api.types.rbac.v1 import (
     AggregationRule,
@@ -40,6 +41,14 @@ _USERS = {
     "system:volume-scheduler": "system:kube-scheduler",
 }
 _KUBE_DNS = "system:kube-dns"
+
+
+def everything() -> Iterator[Object]:
+    """All roles and bindings."""
+    yield from cluster_roles()
+    yield from cluster_role_bindings()
+    yield from roles()
+    yield from role_bindings()
 
 
 def cluster_roles() -> list[ClusterRole]:
