@@ -169,3 +169,11 @@ def load(targets: Sequence[tuple[str, int]]) -> Iterator[tuple[Counter[str], lis
     finally:
         stop.set()
         thread.join()
+
+
+def forwarded_port(running: subprocess.Popen[str]) -> int:
+    """The port of this machine that a `kubectl port-forward ... :80` took, which it tells when it listens."""
+    assert running.stdout is not None
+    line = running.stdout.readline()
+    assert line.startswith("Forwarding from 127.0.0.1:"), line
+    return int(line.split(":")[1].split()[0])

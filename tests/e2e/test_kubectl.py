@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import pathlib
-import socket
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e import web
-from tests.e2e.cluster import Cluster, eventually, fetch
+from tests.e2e.cluster import Cluster, eventually, fetch, forwarded_port
 from tests.programs import kubectl_name, kubectls
 
 pytestmark = pytest.mark.e2e
@@ -99,14 +98,10 @@ def test_attach_and_run(shop: Cluster) -> None:
 
 
 def test_port_forward(shop: Cluster) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [shop.kubectl_program, "port-forward", "service/web", f"{port}:80"]
+    command = [shop.kubectl_program, "port-forward", "service/web", ":80"]
     with subprocess.Popen(command, env=shop.environment, stdout=subprocess.PIPE, text=True) as running:
         try:
-            assert running.stdout is not None
-            assert "Forwarding from" in running.stdout.readline()
+            port = forwarded_port(running)
             for _ in range(3):
                 assert fetch("127.0.0.1", port).startswith("v1 web-")
         finally:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.cluster import Cluster, eventually
+from tests.e2e.cluster import Cluster, forwarded_port
 
 POD = """
 apiVersion: v1
@@ -52,27 +52,21 @@ def test_exec(spoken: Cluster) -> None:
 
 
 def test_port_forward(spoken: Cluster) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [spoken.kubectl_program, "port-forward", "pod/a", f"{port}:80"]
-    forwarding = subprocess.Popen(command, env=spoken.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+    command = [spoken.kubectl_program, "port-forward", "pod/a", ":80"]
+    with subprocess.Popen(command, env=spoken.environment, stdout=subprocess.PIPE, text=True) as forwarding:
+        try:
+            port = forwarded_port(forwarding)
+            for _ in range(6):
+                assert b"simulated pod a" in answer(port)
+        finally:
+            forwarding.terminate()
 
-        def answer() -> bytes:
-            try:
-                with socket.create_connection(("127.0.0.1", port), 5) as connection:
-                    connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-                    connection.shutdown(socket.SHUT_WR)
-                    return connection.makefile("rb").read()
-            except OSError:
-                return b""
 
-        assert b"simulated pod a" in eventually(answer, 15, "an answer through the port-forward")
-        for _ in range(5):
-            assert b"simulated pod a" in answer()
-    finally:
-        forwarding.terminate()
-        forwarding.wait()
+def answer(port: int) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), 15) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        return connection.makefile("rb").read()
 
 
 def test_logs_and_refusals(simulated: Cluster) -> None:
