@@ -20,6 +20,8 @@ from pilothouse.api.types.core.v1 import (
     Pod,
     PodSpec,
     PodTemplateSpec,
+    Service,
+    ServiceSpec,
     VolumeDevice,
 )
 from pilothouse.api.types.meta.v1 import ObjectMeta
@@ -73,12 +75,18 @@ def test_every_entry_is_reached_from_a_kind() -> None:
 
     def walk(listed: tuple[unserved.Branch, ...]) -> None:
         for branch in listed:
-            reasons.add(branch.reason)
+            reasons.update((branch.reason, *branch.values.values()))
             walk(branch.below)
 
     for resource in scheme.SERVED:
         walk(unserved.branches(scheme.type_of(resource.group, resource.version, resource.kind)))
-    assert set(unserved.reasons().values()) <= reasons
+    assert {*unserved.reasons().values(), *unserved.reasons_of_values().values()} <= reasons
+
+
+@pytest.mark.parametrize(("type", "expected"), [("LoadBalancer", 1), ("NodePort", 0), ("", 0)])
+def test_single_values_are_warned_of(type: str, expected: int) -> None:
+    said = list(unserved.warnings(Service(metadata=META, spec=ServiceSpec(type=type))))
+    assert [text.split(": ")[:2] for text in said] == [["spec.type=LoadBalancer", EFFECT]] * expected
 
 
 @pytest.mark.parametrize(

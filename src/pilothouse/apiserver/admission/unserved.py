@@ -37,14 +37,36 @@ class Branch(NamedTuple):
     default: Any
     reason: str
     below: tuple[Branch, ...]
+    values: Mapping[str, str]
+    """Single values of a text that have no effect, and why."""
 
 
 @functools.cache
 def reasons() -> Mapping[str, str]:
     """`group.version.Type` or `group.version.Type.field` to why it has no effect, or not all of it."""
+    return {**_sections()["without_effect"], **_sections()["in_part"]}
+
+
+def reasons_of_values() -> Mapping[str, str]:
+    """`group.version.Type.field=value` to why that value of the field has no effect."""
+    return _sections()["values"]
+
+
+@functools.cache
+def _sections() -> Mapping[str, Mapping[str, str]]:
     text = importlib.resources.files("pilothouse.apiserver.admission").joinpath("unserved.json").read_bytes()
-    sections = json.loads(text)
-    return {**sections["without_effect"], **sections["in_part"]}
+    sections: dict[str, dict[str, str]] = json.loads(text)
+    return sections
+
+
+@functools.cache
+def _values() -> Mapping[str, Mapping[str, str]]:
+    """`group.version.Type.field` to the listed values of it, and why."""
+    values: dict[str, dict[str, str]] = {}
+    for listed, reason in reasons_of_values().items():
+        name, _, value = listed.partition("=")
+        values.setdefault(name, {})[value] = reason
+    return values
 
 
 def warnings(obj: Any) -> Iterator[str]:
@@ -98,6 +120,9 @@ def _warnings(value: Any, listed: tuple[Branch, ...], path: str) -> Iterator[str
         where = path + branch.name
         if branch.reason:
             yield _warning(where, branch.reason)
+        elif branch.values:
+            if member in branch.values:
+                yield _warning(f"{where}={member}", branch.values[member])
         elif isinstance(member, tuple):
             for index, element in enumerate(member):
                 yield from _warnings(element, branch.below, f"{where}[{index}].")
@@ -132,7 +157,7 @@ def _branches(kind: type[Any], above: tuple[type[Any], ...]) -> tuple[Branch, ..
     if kind in above:
         return ()
     hints = hints_of(kind)
-    found: dict[str, tuple[str, tuple[Branch, ...]]] = {}
+    found: dict[str, tuple[str, tuple[Branch, ...], Mapping[str, str]]] = {}
     for attribute, name in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
         if attribute in _LEFT_OUT:
             continue
@@ -141,8 +166,9 @@ def _branches(kind: type[Any], above: tuple[type[Any], ...]) -> tuple[Branch, ..
         if inner is not None and not reason:
             reason = reasons().get(_type_name(inner), "")
         below = _branches(inner, (*above, kind)) if inner is not None and not reason else ()
-        if reason or below:
-            found[attribute] = reason, below
+        values = next((_values()[listed] for listed in _names(kind, name) if listed in _values()), {})
+        if reason or below or values:
+            found[attribute] = reason, below, values
     fields = msgspec.structs.fields(kind) if found else ()  # takes as long as all the rest
     return tuple(Branch(f.name, f.encode_name, _default(f), *found[f.name]) for f in fields if f.name in found)
 
