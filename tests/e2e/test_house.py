@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 
@@ -172,6 +174,25 @@ def test_a_real_node_is_drained_and_leaves_nothing(home: pathlib.Path) -> None:
     assert not (home / "state/shrinks/nodes/node-2").exists()
     one.pilothouse("down")
     (home / "shrinks.tar").unlink()
+
+
+def test_a_node_that_cannot_be_read_is_mended_by_the_api(home: pathlib.Path) -> None:
+    """What the store has of a node keeps it from being ready; the API that could delete it must stay."""
+    one = other(home, "poisoned")
+    one.pilothouse("up", "--runtime", "simulated", "--nodes", "1")
+    os.kill(one.process("supervisor"), signal.SIGKILL)
+    os.kill(one.process("control-plane"), signal.SIGKILL)
+    store = home / "state/poisoned/store.db"
+    with contextlib.closing(sqlite3.connect(store)) as database, database:
+        database.execute("update log set value = x'7b7d' where key like '%minions/node-1'")
+    failed = one.pilothouse("up", "--timeout", "25", check=False)
+    assert failed.returncode == 1
+    assert "node-1 is not ready" in failed.stderr
+    assert "its API is served" in failed.stderr
+    option = "ignoreStoreReadErrorWithClusterBreakingPotential=true"
+    one.kubectl("delete", "--raw", f"/api/v1/nodes/node-1?{option}")
+    one.pilothouse("up")  # waits for the node, which makes its object anew
+    one.pilothouse("down")
 
 
 def test_a_port_that_another_took_meanwhile(home: pathlib.Path) -> None:

@@ -32,7 +32,7 @@ from pilothouse.house.removal import Removal, nodes_in_words
 from pilothouse.house.spec import ClusterSpec, KubeconfigMark, NodeSpec
 from pilothouse.house.steps import Step, run
 from pilothouse.kit.clock import Clock, pause
-from pilothouse.seams.house import HouseError, Progress
+from pilothouse.seams.house import ClusterStatus, HouseError, Progress
 
 CONTROL_PLANE_SECONDS = 30.0
 NODE_SECONDS = 60.0
@@ -66,6 +66,9 @@ class BringUp:
     mark: KubeconfigMark | None = None
     renewed: set[str] = field(default_factory=set)
     old_keys: str | None = None
+    stays: bool = False
+    """What was started goes on although it is not all ready: an object in the store that keeps a node from being ready
+    can be deleted only while the API is served."""
 
     def run(self, fail_after: str = "") -> None:
         """Do it, or leave everything as it was and raise HouseError."""
@@ -182,7 +185,11 @@ class BringUp:
             if (one := daemon.launch()) is not None:
                 usual = CONTROL_PLANE_SECONDS if daemon is first else NODE_SECONDS
                 launched.append((one, self.options.timeout or usual))
-        wait_all_ready(launched)
+        try:
+            wait_all_ready(launched)
+        except HouseError:
+            self.stays = not self._new and _is_served(observe.status(self.paths, self.wanted, self.clock.now()))
+            raise
         return bool(self.started)
 
     def _must_restart(self, first: Daemon) -> bool:
@@ -200,6 +207,8 @@ class BringUp:
         return other_nodes and self.wanted.runtime == "simulated"
 
     def _stop_started(self) -> None:
+        if self.stays:
+            return
         stop_all(list(reversed(self.started)))
         if self.wanted.runtime == "containerd":
             from pilothouse.house import machine
@@ -222,8 +231,11 @@ class BringUp:
         while not (found := observe.status(self.paths, self.wanted, self.clock.now())).ready:
             if self.clock.monotonic() > deadline:
                 name = self.wanted.name
-                log = f"see why with: pilothouse logs --name {name}"
-                raise HouseError(f"cluster {name} is not ready: {'; '.join(observe.lacking(found))}", log)
+                self.stays = not self._new and _is_served(found)
+                advice = f"see why with: pilothouse logs --name {name}"
+                if self.stays:
+                    advice += f"; its API is served: kubectl --context {kubeconfig.context_name(name)} get nodes"
+                raise HouseError(f"cluster {name} is not ready: {'; '.join(observe.lacking(found))}", advice)
             pause(_POLL_SECONDS)
         return False
 
@@ -248,3 +260,8 @@ class BringUp:
     def _switch_back(self) -> None:
         if self.mark is not None and self._new:
             kubeconfig.remove(self.wanted.name, self.mark)
+
+
+def _is_served(status: ClusterStatus) -> bool:
+    """Whether the API server has told of its nodes."""
+    return any(node.ready is not None for node in status.nodes)

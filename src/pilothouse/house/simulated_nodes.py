@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import socket
 from functools import partial
 
@@ -26,12 +28,30 @@ from pilothouse.machinery.informer import Informers
 from pilothouse.runtime.simulated.cgroup import Host
 from pilothouse.runtime.simulated.runtime import SimulatedRuntime
 
+log = logging.getLogger(__name__)
+REGISTRATION_SECONDS = 15.0
+
 
 async def start_nodes(paths: Paths, spec: ClusterSpec, heart: Heart) -> None:
-    """Start every node; returns once all are registered."""
+    """Start every node; returns once all are registered, or after a while: a node whose object cannot be read can be
+    mended only through the API of the process that it is part of."""
     host = Host(heart.clock)
-    for member in spec.nodes:
-        await _start_node(paths, spec, member, heart, host)
+    starts = [
+        heart.scope.spawn(_start_node(paths, spec, member, heart, host), f"start/{member.name}")
+        for member in spec.nodes
+    ]
+    if not starts:
+        return
+    try:
+        async with heart.clock.timeout(REGISTRATION_SECONDS):
+            await asyncio.wait(starts)
+    except TimeoutError:
+        for member, start in zip(spec.nodes, starts, strict=True):
+            if not start.done():
+                log.warning("node %s is not registered yet; see what the store has of it", member.name)
+    for start in starts:
+        if start.done():
+            start.result()
 
 
 async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: Heart, host: Host) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from pilothouse.api.errors import StatusError
 from pilothouse.api.object import Object
+from pilothouse.kit import guard
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.tasks import TaskScope, attempt
 from pilothouse.machinery.backoff import Backoff
@@ -171,7 +172,7 @@ class Controller(Generic[T]):
         elif isinstance(failure, (ReconcileError, *CLIENT_ERRORS)):
             log.warning("%s: %s: %s", self.name, key, failure)
         else:
-            log.error("%s: %s failed", self.name, key, exc_info=failure)
+            guard.failed(self.name, key, failure)
 
 
 def own_key(old: Object | None, new: Object | None) -> tuple[Key, ...]:
