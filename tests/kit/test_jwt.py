@@ -47,6 +47,12 @@ def test_text_that_is_no_token(text: str) -> None:
         jwt.read_unverified(text)
 
 
+def test_padding_is_refused() -> None:
+    """As Go's RawURLEncoding does."""
+    with pytest.raises(jwt.BadToken, match="padding"):
+        jwt.decode(jwt.encode(b"a") + "==")
+
+
 def test_the_public_key_as_jwk(signer: jwt.Signer) -> None:
     found = signer.key.jwk()
     assert found["kid"] == signer.key.id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pathlib
 import sqlite3
@@ -88,6 +89,17 @@ async def test_a_damaged_file_is_told(tmp_path: pathlib.Path, content: bytes) ->
         await SQLiteStore.open(path)
     path.unlink()
     await (await SQLiteStore.open(path)).close()
+
+
+async def test_a_revision_that_none_could_follow_is_told(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "store.db"
+    store = await SQLiteStore.open(path)
+    await store.create("/a", b"b")
+    await store.close()
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE log SET revision = 9223372036854775807")
+    with pytest.raises(StoreUnavailable, match="claims to have come to revision 9223372036854775807"):
+        await SQLiteStore.open(path)
 
 
 async def test_a_place_that_cannot_be_written_is_told(tmp_path: pathlib.Path) -> None:

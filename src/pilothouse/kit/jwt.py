@@ -131,6 +131,8 @@ def encode(data: bytes) -> str:
 
 def decode(text: str) -> bytes:
     """The bytes of base64url without padding. Raises BadToken."""
+    if "=" in text:
+        raise BadToken("base64url with padding")
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:

@@ -22,6 +22,7 @@ T = TypeVar("T")
 BATCH_LIMIT = 128
 _COLUMNS = 5
 _SWEEP_ROWS = 2000
+_LAST_REVISION = 1 << 62
 _READ_ROWS = 500
 
 _SCHEMA = """
@@ -79,9 +80,13 @@ class SQLiteFile:
                 yield key, Head(newest, created)
 
     def newest_revision(self) -> int:
-        """The largest revision ever used, also by rows that are compacted away."""
+        """The largest revision ever used, also by rows that are compacted away. Raises StoreUnavailable for one that no
+        store could have come to: others could not follow it."""
         (logged,) = self.writer.execute("SELECT coalesce(max(revision), 0) FROM log").fetchone()
-        return max(int(logged), self.meta("compacted"), FIRST_REVISION)
+        newest = max(int(logged), self.meta("compacted"), FIRST_REVISION)
+        if newest > _LAST_REVISION:
+            raise StoreUnavailable(f"the store {self.path} is damaged: it claims to have come to revision {newest}")
+        return newest
 
     def meta(self, name: str) -> int:
         (number,) = self.writer.execute("SELECT number FROM meta WHERE name = ?", (name,)).fetchone()
