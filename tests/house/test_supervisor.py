@@ -16,6 +16,7 @@ from pilothouse.house import exits, members, supervision
 from pilothouse.house import spec as specs
 from pilothouse.house.claim import claimed, try_claim
 from pilothouse.house.daemon import Daemon
+from pilothouse.house.log_size import MOST
 from pilothouse.house.paths import Paths
 from pilothouse.house.spec import ClusterSpec
 from pilothouse.house.supervision import FIRST_SECONDS, MOST_SECONDS, STEADY_SECONDS, Backoff, Record
@@ -133,6 +134,17 @@ def test_a_crash_loop_slows_down(place: Place) -> None:
         place.clock.jump(0.1)
     assert place.record.last_exit == "exit code 3"
     assert 4 <= starts <= 8
+
+
+def test_logs_stay_bounded(place: Place) -> None:
+    log = place.paths.log("control-plane")
+    place.daemon.start(20)
+    os.truncate(log, MOST)
+    place.supervisor.look()
+    assert log.stat().st_size == MOST
+    os.truncate(log, MOST + 1)
+    place.supervisor.look()
+    assert (log.stat().st_size, log.with_name("control-plane.log.1").stat().st_size) == (0, MOST + 1)
 
 
 def test_nothing_is_started_while_a_command_changes_the_cluster(place: Place) -> None:

@@ -12,7 +12,7 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -21,6 +21,7 @@ from pilothouse.house import exits, members, supervision
 from pilothouse.house import spec as specs
 from pilothouse.house.claim import try_claim
 from pilothouse.house.daemon import Daemon
+from pilothouse.house.log_size import bound
 from pilothouse.house.paths import Paths
 from pilothouse.house.supervision import Backoff, Record
 from pilothouse.kit.clock import Clock, pause
@@ -131,6 +132,7 @@ class Supervisor:
         for daemon in daemons.values():
             if not self._told:
                 self._look_at(daemon)
+        self._bound_logs([*daemons, members.SUPERVISOR])
         self._explain()
         if self._records != before:
             self._save()
@@ -158,6 +160,14 @@ class Supervisor:
             self._runs(daemon.name, Watched(pid, _descriptor(pid)))
         elif watched is None and self._backoff(daemon.name).due <= self._clock.monotonic():
             self._start(daemon)
+
+    def _bound_logs(self, components: Sequence[str]) -> None:
+        for component in components:
+            try:
+                if bound(self._paths.log(component)):
+                    log.warning("the log of %s was too large and begins anew; see %s.log.1", component, component)
+            except OSError as error:
+                log.error("cannot keep the log of %s small: %s", component, error)
 
     def _explain_later(self, name: str, watched: Watched, words: str) -> None:
         """Who did not start a process hears how it ended only when its parent has."""
