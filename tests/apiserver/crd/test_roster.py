@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import pytest
 from msgspec.structs import replace
@@ -18,11 +19,13 @@ from pilothouse.apiserver.crd import roster
 from pilothouse.apiserver.crd.version import Version
 from pilothouse.apiserver.generic.storage import Interest
 from pilothouse.apiserver.server import ApiServer
+from pilothouse.kit.aside import LARGE
 from pilothouse.machinery.client import ApplyPatch, Client, JSONPatch, MergePatch
 from pilothouse.seams.store import StoreUnavailable
 from pilothouse.semantics import conditions
 from tests.apiserver.servers import running
 
+T = TypeVar("T")
 NAME = "widgets.example.com"
 
 
@@ -108,6 +111,149 @@ async def test_a_large_definition_is_compiled_once_and_beside_the_loop(monkeypat
         await client.create(replace(other, spec=replace(other.spec, names=names)))
         await established[other.metadata.name].wait()
     assert made == [(NAME, False), (other.metadata.name, True)]
+
+
+class Gate:
+    """Compiling beside the loop begins, waits here, and goes on when the test lets it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.compiled: list[tuple[str, bool]] = []
+        """The last property that was added to the schema, and whether it was compiled on the loop."""
+        self.closed = False
+        self._go = threading.Semaphore(0)
+        monkeypatch.setattr(roster, "Version", self._version)
+        monkeypatch.setattr(roster, "aside", self._aside)
+
+    @staticmethod
+    async def _aside(size: int, work: Callable[[], T]) -> T:
+        # In a thread of its own: large requests of the test would wait behind the gate otherwise.
+        return await asyncio.to_thread(work) if size >= LARGE else work()
+
+    def _version(self, crd: Crd, declared: Any) -> Version:
+        on_loop = threading.current_thread() is threading.main_thread()
+        properties = declared.schema.open_apiv_3_schema.properties["spec"].properties
+        self.compiled.append(([name for name in properties if not name.startswith("p")][-1], on_loop))
+        if self.closed and not on_loop:
+            assert self._go.acquire(timeout=10)
+        return Version(crd, declared)
+
+    async def reached(self, count: int) -> None:
+        for _ in range(1000):
+            if len(self.compiled) >= count:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("it never came")
+
+    def let_one_through(self) -> None:
+        self._go.release()
+
+
+def large(*names: str) -> dict[str, Any]:
+    properties = {f"p{i}": {**TEXT, "description": "x" * 100} for i in range(1000)}
+    return {**V1, "schema": schema(**properties, **dict.fromkeys(names, TEXT))}
+
+
+async def changed(client: Client, *names: str) -> None:
+    await client.patch(Crd, NAME, "", MergePatch({"spec": {"versions": [large(*names)]}}))
+
+
+async def in_time(holds: Any) -> None:
+    """Until something beside the loop has come about."""
+    for _ in range(1000):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came")
+
+
+def declared(server: ApiServer) -> list[str]:
+    """The properties of the schema that is served, without those that make it large."""
+    properties = server.customs.served[NAME].schemas["v1"]["properties"]["spec"]["properties"]
+    return [name for name in properties if not name.startswith("p")]
+
+
+async def test_a_large_change_is_compiled_beside_the_loop_and_served_from_then_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate = Gate(monkeypatch)
+    async with running() as (server, client):
+        await client.create(definition(large("a")))
+        await in_time(lambda: resource(server, "v1") is not None)
+        gate.closed = True
+        await changed(client, "a", "b")
+        await gate.reached(2)
+        # The spec before serves requests meanwhile.
+        assert declared(server) == ["a"]
+        assert dict((await applied(server, client, "v1", {"a": "1"})).body) == {"spec": {"a": "1"}}
+        await changed(client, "a", "b", "c")
+        gate.let_one_through()
+        await gate.reached(3)
+        assert declared(server) == ["a"], "what is outdated already is not served"
+        gate.let_one_through()
+        old = server.customs.served[NAME]
+        await in_time(lambda: server.customs.served[NAME] is not old)
+        assert declared(server) == ["a", "b", "c"]
+        spec = {"a": "1", "b": "2", "c": "3"}
+        assert dict((await applied(server, client, "v1", spec)).body) == {"spec": spec}
+    assert gate.compiled == [("a", False), ("b", False), ("c", False)]
+
+
+async def test_a_large_change_that_is_taken_back_meanwhile_is_never_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(monkeypatch)
+    async with running() as (server, client):
+        await client.create(definition(large("a")))
+        await in_time(lambda: resource(server, "v1") is not None)
+        gate.closed = True
+        await changed(client, "a", "b")
+        await gate.reached(2)
+        before = server.customs.served[NAME]
+        await client.patch(Crd, NAME, "", MergePatch({"spec": {"versions": [{**V1, "schema": schema(c=TEXT)}]}}))
+        await until(lambda: server.customs.served[NAME] is not before)
+        small = server.customs.served[NAME]
+        gate.let_one_through()
+        # Definitions are worked on one after the other: what is changed next has to wait for what is let through.
+        gate.closed = False
+        await changed(client, "a", "c", "d")
+        await in_time(lambda: server.customs.served[NAME] is not small)
+        assert declared(server)[-1] == "d"
+    assert gate.compiled == [("a", False), ("b", False), ("c", True), ("d", False)]
+
+
+async def test_a_definition_deleted_while_a_change_is_compiled_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(monkeypatch)
+    async with running() as (server, client):
+        await client.create(definition(large("a")))
+        await in_time(lambda: resource(server, "v1") is not None)
+        await applied(server, client, "v1", {"a": "1"})
+        gate.closed = True
+        await changed(client, "a", "b")
+        await gate.reached(2)
+        await client.delete(Crd, NAME)
+        gate.let_one_through()
+        await in_time(lambda: server.reader.get(Crd, NAME) is None)
+        assert NAME not in server.customs.served
+        assert resource(server, "v1") is None
+    assert gate.compiled == [("a", False), ("b", False)]
+
+
+async def test_no_object_comes_in_while_a_changed_definition_terminates(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(monkeypatch)
+    async with running() as (server, client):
+        await client.create(definition(large("a")))
+        await in_time(lambda: resource(server, "v1") is not None)
+        await applied(server, client, "v1", {"a": "1"})
+        crd = resource(server, "v1")
+        assert crd is not None
+        await client.metadata.patch(crd, "w", "", MergePatch({"metadata": {"finalizers": ["example.com/hold"]}}))
+        gate.closed = True
+        await changed(client, "a", "b")
+        await gate.reached(2)
+        await client.delete(Crd, NAME)
+        gate.let_one_through()
+        await in_time(lambda: server.customs.served[NAME].crd.metadata.deletion_timestamp is not None)
+        body = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "x"}}
+        with pytest.raises(StatusError, match="create not allowed while custom resource definition is terminating"):
+            await client.metadata.patch(crd, "x", "", ApplyPatch(body, field_manager="me"))
 
 
 async def test_a_new_default_shows_in_what_is_stored() -> None:

@@ -90,7 +90,12 @@ class Lifecycle:
         if crd is None:
             return True
         if crd.metadata.deletion_timestamp is not None:
-            return FINALIZER not in crd.metadata.finalizers or await self._empty(crd)
+            if FINALIZER not in crd.metadata.finalizers:
+                return True
+            if name in self._roster.served:
+                # Creates are refused by the definition as it is now, and a changed spec may not have been compiled yet.
+                await self._roster.problem(crd)
+            return await self._empty(crd)
         problem = await self._roster.problem(crd)
         group = [other for other in self._reader.list(Crd) if other.spec.group == crd.spec.group]
         status = decided(crd, group, self._clock.now(), problem)

@@ -33,6 +33,8 @@ from pilothouse.semantics import conditions
 
 log = logging.getLogger(__name__)
 _PLACE = "custom resource"
+# To compile a schema takes so many times as long as to read it: that must not keep large requests waiting.
+_COST = 16
 
 
 class Mount(Protocol):
@@ -77,7 +79,8 @@ class Judged(NamedTuple):
 
 
 class CustomRoster:
-    """By name of the definition; `definition_changed` is told of every change of one."""
+    """By name of the definition; `definition_changed` is told of every change of one, and `problem` is to be
+    asked after each."""
 
     def __init__(self, caches: Caches, surroundings: Surroundings, tracker: Trackers, mount: Mount) -> None:
         self._caches = caches
@@ -89,41 +92,62 @@ class CustomRoster:
         """Creates under way, by the name of their definition."""
         self._judged: dict[str, Judged] = {}
         """What came of compiling definitions, by name."""
-        self._compiling = ""
-        """The uid of the definition that is compiled beside the loop, as long as it is there."""
+        self._latest: dict[str, CustomResourceDefinition] = {}
+        """The definitions as they are now, by name; what is served may be a spec behind."""
 
     def definition_changed(self, old: CustomResourceDefinition | None, new: CustomResourceDefinition | None) -> None:
-        """An observer of the definitions."""
+        """An observer of the definitions. A changed spec that is large is not compiled here, on the loop: until
+        `problem` has done it, requests are served by the spec before. What is there at the start is, as nothing would
+        serve it until then."""
         crd = new if new is not None else old
         assert crd is not None
-        held = self.served.get(crd.metadata.name)
+        name = crd.metadata.name
         if new is None:
-            self._judged.pop(crd.metadata.name, None)
-            self._compiling = "" if self._compiling == crd.metadata.uid else self._compiling
-        if new is None or not conditions.is_true(new.status.conditions or (), "Established"):
-            if held is not None:
-                self._drop(held)
+            self._judged.pop(name, None)
+            self._latest.pop(name, None)
+            if name in self.served:
+                self._drop(self.served[name])
             return
-        if held is not None and _alike(held.crd, new):
+        self._latest[name] = new
+        self._follow(new, wait=old is not None)
+
+    def _follow(self, crd: CustomResourceDefinition, wait: bool) -> None:
+        """Serve a definition as it is now; with `wait`, not before a large spec was compiled elsewhere."""
+        name = crd.metadata.name
+        before = self.served.get(name)
+        if before is not None and before.crd.metadata.uid != crd.metadata.uid:
+            self._drop(before)
+            before = None
+        if not conditions.is_true(crd.status.conditions or (), "Established"):
+            if before is not None:
+                self._drop(before)
             return
-        if held is not None:
-            self._drop(held)
-        judged = self._known(new) or self._keep(new, guard.answer(_PLACE, new.metadata.name, _compiled, new))
+        if before is not None and _alike(before.crd, crd):
+            return
+        judged = self._known(crd)
+        if judged is None:
+            if wait and longer_than(crd.spec, LARGE):
+                return
+            judged = self._keep(crd, guard.answer(_PLACE, name, _compiled, crd))
+        if before is not None:
+            self._drop(before)
         if not judged.problem:
-            self._serve(new, judged.versions)
+            self._serve(crd, judged.versions)
 
     async def problem(self, crd: CustomResourceDefinition) -> str:
-        """Why a definition cannot be served, whatever its names are; empty if it can. What is stored may have been
-        written by a server that knew other rules. A large definition takes seconds to compile: that is done beside the
-        loop, and once, unless its spec changes while it is served."""
+        """Why a definition cannot be served, whatever its names are; empty if it can, or if it is another by now. What
+        is stored may have been written by a server that knew other rules. A large definition takes seconds to compile:
+        that is done beside the loop, and once; if it is established, it is served so from then on."""
         if (known := self._known(crd)) is not None:
             return known.problem
-        self._compiling = crd.metadata.uid
-        size = LARGE if longer_than(crd.spec, LARGE) else 0
+        size = _COST * LARGE if longer_than(crd.spec, LARGE) else 0
         outcome = await guard.result(_PLACE, crd.metadata.name, aside(size, partial(_compiled, crd)))
-        if self._compiling != crd.metadata.uid:
-            return ""  # it is gone
-        return (self._known(crd) or self._keep(crd, outcome)).problem
+        latest = self._latest.get(crd.metadata.name)
+        if latest is None or latest.metadata.uid != crd.metadata.uid or latest.spec != crd.spec:
+            return ""
+        problem = (self._known(crd) or self._keep(crd, outcome)).problem
+        self._follow(latest, wait=True)
+        return problem
 
     def _known(self, crd: CustomResourceDefinition) -> Judged | None:
         known = self._judged.get(crd.metadata.name)
