@@ -160,10 +160,15 @@ def restarted(one: Cluster, component: str) -> bool:
 
 def test_a_real_node_is_drained_and_leaves_nothing(home: pathlib.Path) -> None:
     one = other(home, "shrinks")
-    one.pilothouse("up", "--nodes", "2")
+    one.pilothouse("up", "--nodes", "1")
     one.pilothouse("image", "load", str(web.archive(home / "shrinks.tar")))
+    (home / "shrinks.tar").unlink()
+    grown = one.pilothouse("up", "--nodes", "2")
+    assert "import loaded images on 1 node" in grown.stderr
     one.apply(web.manifest())
     one.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    on_both = {pod["spec"]["nodeName"] for pod in one.pods("app=web")}
+    assert on_both == {"node-1", "node-2"}, "a node that came after `image load` has its images too"
     one.pilothouse("up", "--nodes", "1")
     assert [node["metadata"]["name"] for node in one.get("nodes")["items"]] == ["node-1"]
     one.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
@@ -173,7 +178,6 @@ def test_a_real_node_is_drained_and_leaves_nothing(home: pathlib.Path) -> None:
     eventually(lambda: one.endpoints("web") == ready, 20, "endpoints on node-1 alone")
     assert not (home / "state/shrinks/nodes/node-2").exists()
     one.pilothouse("down")
-    (home / "shrinks.tar").unlink()
 
 
 def test_a_node_that_cannot_be_read_is_mended_by_the_api(home: pathlib.Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from pilothouse.house.steps import Injected, Step, run
@@ -117,6 +119,22 @@ def test_an_interrupt_at_any_moment_takes_back_what_was_done(when: str, done: li
     assert str(caught.value) == f"interrupted at '{step}'; what it had changed so far is taken back"
     assert not [line for line in progress.said if "failed" in line or "Interrupt" in line]
     assert progress.said[-1] == f"abandoned {step}"
+
+
+def test_an_interrupt_that_a_failure_on_the_way_out_hides_is_one() -> None:
+    """As shutil.rmtree does it: it closes again what it had closed when the interrupt came."""
+
+    def removes_a_tree() -> bool:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            os.close(-1)
+
+    progress = Recorder()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run([Step("a", removes_a_tree)], progress, interrupted="half of it is gone")
+    assert str(caught.value) == "interrupted at 'a'; half of it is gone"
+    assert progress.said == ["started a", "abandoned a"]
 
 
 def test_an_interrupt_in_a_step_undoes_it_too() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 
-from pilothouse.house import encryption, kubeconfig, members, observe
+from pilothouse.house import encryption, kubeconfig, loaded_images, members, observe
 from pilothouse.house import spec as specs
 from pilothouse.house.daemon import Daemon, stop_all, wait_all_ready
 from pilothouse.house.kubelet_config import same_settings
@@ -89,11 +89,11 @@ class BringUp:
         steps += removal.before()
         if real:
             steps.append(Step("connect the nodes' network", self._make_network, self._remove_network))
-        steps.append(
-            Step(
-                f"start the control plane and {nodes_in_words(len(self.wanted.nodes))}", self._start, self._stop_started
-            )
-        )
+        what = f"start the control plane and {nodes_in_words(len(self.wanted.nodes))}"
+        late = [node for node in _real_nodes(self.wanted) if loaded_images.missing(self.paths, node)]
+        if late := [node for node in late if members.node(self.paths, self.wanted, node).pid() is None]:
+            what += f", import loaded images on {nodes_in_words(len(late))}"
+        steps.append(Step(what, self._start, self._stop_started))
         steps += removal.after()
         steps.append(Step("start the supervisor", self._start_supervisor, self._stop_supervisor))
         steps.append(Step("wait until all of it is ready", self._wait_ready))
@@ -171,6 +171,9 @@ class BringUp:
 
     def _start(self) -> bool:
         first, *nodes = members.daemons(self.paths, self.wanted)
+        patience = {first.name: CONTROL_PLANE_SECONDS}
+        for node in _real_nodes(self.wanted):
+            patience[node.name] = NODE_SECONDS + loaded_images.seconds_for(self.paths, node)
         if self._must_restart(first):
             first.stop()
         for daemon in nodes:
@@ -183,13 +186,15 @@ class BringUp:
                 continue
             self.started.append(daemon)  # before it is launched: an interrupt may come then
             if (one := daemon.launch()) is not None:
-                usual = CONTROL_PLANE_SECONDS if daemon is first else NODE_SECONDS
-                launched.append((one, self.options.timeout or usual))
+                launched.append((one, self.options.timeout or patience[daemon.name]))
         try:
             wait_all_ready(launched)
         except HouseError:
             self.stays = not self._new and _is_served(observe.status(self.paths, self.wanted, self.clock.now()))
             raise
+        for node in _real_nodes(self.wanted):
+            for archive in loaded_images.missing(self.paths, node):
+                self.progress.note(f"{node.name} could not import {archive.file}: its log tells why")
         return bool(self.started)
 
     def _must_restart(self, first: Daemon) -> bool:
@@ -265,3 +270,8 @@ class BringUp:
 def _is_served(status: ClusterStatus) -> bool:
     """Whether the API server has told of its nodes."""
     return any(node.ready is not None for node in status.nodes)
+
+
+def _real_nodes(spec: ClusterSpec) -> Sequence[NodeSpec]:
+    """Those that have a containerd."""
+    return spec.nodes if spec.runtime == "containerd" else ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-import shutil
 import socket
 from collections.abc import Iterator, Sequence
 
@@ -25,7 +24,7 @@ from pilothouse.house.paths import Paths
 from pilothouse.house.pki import ADMIN, AUTHORITY, PKI
 from pilothouse.house.spec import ClusterSpec, NodeSpec
 from pilothouse.house.steps import advice_on
-from pilothouse.house.take_down import take_down
+from pilothouse.house.take_down import half_removed, take_down
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.seams.house import Check, ClusterStatus, HouseError, LogRequest, Progress, RuntimeKind, UpRequest
 
@@ -43,6 +42,7 @@ class Clusters:
     def up(self, request: UpRequest, progress: Progress) -> ClusterStatus:
         paths = Paths.of(request.name)
         with self._claimed(paths):
+            self._require_whole(paths)
             existing = specs.load(paths)
             wanted = self._wanted(request, existing)
             keys = _encryption_asked_for(request)
@@ -134,8 +134,6 @@ class Clusters:
                 usual = specs.KubeconfigMark(str(kubeconfig.path()))
                 spec = msgspec.structs.replace(spec, kubeconfig=usual)
             take_down(paths, spec, progress)
-            shutil.rmtree(paths.state, ignore_errors=True)
-            shutil.rmtree(paths.run, ignore_errors=True)
         return True
 
     def status(self, name: str) -> ClusterStatus:
@@ -150,9 +148,15 @@ class Clusters:
             raise HouseError(f"there is no cluster {name} (known: {known})", f"pilothouse up --name {name} makes one")
         return paths, spec
 
+    def _require_whole(self, paths: Paths) -> None:
+        """Raises HouseError if somebody began to take the cluster down: what is left of it does not run."""
+        if paths.removing.exists():
+            raise HouseError(half_removed(paths.state.name), "then run the same command again")
+
     def rotate_encryption_key(self, name: str, progress: Progress) -> None:
         paths, spec = self._existing(name)
         with self._claimed(paths):
+            self._require_whole(paths)
             keys = encryption.rotated(encryption.read(paths), str(paths.encryption))
             self._bring_up(paths, spec, spec, progress, Options(keys, switch_context=False))
 
@@ -174,8 +178,11 @@ class Clusters:
     def load_image(self, name: str, archive: pathlib.Path, progress: Progress) -> Sequence[str]:
         from pilothouse.house.images import archive_file, load
 
-        paths, spec = self._existing(name)
-        with archive_file(archive, paths.state) as file:
+        paths, _ = self._existing(name)
+        # The claim keeps nodes from coming or going meanwhile, which would miss it.
+        with archive_file(archive, paths.state) as file, self._claimed(paths):
+            paths, spec = self._existing(name)
+            self._require_whole(paths)
             return load(paths, spec, file, progress)
 
     def components(self, name: str) -> Sequence[str]:

@@ -13,11 +13,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pilothouse.house.loaded_images import Keeping
 from pilothouse.house.machine import containerd_paths
 from pilothouse.house.paths import Paths
+from pilothouse.house.removal import nodes_in_words
 from pilothouse.house.spec import ClusterSpec, NodeSpec
 from pilothouse.house.steps import CLOCK, advice_on
 from pilothouse.runtime.containerd.client import ContainerdRuntime
+from pilothouse.runtime.images.archive import base_name
 from pilothouse.seams.house import HouseError, Progress
 from pilothouse.seams.runtime import RuntimeFailure
 
@@ -76,20 +79,34 @@ def _json(tar: tarfile.TarFile, name: str) -> Any:
 
 
 def load(paths: Paths, spec: ClusterSpec, archive: pathlib.Path, progress: Progress) -> Sequence[str]:
-    """Import `archive` on every node at once; the image names. Raises HouseError."""
+    """Import `archive` on every node at once, and keep it for those that come later; the image names. Raises
+    HouseError."""
     names = names_in(archive)
     if spec.runtime == "simulated":
         progress.note("simulated nodes know every image: there is nothing to import")
         return names
-    what = f"import {archive.name} on {len(spec.nodes)} nodes"
+    if not names and not spec.nodes:  # else containerd says so
+        raise HouseError(f"{archive} was not imported: the archive names no image", "save an image by its name")
+    keeping = Keeping(paths, archive, names, base_name(str(archive)))
+    what = f"import {archive.name} on {nodes_in_words(len(spec.nodes))}, and keep it for those that come later"
     progress.started(what)
     began = CLOCK.monotonic()
     try:
+        keeping.copy()
         asyncio.run(_import(paths, spec.nodes, archive.absolute()))
+        keeping.keep(spec.nodes)
     except RuntimeFailure as error:
         progress.failed(what, str(error))
         advice = f"is the cluster up? `pilothouse status --name {spec.name}`"
         raise HouseError(f"{archive} was not imported: {error}", advice) from error
+    except (HouseError, OSError) as error:
+        progress.failed(what, str(error))
+        if isinstance(error, OSError):
+            kept = f"{archive} cannot be kept for nodes that come later"
+            raise HouseError(f"{kept}: {error.strerror}", advice_on(error)) from None
+        raise
+    finally:
+        keeping.discard()
     progress.finished(what, CLOCK.monotonic() - began)
     return names
 

@@ -10,7 +10,7 @@ from functools import partial
 from pilothouse.api.types.core.v1 import Node, Service
 from pilothouse.dns.metrics import METRICS_PORT, metrics_pages
 from pilothouse.dns.runner import ClusterDNS
-from pilothouse.house import machine, network
+from pilothouse.house import loaded_images, machine, network
 from pilothouse.house.holding import hold
 from pilothouse.house.kubelet_config import configured
 from pilothouse.house.paths import Paths
@@ -107,6 +107,7 @@ async def start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, scope: T
     options = options_of(spec, member, pathlib.Path("/etc/resolv.conf"))
     await starting
     scope.spawn(supervisor.watch(), "containerd")
+    await loaded_images.give(paths, member, supervisor.runtime)  # before a pod asks for one of them
     services = own.informers.of(Service)
     kubelet = Kubelet(
         options,

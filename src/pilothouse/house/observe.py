@@ -14,6 +14,7 @@ from pilothouse.house.members import daemons
 from pilothouse.house.paths import Paths
 from pilothouse.house.pki import AUTHORITY, DAY, PKI
 from pilothouse.house.spec import ClusterSpec
+from pilothouse.house.take_down import half_removed
 from pilothouse.kit import logs
 from pilothouse.seams.house import CertificateStatus, ClusterStatus, HouseError, NodeStatus, ProcessStatus
 
@@ -104,7 +105,9 @@ def status(paths: Paths, spec: ClusterSpec, now: float) -> ClusterStatus:
     file = pathlib.Path(spec.kubeconfig.path) if spec.kubeconfig is not None else kubeconfig.path()
     supervised = members.supervisor(paths, spec).pid() is not None
     warnings = list(certificate_warnings(spec.name, found))
-    if not supervised:
+    if paths.removing.exists():
+        warnings = [half_removed(spec.name)]  # nothing else of it matters any more
+    elif not supervised:
         warnings.insert(0, f"the supervisor is stopped: start it with: pilothouse up --name {spec.name}")
     return ClusterStatus(
         name=spec.name,

@@ -59,6 +59,16 @@ class Paths:
         return self.state / "store.db"
 
     @property
+    def images(self) -> pathlib.Path:
+        """What `image load` was given, for the nodes that come later (`house/loaded_images.py`)."""
+        return self.state / "images"
+
+    @property
+    def removing(self) -> pathlib.Path:
+        """There from when `down` begins to end processes: nothing is started any more, and `down` alone goes on."""
+        return self.state / ".removing"
+
+    @property
     def supervision(self) -> pathlib.Path:
         """How often each process was started again, and why: written by the supervisor, read by `status`."""
         return self.run / "supervision.json"

@@ -41,7 +41,8 @@ def run(arguments: Sequence[str]) -> int:
             raise HouseError(f"there is no cluster {name}")
         logs.set_up(spec.log_level, spec.log_format)
         herald = Herald(paths.lock(component))
-        if not paths.spec.exists():  # whoever took the cluster away did not know of this process yet
+        # Whoever takes the cluster away may not know of this process yet.
+        if paths.removing.exists() or not paths.spec.exists():
             raise HouseError(f"cluster {name} is gone")
     except (HouseError, FileNotFoundError) as error:
         print(f"{component} ends: {error}", file=sys.stderr, flush=True)

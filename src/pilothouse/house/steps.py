@@ -20,6 +20,7 @@ from pilothouse.seams.house import HouseError, Progress
 
 CLOCK = SystemClock()
 FREE_SPACE = "free some space on the disk, then run the same command again"
+TAKEN_BACK = "what it had changed so far is taken back"
 _LEAST_BYTES = 1 << 20
 
 Failures = (HouseError, OSError, ValueError)
@@ -38,26 +39,36 @@ class Injected(HouseError):
     """A failure that a test asked for."""
 
 
-def run(steps: Sequence[Step], progress: Progress, fail_after: str = "") -> None:
+def run(steps: Sequence[Step], progress: Progress, fail_after: str = "", interrupted: str = TAKEN_BACK) -> None:
     """Do `steps` in order; when one fails (or, for tests, after the one whose name begins so), undo those that changed
-    something, the failed one first, and raise what went wrong; a KeyboardInterrupt with a sentence for the user."""
+    something, the failed one first, and raise what went wrong; a KeyboardInterrupt with a sentence for the user, which
+    ends with `interrupted`: how things stand then."""
     done: list[Step] = []
     at = ""
     try:
         for step in steps:
             at = step.name
             _do(step, done, progress, fail_after)
-    except KeyboardInterrupt:
-        # Wherever it came, also between two steps. The one sentence is said by whoever ends the command.
-        _roll_back(done, progress)
-        progress.abandoned(at)
-        raise KeyboardInterrupt(f"interrupted at {at!r}; what it had changed so far is taken back") from None
-    except Failures as error:
+    except (KeyboardInterrupt, *Failures) as error:
+        if _by_interrupt(error):
+            # Wherever it came, also between two steps. The one sentence is said by whoever ends the command.
+            _roll_back(done, progress)
+            progress.abandoned(at)
+            raise KeyboardInterrupt(f"interrupted at {at!r}; {interrupted}") from None
         progress.failed(at, str(error) or type(error).__name__)
         _roll_back(done, progress)
         if isinstance(error, OSError | ValueError):
             raise HouseError(f"{at}: {error}", advice_on(error)) from error
         raise
+
+
+def _by_interrupt(error: BaseException) -> bool:
+    """Whether `error` is an interrupt, or came of one: what an interrupted function does on its way out may fail, and
+    hides it. shutil.rmtree, interrupted just after it closed a directory, closes it once more: EBADF."""
+    before: BaseException | None = error
+    while before is not None and not isinstance(before, KeyboardInterrupt):
+        before = before.__context__
+    return before is not None
 
 
 def _do(step: Step, done: list[Step], progress: Progress, fail_after: str) -> None:

@@ -122,7 +122,7 @@ class Supervisor:
         except HouseError as error:
             log.error("%s", error)
             return True
-        if spec is None:
+        if spec is None or self._paths.removing.exists():
             return False
         daemons = {daemon.name: daemon for daemon in members.daemons(self._paths, spec)}
         before = dict(self._records)

@@ -159,7 +159,7 @@ class House(Protocol):
         ...
 
     def load_image(self, name: str, archive: pathlib.Path, progress: Progress) -> Sequence[str]:
-        """Import a docker or OCI archive on every node; the image names."""
+        """Import a docker or OCI archive on every node, also those added later; the image names."""
         ...
 
     def logs(self, name: str, request: LogRequest) -> Iterator[str]:
