@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -331,3 +332,25 @@ async def test_a_kubelet_that_is_not_there() -> None:
         one.kubelet.port = 1
         code, text = await one.get(f"{PODS}/p/log?container=c")
         assert (code, "error dialing backend" in text) == (500, True)
+
+
+async def switch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A server that leaves HTTP whatever it was asked, and talks."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: odd\r\n\r\nunasked bytes")
+    await reader.read()
+    writer.close()
+
+
+async def test_a_switch_of_protocols_that_nobody_asked_for_is_a_bad_gateway() -> None:
+    async with world() as one, await asyncio.start_server(switch, "127.0.0.1", 0) as behind:
+        one.kubelet.port = behind.sockets[0].getsockname()[1]
+        for method in ("GET", "POST"):
+            code, text = await one.get("/api/v1/nodes/n1/proxy/x", method=method)
+            status = json.loads(text)
+            assert (code, status["kind"], status["code"]) == (502, "Status", 502)
+            assert status["message"] == 'backend tried to switch protocol "odd" when "" was requested'
+        async with one.ask("/api/v1/nodes/n1/proxy/x", (b"Connection", b"Upgrade"), (b"Upgrade", b"odd")) as response:
+            assert response.status == 101
+            assert response.upgraded is not None
+            assert await response.upgraded.read() == b"unasked bytes"

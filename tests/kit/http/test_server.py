@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -314,6 +314,43 @@ async def test_an_upgrade_takes_the_connection_over(secure: bool) -> None:
         if not secure:
             peer.writer.write_eof()
             assert await peer.rest() == b"end"
+
+
+async def talk(stream: RawStream) -> None:
+    try:
+        await stream.write(b"unasked")
+        await stream.read()
+    finally:
+        await stream.close()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        GET % b"",
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: 3\r\n\r\nabc",
+    ],
+)
+@pytest.mark.parametrize("run", [swallow, talk])
+async def test_nothing_of_an_upgrade_follows_its_refusal(
+    asked: bytes, run: Callable[[RawStream], Awaitable[None]], secure: bool
+) -> None:
+    ended: list[bool] = []
+
+    async def noted(stream: RawStream) -> None:
+        try:
+            await run(stream)
+        finally:
+            ended.append(True)
+
+    limits = Limits(linger_seconds=0.2)
+    async with serving(lambda request: Upgrade([(b"Upgrade", b"x")], noted), limits, secure=secure) as served:
+        peer = await served.connect()
+        await peer.send(asked)
+        assert await peer.head() == (400, {"content-type": "text/plain; charset=utf-8", "connection": "close"})
+        assert await peer.rest() == b"400 Bad Request"
+        assert (ended, served.server.busy_connections, served.server.failures) == ([True], 0, 0)
 
 
 async def test_an_upgraded_stream_holds_both_sides_up() -> None:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
-from pilothouse.api import errors
+from pilothouse.api import errors, go_text
 from pilothouse.apiserver.authn.bearer import TOKEN_PROTOCOL
 from pilothouse.kit.http.client import BadAnswer, ClientRequest, ClientResponse, exchange
 from pilothouse.kit.http.messages import Answer, ConnectionClosed, Header, RawStream, Request, Response, Upgrade
@@ -89,7 +89,8 @@ def unreachable(error: Exception) -> errors.StatusError:
 
 
 async def carry(stream: RawStream, request: Request, target: bytes, headers: Sequence[Header]) -> Answer:
-    """Ask over `stream` what `request` asks, under `target`, and answer with what comes. Raises StatusError (502)."""
+    """Ask over `stream` what `request` asks, under `target`, and answer with what comes. Raises StatusError (502), also
+    for a switch to a protocol that was not asked for, as httputil.ReverseProxy refuses it."""
     length = request.header(b"content-length")
     has_body = length not in (None, b"0") or request.header(b"transfer-encoding") is not None
     sent = ClientRequest(
@@ -103,6 +104,9 @@ async def carry(stream: RawStream, request: Request, target: bytes, headers: Seq
     handed_over = False
     try:
         response = await stack.enter_async_context(exchange(stream, sent))
+        if response.upgraded is not None and not is_upgrade(request):
+            protocol = go_text.quote((response.header(b"upgrade") or b"").decode("latin-1"))
+            raise errors.make(502, "", f'backend tried to switch protocol {protocol} when "" was requested')
         answer = _answer(response, stack)
         handed_over = True
         return answer

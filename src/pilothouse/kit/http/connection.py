@@ -17,7 +17,7 @@ from pilothouse.kit.http.heads import BadRequest, plain_refusal
 from pilothouse.kit.http.inlet import Inlet
 from pilothouse.kit.http.limits import Limits
 from pilothouse.kit.http.messages import Answer, BodyTooLarge, ConnectionClosed, Feed, Handler, Response, Upgrade
-from pilothouse.kit.http.outlet import ChunkSink, ConnectionStream, Outlet
+from pilothouse.kit.http.outlet import ChunkSink, ConnectionStream, EndedStream, Outlet
 from pilothouse.kit.http.request import IncomingRequest
 from pilothouse.kit.http.turns import Turns
 from pilothouse.kit.tasks import TaskScope
@@ -238,11 +238,12 @@ class Connection(asyncio.Protocol):
     async def _take_over(self, request: IncomingRequest, upgrade: Upgrade) -> None:
         if not self._closing and not request.upgradable:
             self._refuse(BadRequest(400))
-        self._raw = ConnectionStream(self.outlet, self._inlet.leave())
         if self._closing:
-            self._raw.feed_end()  # what is behind the upgrade must still be let go of
-        else:
-            self.outlet.transport.write(upgrade_head(upgrade))
+            # What is behind the upgrade must still be let go of; nothing of it may follow a refusal.
+            await upgrade.run(EndedStream())
+            return
+        self._raw = ConnectionStream(self.outlet, self._inlet.leave())
+        self.outlet.transport.write(upgrade_head(upgrade))
         try:
             await upgrade.run(self._raw)
         finally:

@@ -169,6 +169,18 @@ class ConnectionStream:
             self._waiter.set_result(None)
 
 
+class EndedStream:
+    """Implements `messages.RawStream` where there is no peer: at its end from the start, and nothing can be sent."""
+
+    async def read(self) -> bytes:
+        return b""
+
+    async def write(self, data: bytes) -> None:
+        raise ConnectionClosed("the peer is gone")
+
+    async def close(self) -> None: ...
+
+
 class Dialed(asyncio.Protocol):
     """The protocol of a connection that we have opened: all of it is `stream`."""
 
