@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import operator
+import weakref
 from collections.abc import Callable, Sequence
 
 from pilothouse.apiserver.cacher.plan import ALL, Axis, Plan, value_on
 from pilothouse.apiserver.cacher.ring import Record, Ring
-from pilothouse.apiserver.generic.storage import Change, Stored
+from pilothouse.apiserver.generic.storage import Change, LargeChange, Stored
 from pilothouse.kit import guard
 from pilothouse.seams.store import Compacted, StoreError
 
@@ -24,9 +25,9 @@ class Stream:
     """One watch: implements `generic.storage.ChangeStream`.
 
     Whoever does not read costs next to nothing. The objects that come first are a list that all watches of the same
-    moment share; each becomes a change when it is taken. Of later changes some wait here, the others in the ring, where
-    they are looked up again: a watcher that is so slow that its next change has been forgotten there has lost it, as
-    if it came back from a disconnection with an old version.
+    moment share; each becomes a change when it is taken, a large one the same change for all. Of later changes some
+    wait here, the others in the ring, where they are looked up again: a watcher that is so slow that its next change
+    has been forgotten there has lost it, as if it came back from a disconnection with an old version.
     """
 
     def __init__(self, plan: Plan, axis: Axis, fanout: Fanout, initial: Sequence[Stored] | None, given: int) -> None:
@@ -78,7 +79,7 @@ class Stream:
             item = initial[self._sent]
             self._sent += 1
             size += len(item.tail)
-            changes.append(Change("ADDED", item, item.revision, self._begun))
+            changes.append(self._fanout.addition(item, self._begun))
         if self._sent == len(initial):
             self._initial = None
             changes += [Change("BOOKMARK", None, self._given, self._begun), *self._taken()]
@@ -163,6 +164,8 @@ class Fanout:
         self.ring = ring
         self._current = current
         self._axes: dict[Axis, dict[str, dict[Stream, None]]] = {}
+        self._additions: weakref.WeakValueDictionary[int, LargeChange] = weakref.WeakValueDictionary()
+        """Of large items, by their identity, which is nobody else's while the change holds them."""
 
     @property
     def revision(self) -> int:
@@ -182,6 +185,16 @@ class Fanout:
         stream = Stream(plan, axis, self, initial, given)
         self._axes.setdefault(axis, {}).setdefault(value, {})[stream] = None
         return stream
+
+    def addition(self, item: Stored, sequence: int) -> Change:
+        """What a watch that begins is told of `item`. As long as anybody is still sending that of a large one, it is
+        the same for all: what it is encoded in may be as large, and those who do not read would each keep their own."""
+        if len(item.tail) < PIECE:
+            return Change("ADDED", item, item.revision, sequence)
+        found = self._additions.get(id(item))
+        if found is None:
+            found = self._additions[id(item)] = LargeChange("ADDED", item, item.revision, sequence)
+        return found
 
     def _labels_full(self) -> bool:
         return sum(axis[0] == "label" for axis in self._axes) >= _LABEL_AXES

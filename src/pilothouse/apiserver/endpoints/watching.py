@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +18,7 @@ from pilothouse.apiserver.endpoints import options as opt
 from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.endpoints.negotiation import JSON, YAML
 from pilothouse.apiserver.endpoints.revisions import gone, too_large
-from pilothouse.apiserver.generic.storage import Change, ChangeStream, Interest
+from pilothouse.apiserver.generic.storage import Change, ChangeStream, Interest, slices
 from pilothouse.apiserver.table import build
 from pilothouse.kit.http.messages import Response
 from pilothouse.seams.store import Compacted, FutureRevision, StoreUnavailable
@@ -30,7 +31,8 @@ DEFAULT_SECONDS = 1800
 BOOKMARK_LEAD = 2.0
 BOOKMARK_PERIOD = 60.0
 # Bytes that are handed to the connection at once. A watcher that does not read costs some three times as many: little,
-# for what it begins with; what comes later, and is the same for all watchers, should go out in one piece.
+# for what it begins with; what comes later, and is the same for all watchers, should go out in one piece. Larger events
+# go out in slices: chunks of HTTP need not end where events do.
 _FIRST_PIECE, _PIECE = 4 * 1024, 16 * 1024
 _encode = msgspec.json.Encoder().encode
 
@@ -86,15 +88,19 @@ class _Frames:
         else:
             self.content_type = b"application/vnd.kubernetes.protobuf;stream=watch"
 
+    def large(self, change: Change, most: int) -> Iterator[bytes]:
+        """The event of a large object in slices of `most` bytes; in stored JSON without the whole being made."""
+        return change.frame_slices(most) if self.plain else slices(self.change(change), most)
+
     def change(self, change: Change) -> bytes:
         assert change.item is not None
         if self.plain:
             return change.frame
         media = self.context.media
+        form = (self.endpoint.api_version, media, self.include)
         if media.shape == "Table" and self.first:
             self.first = False
-            return self._made(change, columns=True)
-        form = (self.endpoint.api_version, media, self.include)
+            return change.encoded((*form, "columns"), partial(self._made, columns=True))
         return change.encoded(form, self._made)
 
     def _made(self, change: Change, columns: bool = False) -> bytes:
@@ -201,11 +207,19 @@ def _next_bookmark(now: float, end: float, last: float) -> float:
 
 
 def _pieces(frames: _Frames, changes: Sequence[Change], most: int, initial: bool) -> Iterator[bytes]:
-    """The bytes of a batch, in pieces of about `most`. `initial`: the end of the initial events is still to come."""
+    """The bytes of a batch: small events together, in pieces of about `most` and less than twice that; larger ones in
+    slices of `most` at the most. `initial`: the end of the initial events is still to come."""
     parts: list[bytes] = []
     size = 0
     for change in changes:
         if change.item is not None:
+            if len(change.item.tail) >= most:
+                if parts:
+                    yield b"".join(parts)
+                    parts.clear()
+                    size = 0
+                yield from frames.large(change, most)
+                continue
             parts.append(frames.change(change))
         elif initial:
             parts.append(frames.bookmark(change.revision, end_of_initial=True))
@@ -214,8 +228,18 @@ def _pieces(frames: _Frames, changes: Sequence[Change], most: int, initial: bool
             continue
         size += len(parts[-1])
         if size >= most:
-            yield b"".join(parts)
+            yield from _joined(parts, most)
             parts.clear()
             size = 0
     if parts:
         yield b"".join(parts)
+
+
+def _joined(parts: Sequence[bytes], most: int) -> Iterator[bytes]:
+    """`parts` in one piece, unless the last is large: the encoding of a small object (a Table's columns) may be."""
+    if len(parts[-1]) <= most:
+        yield b"".join(parts)
+        return
+    if len(parts) > 1:
+        yield b"".join(parts[:-1])
+    yield from slices(parts[-1], most)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import collections
 import weakref
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -237,8 +237,21 @@ class Change(Struct, gc=False, eq=False):
         Not of a BOOKMARK."""
         if self._frame is None:
             assert self.item is not None
-            self._frame = b"%b%b%b}\n" % (_FRAMES[self.type], self.item.form.head, self.item.tail)
+            self._frame = b"%b%b%b%b" % (_FRAMES[self.type], self.item.form.head, self.item.tail, _CLOSING)
         return self._frame
+
+    def frame_slices(self, most: int) -> Iterator[bytes]:
+        """`frame` in slices of `most` bytes, the last of what is left. They are cut from the item's own bytes as they
+        are taken, so that whoever stops in the middle of a large object keeps no copy of it."""
+        assert self.item is not None
+        opening = _FRAMES[self.type] + self.item.form.head
+        tail = self.item.tail
+        start = max(most - len(opening), 0)
+        yield from slices(opening + tail[:start], most)
+        while len(tail) - start >= most:
+            yield tail[start : start + most]
+            start += most
+        yield from slices(tail[start:] + _CLOSING, most)
 
     def encoded(self, form: Hashable, encode: Callable[[Change], bytes]) -> bytes:
         """Another encoding (protobuf, Table, another version), made by `encode` once for all and kept under `form`."""
@@ -250,11 +263,22 @@ class Change(Struct, gc=False, eq=False):
         return found
 
 
+class LargeChange(Change, gc=True, eq=False, weakref=True):
+    """One that can be found again as long as somebody has it (msgspec refuses weak references without gc)."""
+
+
 _FRAMES: dict[ChangeType, bytes] = {
     "ADDED": b'{"type":"ADDED","object":',
     "MODIFIED": b'{"type":"MODIFIED","object":',
     "DELETED": b'{"type":"DELETED","object":',
 }
+_CLOSING = b"}\n"
+
+
+def slices(data: bytes, most: int) -> Iterator[bytes]:
+    """`data` in slices of `most` bytes, the last of what is left, cut as they are taken."""
+    for start in range(0, len(data), most):
+        yield data[start : start + most]
 
 
 class ChangeStream(Protocol):
