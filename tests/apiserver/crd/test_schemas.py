@@ -126,3 +126,19 @@ def test_what_an_update_leaves_is_let_stay() -> None:
     assert unchanged(parsed, new, old, ("l", 1, "v"))
     assert not unchanged(parsed, new, old, ("l", 0, "v"))
     assert not unchanged(parsed, new, old, ("s",))
+
+
+def test_schemas_of_a_type_alone_share_a_check() -> None:
+    """What is kept of a large definition is little, and so is what the cycle collector has to walk through."""
+    leaves = [{"type": "string", "description": f"the {i}th"} for i in range(50)]
+    assert len({id(checking.compiled(leaf)) for leaf in leaves}) == 1
+    others: list[Any] = [
+        {"type": "integer"},
+        {"type": "string", "nullable": True},
+        {"type": "string", "format": "date"},
+    ]
+    made = [checking.compiled(raw) for raw in [leaves[0], *others, {"type": "string", "maxLength": 3}]]
+    assert len({id(check) for check in made}) == 5
+    assert [[bool(check(value)) for value in ("long", None)] for check in made if check is not None] == [
+        [False, True], [True, True], [False, False], [True, True], [True, True],
+    ]  # fmt: skip

@@ -20,6 +20,8 @@ from pilothouse.apiserver.crd.numbers import is_integer, number_step
 Check = Callable[[Any], Faults]
 Raw = Mapping[str, Any]
 _SHORT = 64
+# What a value is checked for by its type alone, and what is not checked of it.
+_PLAIN = frozenset(("type", "format", "nullable", "description", "title", "default", "example"))
 _JSON_TYPES: dict[type, tuple[str, str]] = {
     str: ("string", ""),
     bool: ("boolean", ""),
@@ -32,7 +34,19 @@ _JSON_TYPES: dict[type, tuple[str, str]] = {
 
 
 def compiled(raw: Raw) -> Check | None:
-    """The check of a schema; None if it lets everything pass."""
+    """The check of a schema; None if it lets everything pass. Schemas that say no more than a type share one: most of a
+    large definition are such, and the cycle collector walks through every function that is kept."""
+    if raw.keys() <= _PLAIN and len(raw.get("format", "")) <= _SHORT:
+        return _plain(raw.get("type", ""), raw.get("format", ""), bool(raw.get("nullable")))
+    return _compiled(raw)
+
+
+@functools.lru_cache(maxsize=256)
+def _plain(type: str, format: str, nullable: bool) -> Check | None:
+    return _compiled({"type": type, "format": format, "nullable": nullable})
+
+
+def _compiled(raw: Raw) -> Check | None:
     # Once for all types: a schema within schemas would be compiled for each type of each schema around it.
     junction = junctors(raw, compiled)
     table = {kind: _steps(raw, kind, junction) for kind in _JSON_TYPES}
@@ -76,14 +90,22 @@ def _steps(raw: Raw, kind: type, junction: Check | None) -> tuple[Check, ...]:
 
 def _null_step(raw: Raw) -> Check | None:
     types = types_of(raw)
-    if not types or raw.get("nullable"):
-        return None
+    return None if not types or raw.get("nullable") else _not_null(types)
+
+
+@functools.lru_cache(maxsize=64)
+def _not_null(types: tuple[str, ...]) -> Check:
     fault = (faults.wrong_type(",".join(types), "null"),)
     return lambda value: fault
 
 
 def _type_step(raw: Raw, kind: type) -> Check | None:
     types, format = types_of(raw), raw.get("format", "")
+    return (_typed if len(format) <= _SHORT else _typed.__wrapped__)(types, format, kind)
+
+
+@functools.lru_cache(maxsize=512)
+def _typed(types: tuple[str, ...], format: str, kind: type) -> Check | None:
     said, said_format = _JSON_TYPES[kind]
     wrong = (faults.wrong_type(",".join(types), said),)
     if format and kind in (str, list) and not {"number", "integer"} & set(types):
