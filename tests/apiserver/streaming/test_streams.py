@@ -334,6 +334,19 @@ async def test_a_kubelet_that_is_not_there() -> None:
         assert (code, "error dialing backend" in text) == (500, True)
 
 
+async def test_a_server_that_breaks_off() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with world() as one, await asyncio.start_server(hang_up, "127.0.0.1", 0) as behind:
+        one.kubelet.port = behind.sockets[0].getsockname()[1]
+        code, text = await one.get("/api/v1/nodes/n1/proxy/x")
+        status = json.loads(text)
+        assert (code, status["reason"]) == (503, "ServiceUnavailable")
+        assert status["message"].startswith("error trying to reach service: ")
+
+
 async def switch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """A server that leaves HTTP whatever it was asked, and talks."""
     await reader.readuntil(b"\r\n\r\n")
@@ -342,13 +355,13 @@ async def switch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     writer.close()
 
 
-async def test_a_switch_of_protocols_that_nobody_asked_for_is_a_bad_gateway() -> None:
+async def test_a_switch_of_protocols_that_nobody_asked_for_is_refused() -> None:
     async with world() as one, await asyncio.start_server(switch, "127.0.0.1", 0) as behind:
         one.kubelet.port = behind.sockets[0].getsockname()[1]
         for method in ("GET", "POST"):
             code, text = await one.get("/api/v1/nodes/n1/proxy/x", method=method)
             status = json.loads(text)
-            assert (code, status["kind"], status["code"]) == (502, "Status", 502)
+            assert (code, status["kind"], status["code"]) == (500, "Status", 500)
             assert status["message"] == 'backend tried to switch protocol "odd" when "" was requested'
         async with one.ask("/api/v1/nodes/n1/proxy/x", (b"Connection", b"Upgrade"), (b"Upgrade", b"odd")) as response:
             assert response.status == 101

@@ -89,8 +89,9 @@ def unreachable(error: Exception) -> errors.StatusError:
 
 
 async def carry(stream: RawStream, request: Request, target: bytes, headers: Sequence[Header]) -> Answer:
-    """Ask over `stream` what `request` asks, under `target`, and answer with what comes. Raises StatusError (502), also
-    for a switch to a protocol that was not asked for, as httputil.ReverseProxy refuses it."""
+    """Ask over `stream` what `request` asks, under `target`, and answer with what comes. Raises StatusError: 503 if
+    the other side breaks off, 500 for a switch to a protocol that was not asked for, as upstream's
+    apimachinery/pkg/util/proxy tells of what httputil.ReverseProxy refuses."""
     length = request.header(b"content-length")
     has_body = length not in (None, b"0") or request.header(b"transfer-encoding") is not None
     sent = ClientRequest(
@@ -106,12 +107,12 @@ async def carry(stream: RawStream, request: Request, target: bytes, headers: Seq
         response = await stack.enter_async_context(exchange(stream, sent))
         if response.upgraded is not None and not is_upgrade(request):
             protocol = go_text.quote((response.header(b"upgrade") or b"").decode("latin-1"))
-            raise errors.make(502, "", f'backend tried to switch protocol {protocol} when "" was requested')
+            raise errors.make(500, "", f'backend tried to switch protocol {protocol} when "" was requested')
         answer = _answer(response, stack)
         handed_over = True
         return answer
     except (ConnectionClosed, BadAnswer) as error:
-        raise errors.make(502, "", f"error trying to reach the backend: {error}") from None
+        raise errors.make(503, "ServiceUnavailable", f"error trying to reach service: {error}") from None
     finally:
         if not handed_over:
             await stack.aclose()
