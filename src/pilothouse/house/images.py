@@ -18,7 +18,7 @@ from pilothouse.house.machine import containerd_paths
 from pilothouse.house.paths import Paths
 from pilothouse.house.removal import nodes_in_words
 from pilothouse.house.spec import ClusterSpec, NodeSpec
-from pilothouse.house.steps import CLOCK, advice_on
+from pilothouse.house.steps import CLOCK, advice_on, by_interrupt
 from pilothouse.runtime.containerd.client import ContainerdRuntime
 from pilothouse.runtime.images.archive import base_name
 from pilothouse.seams.house import HouseError, Progress
@@ -100,6 +100,8 @@ def load(paths: Paths, spec: ClusterSpec, archive: pathlib.Path, progress: Progr
         advice = f"is the cluster up? `pilothouse status --name {spec.name}`"
         raise HouseError(f"{archive} was not imported: {error}", advice) from error
     except (HouseError, OSError) as error:
+        if by_interrupt(error):
+            raise KeyboardInterrupt from None
         progress.failed(what, str(error))
         if isinstance(error, OSError):
             kept = f"{archive} cannot be kept for nodes that come later"

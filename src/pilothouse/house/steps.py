@@ -50,7 +50,7 @@ def run(steps: Sequence[Step], progress: Progress, fail_after: str = "", interru
             at = step.name
             _do(step, done, progress, fail_after)
     except (KeyboardInterrupt, *Failures) as error:
-        if _by_interrupt(error):
+        if by_interrupt(error):
             # Wherever it came, also between two steps. The one sentence is said by whoever ends the command.
             _roll_back(done, progress)
             progress.abandoned(at)
@@ -62,7 +62,7 @@ def run(steps: Sequence[Step], progress: Progress, fail_after: str = "", interru
         raise
 
 
-def _by_interrupt(error: BaseException) -> bool:
+def by_interrupt(error: BaseException) -> bool:
     """Whether `error` is an interrupt, or came of one: what an interrupted function does on its way out may fail, and
     hides it. shutil.rmtree, interrupted just after it closed a directory, closes it once more: EBADF."""
     before: BaseException | None = error

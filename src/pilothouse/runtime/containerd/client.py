@@ -162,7 +162,13 @@ class ContainerdImages:
         process = await asyncio.create_subprocess_exec(
             *command, path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
-        out, error = await process.communicate()
+        try:
+            out, error = await process.communicate()
+        except asyncio.CancelledError:  # it must not outlive us, nor its pipes the loop
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.communicate()
+            raise
         if process.returncode:
             raise seam.RuntimeFailure(f"{path}: {error.decode(errors='replace').strip()}")
         names = list(dict.fromkeys(_IMPORTED.findall(out.decode(errors="replace"))))
