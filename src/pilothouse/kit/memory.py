@@ -20,7 +20,7 @@ from pilothouse.kit.clock import Clock
 
 # A collection of the youngest generation per so many new containers: the default of 700 costs 3 % under load. Of the
 # middle one per so many of these, which takes 10 ms. Of everything per so many of these again, where it never rests.
-_YOUNG, _MIDDLE, _OLD = 10_000, 5, 160
+_YOUNG, _MIDDLE, _OLD = 20_000, 3, 130
 # As many collections of the middle generation are worth one of everything in a moment of rest.
 _WORTH = 40
 # Seconds between two looks for memory that can be given back.

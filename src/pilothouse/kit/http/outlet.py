@@ -12,9 +12,9 @@ from pilothouse.kit.http.messages import ConnectionClosed
 from pilothouse.kit.http.turns import Turns
 
 READ_BUFFER = 256 * 1024
-LEAST_BUFFER, WRITE_BUFFER = 4 * 1024, 64 * 1024
+LEAST_BUFFER, WRITE_BUFFER = 4 * 1024, 256 * 1024
 """Bytes that wait for a slow peer before its writer has to, besides those in the socket beneath: transports over TLS
-would let half a megabyte wait, for each of thousands of watches."""
+would let half a megabyte wait for each of thousands of watches; where there are few, it keeps long answers flowing."""
 
 
 class Outlet:

@@ -28,7 +28,7 @@ from pilothouse.kit.tasks import TaskScope
 HANDSHAKE_SECONDS = 10.0
 SWEEP_SECONDS = 1.0
 # What may wait in all, by and large, for peers that do not read.
-_BUFFERS = 16 << 20
+_BUFFERS = 4 << 20
 
 
 class Server:
