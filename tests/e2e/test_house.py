@@ -189,7 +189,7 @@ def test_a_node_that_cannot_be_read_is_mended_by_the_api(home: pathlib.Path) -> 
     store = home / "state/poisoned/store.db"
     with contextlib.closing(sqlite3.connect(store)) as database, database:
         database.execute("update log set value = x'7b7d' where key like '%minions/node-1'")
-    failed = one.pilothouse("up", "--timeout", "25", check=False)
+    failed = one.pilothouse("up", "--timeout", "15", check=False)
     assert failed.returncode == 1
     assert "node-1 is not ready" in failed.stderr
     assert "its API is served" in failed.stderr

@@ -16,6 +16,7 @@ from pilothouse.house.addresses import FIRST_PORT, choose_networks, free_port, o
 from pilothouse.house.bring_up import BringUp, Options
 from pilothouse.house.claim import claimed
 from pilothouse.house.export import export
+from pilothouse.house.given_files import text_of
 from pilothouse.house.kubelet_config import kubelet_config_as_asked
 from pilothouse.house.log_files import lines_of
 from pilothouse.house.logging import logging_as_asked
@@ -232,10 +233,7 @@ def _encryption_asked_for(request: UpRequest) -> str | None:
     """The text of the configuration that `up` was given. Raises HouseError for one that cannot be used."""
     if request.encryption is None:
         return None
-    try:
-        text = request.encryption.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise HouseError(f"cannot read the encryption configuration: {error}") from None
+    text = text_of(request.encryption, "encryption configuration")
     encryption.checked(text, str(request.encryption))
     return text
 

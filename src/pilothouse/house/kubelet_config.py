@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
+from pilothouse.house.given_files import text_of
 from pilothouse.house.spec import ClusterSpec
 from pilothouse.kubelet.configuration import ConfigurationError, KubeletConfiguration, parse
 from pilothouse.kubelet.options import NodeOptions
@@ -16,10 +17,7 @@ def kubelet_config_as_asked(spec: ClusterSpec, request: UpRequest) -> ClusterSpe
     """`spec` with the settings that `request` asks for. Raises HouseError for a file that cannot be used."""
     if request.kubelet_config is None:
         return spec
-    try:
-        text = request.kubelet_config.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise HouseError(f"cannot read the kubelet configuration: {error}") from None
+    text = text_of(request.kubelet_config, "kubelet configuration")
     _read(text)
     return msgspec.structs.replace(spec, kubelet_config=text)
 

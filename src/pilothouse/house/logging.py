@@ -8,6 +8,7 @@ import yaml
 from pilothouse.apiserver.filters.audit import policy
 from pilothouse.apiserver.filters.audit.policy import Policy
 from pilothouse.apiserver.filters.audit.sink import FileSink
+from pilothouse.house.given_files import text_of
 from pilothouse.house.paths import Paths
 from pilothouse.house.spec import ClusterSpec
 from pilothouse.seams.house import HouseError, UpRequest
@@ -19,10 +20,7 @@ def logging_as_asked(spec: ClusterSpec, request: UpRequest) -> ClusterSpec:
     """`spec` with the logs that `request` asks for. Raises HouseError for a policy that is none."""
     text = spec.audit_policy
     if request.audit_policy is not None:
-        try:
-            text = request.audit_policy.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise HouseError(f"cannot read the audit policy: {error}") from None
+        text = text_of(request.audit_policy, "audit policy")
         _policy(text)
     return msgspec.structs.replace(
         spec,

@@ -29,7 +29,7 @@ from pilothouse.runtime.simulated.cgroup import Host
 from pilothouse.runtime.simulated.runtime import SimulatedRuntime
 
 log = logging.getLogger(__name__)
-REGISTRATION_SECONDS = 15.0
+REGISTRATION_SECONDS = 5.0
 
 
 async def start_nodes(paths: Paths, spec: ClusterSpec, heart: Heart) -> None:

@@ -44,11 +44,15 @@ def definition(*versions: dict[str, Any]) -> Crd:
     return codec.from_builtins({"metadata": {"name": NAME}, "spec": spec}, Crd)
 
 
-async def until(holds: Any) -> None:
-    for _ in range(400):
+A_MOMENT = 0.01
+
+
+async def until(holds: Any, pause: float = 0.0) -> None:
+    """`pause`: seconds between two looks, for what comes about in a thread."""
+    for _ in range(1000):
         if holds():
             return
-        await asyncio.sleep(0)
+        await asyncio.sleep(pause)
     raise AssertionError("it never came")
 
 
@@ -157,15 +161,6 @@ async def changed(client: Client, *names: str) -> None:
     await client.patch(Crd, NAME, "", MergePatch({"spec": {"versions": [large(*names)]}}))
 
 
-async def in_time(holds: Any) -> None:
-    """Until something beside the loop has come about."""
-    for _ in range(1000):
-        if holds():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never came")
-
-
 def declared(server: ApiServer) -> list[str]:
     """The properties of the schema that is served, without those that make it large."""
     properties = server.customs.served[NAME].schemas["v1"]["properties"]["spec"]["properties"]
@@ -178,7 +173,7 @@ async def test_a_large_change_is_compiled_beside_the_loop_and_served_from_then_o
     gate = Gate(monkeypatch)
     async with running() as (server, client):
         await client.create(definition(large("a")))
-        await in_time(lambda: resource(server, "v1") is not None)
+        await until(lambda: resource(server, "v1") is not None, A_MOMENT)
         gate.closed = True
         await changed(client, "a", "b")
         await gate.reached(2)
@@ -191,7 +186,7 @@ async def test_a_large_change_is_compiled_beside_the_loop_and_served_from_then_o
         assert declared(server) == ["a"], "what is outdated already is not served"
         gate.let_one_through()
         old = server.customs.served[NAME]
-        await in_time(lambda: server.customs.served[NAME] is not old)
+        await until(lambda: server.customs.served[NAME] is not old, A_MOMENT)
         assert declared(server) == ["a", "b", "c"]
         spec = {"a": "1", "b": "2", "c": "3"}
         assert dict((await applied(server, client, "v1", spec)).body) == {"spec": spec}
@@ -202,7 +197,7 @@ async def test_a_large_change_that_is_taken_back_meanwhile_is_never_served(monke
     gate = Gate(monkeypatch)
     async with running() as (server, client):
         await client.create(definition(large("a")))
-        await in_time(lambda: resource(server, "v1") is not None)
+        await until(lambda: resource(server, "v1") is not None, A_MOMENT)
         gate.closed = True
         await changed(client, "a", "b")
         await gate.reached(2)
@@ -214,7 +209,7 @@ async def test_a_large_change_that_is_taken_back_meanwhile_is_never_served(monke
         # Definitions are worked on one after the other: what is changed next has to wait for what is let through.
         gate.closed = False
         await changed(client, "a", "c", "d")
-        await in_time(lambda: server.customs.served[NAME] is not small)
+        await until(lambda: server.customs.served[NAME] is not small, A_MOMENT)
         assert declared(server)[-1] == "d"
     assert gate.compiled == [("a", False), ("b", False), ("c", True), ("d", False)]
 
@@ -223,14 +218,14 @@ async def test_a_definition_deleted_while_a_change_is_compiled_is_not_served(mon
     gate = Gate(monkeypatch)
     async with running() as (server, client):
         await client.create(definition(large("a")))
-        await in_time(lambda: resource(server, "v1") is not None)
+        await until(lambda: resource(server, "v1") is not None, A_MOMENT)
         await applied(server, client, "v1", {"a": "1"})
         gate.closed = True
         await changed(client, "a", "b")
         await gate.reached(2)
         await client.delete(Crd, NAME)
         gate.let_one_through()
-        await in_time(lambda: server.reader.get(Crd, NAME) is None)
+        await until(lambda: server.reader.get(Crd, NAME) is None, A_MOMENT)
         assert NAME not in server.customs.served
         assert resource(server, "v1") is None
     assert gate.compiled == [("a", False), ("b", False)]
@@ -240,7 +235,7 @@ async def test_no_object_comes_in_while_a_changed_definition_terminates(monkeypa
     gate = Gate(monkeypatch)
     async with running() as (server, client):
         await client.create(definition(large("a")))
-        await in_time(lambda: resource(server, "v1") is not None)
+        await until(lambda: resource(server, "v1") is not None, A_MOMENT)
         await applied(server, client, "v1", {"a": "1"})
         crd = resource(server, "v1")
         assert crd is not None
@@ -250,7 +245,7 @@ async def test_no_object_comes_in_while_a_changed_definition_terminates(monkeypa
         await gate.reached(2)
         await client.delete(Crd, NAME)
         gate.let_one_through()
-        await in_time(lambda: server.customs.served[NAME].crd.metadata.deletion_timestamp is not None)
+        await until(lambda: server.customs.served[NAME].crd.metadata.deletion_timestamp is not None, A_MOMENT)
         body = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "x"}}
         with pytest.raises(StatusError, match="create not allowed while custom resource definition is terminating"):
             await client.metadata.patch(crd, "x", "", ApplyPatch(body, field_manager="me"))
