@@ -68,10 +68,14 @@ class Cluster:
             tails.append(f"--- {file.name}\n" + "\n".join(file.read_text(errors="replace").splitlines()[-lines:]))
         return "\n".join(tails)
 
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of kubectl for this cluster, whichever cluster is the kubeconfig's current one."""
+        return [self.kubectl_program, "--context", f"pilothouse-{self.name}", *arguments]
+
     def kubectl(
         self, *arguments: str, stdin: str | None = None, check: bool = True, seconds: float = 60
     ) -> subprocess.CompletedProcess[str]:
-        command = [self.kubectl_program, "--context", f"pilothouse-{self.name}", *arguments]
+        command = self.command(*arguments)
         done = subprocess.run(
             command, env=self.environment, input=stdin, capture_output=True, text=True, timeout=seconds, check=False
         )
@@ -106,8 +110,8 @@ class Cluster:
         """Every state that the ready endpoints of a Service go through while the block runs; what lasts a moment
         only is not missed, as it would be by asking."""
         seen: list[set[str]] = []
-        command = [self.kubectl_program, "--context", f"pilothouse-{self.name}", "get", "endpointslices", "-w"]
-        command += ["-l", f"kubernetes.io/service-name={service}", "-o", 'jsonpath={.endpoints}{"\\n"}']
+        selector = f"kubernetes.io/service-name={service}"
+        command = self.command("get", "endpointslices", "-w", "-l", selector, "-o", 'jsonpath={.endpoints}{"\\n"}')
         with subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True) as running:
 
             def read() -> None:
@@ -129,7 +133,9 @@ class Cluster:
         return [a["address"] for n in nodes for a in n["status"]["addresses"] if a["type"] == "InternalIP"]
 
     def process(self, component: str) -> int:
-        return int((self.home / "run" / self.name / f"{component}.lock").read_text())
+        """The pid of one of its processes, which that writes into its lock a moment after it took it."""
+        lock = self.home / "run" / self.name / f"{component}.lock"
+        return int(eventually(lock.read_text, 5, f"{component} says who it is"))
 
 
 def fetch(address: str, port: int, path: str = "/", seconds: float = 3.0) -> str:

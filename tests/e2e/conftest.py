@@ -6,7 +6,7 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -20,8 +20,6 @@ def home() -> Iterator[pathlib.Path]:
     assert os.geteuid() == 0, "the end-to-end tests need root: containers and network namespaces"
     path = pathlib.Path(tempfile.mkdtemp(prefix="ph-", dir="/tmp"))
     yield path
-    for left in sorted((path / "state").glob("*")):  # by a test that failed
-        Cluster(left.name, path).pilothouse("down", check=False)
     shutil.rmtree(path)
 
 
@@ -34,3 +32,19 @@ def cluster(home: pathlib.Path) -> Iterator[Cluster]:
         yield one
     finally:
         one.pilothouse("down")
+
+
+@pytest.fixture
+def other(home: pathlib.Path) -> Iterator[Callable[[str], Cluster]]:
+    """Clusters of one test's own, by name. What a test that fails leaves of them is taken down before the next: it
+    would stay the kubeconfig's current cluster, and take the machine's time."""
+    made: list[Cluster] = []
+
+    def make(name: str) -> Cluster:
+        made.append(Cluster(name, home))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if (home / "state" / one.name).exists():
+            one.pilothouse("down", check=False)

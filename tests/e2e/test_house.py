@@ -12,6 +12,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import yaml
@@ -26,8 +27,7 @@ from tests.e2e.machine import added, snapshot
 pytestmark = pytest.mark.e2e
 
 
-def other(home: pathlib.Path, name: str) -> Cluster:
-    return Cluster(name, home)
+Other = Callable[[str], Cluster]
 
 
 class Silent:
@@ -48,8 +48,8 @@ def left_of(name: str, before: dict[str, set[str]], home: pathlib.Path) -> dict[
     return {sort: kept for sort, items in found.items() if (kept := [i for i in items if any(m in i for m in marks)])}
 
 
-def test_down_leaves_nothing_behind(home: pathlib.Path) -> None:
-    one = other(home, "gone")
+def test_down_leaves_nothing_behind(home: pathlib.Path, other: Other) -> None:
+    one = other("gone")
     config = home / "kubeconfig"
     before, config_before = snapshot(home), config.read_text() if config.exists() else ""
     one.pilothouse("up", "--nodes", "2")
@@ -78,9 +78,9 @@ STEPS = ("write down", "make certificates", "connect the nodes", "start the cont
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_failure_after_any_step_leaves_the_machine_as_it_was(
-    home: pathlib.Path, step: str, monkeypatch: pytest.MonkeyPatch
+    home: pathlib.Path, other: Other, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = other(home, "broken")
+    one = other("broken")
     for name in ("PILOTHOUSE_HOME", "KUBECONFIG"):
         monkeypatch.setenv(name, one.environment[name])
     config = home / "kubeconfig"
@@ -91,11 +91,13 @@ def test_a_failure_after_any_step_leaves_the_machine_as_it_was(
     assert (config.read_text() if config.exists() else "") == config_before
 
 
-def test_a_second_cluster_comes_and_goes_without_a_dropped_request(home: pathlib.Path, cluster: Cluster) -> None:
+def test_a_second_cluster_comes_and_goes_without_a_dropped_request(
+    home: pathlib.Path, other: Other, cluster: Cluster
+) -> None:
     cluster.apply(web.manifest())
     cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     port = int(cluster.get("service", "web")["spec"]["ports"][0]["nodePort"])
-    second = other(home, "second")
+    second = other("second")
     with load([(address, port) for address in cluster.node_addresses()]) as (answers, failures):
         second.pilothouse("up", "--nodes", "1")
         second.pilothouse("image", "load", str(home / "web.tar"))
@@ -110,8 +112,8 @@ def test_a_second_cluster_comes_and_goes_without_a_dropped_request(home: pathlib
     assert sum(answers.values()) > 50
 
 
-def test_a_simulated_cluster_needs_no_root_and_changes_its_size(home: pathlib.Path) -> None:
-    one = other(home, "sim")
+def test_a_simulated_cluster_needs_no_root_and_changes_its_size(home: pathlib.Path, other: Other) -> None:
+    one = other("sim")
     one.pilothouse("up", "--runtime", "simulated", "--nodes", "0")
     assert one.get("nodes")["items"] == []
     settings = home / "kubelet.yaml"
@@ -136,8 +138,8 @@ def test_a_simulated_cluster_needs_no_root_and_changes_its_size(home: pathlib.Pa
 
 
 @pytest.mark.parametrize("runtime", ["simulated", "containerd"])
-def test_what_dies_is_started_again_and_told(home: pathlib.Path, runtime: str) -> None:
-    one = other(home, "dies")
+def test_what_dies_is_started_again_and_told(home: pathlib.Path, other: Other, runtime: str) -> None:
+    one = other("dies")
     one.pilothouse("up", "--runtime", runtime, "--nodes", "1")
     for component in ("control-plane", *(["node-1"] if runtime == "containerd" else [])):
         first = one.process(component)
@@ -158,8 +160,8 @@ def restarted(one: Cluster, component: str) -> bool:
     return any(process["name"] == component and process["restarts"] for process in status["processes"])
 
 
-def test_a_real_node_is_drained_and_leaves_nothing(home: pathlib.Path) -> None:
-    one = other(home, "shrinks")
+def test_a_real_node_is_drained_and_leaves_nothing(home: pathlib.Path, other: Other) -> None:
+    one = other("shrinks")
     one.pilothouse("up", "--nodes", "1")
     one.pilothouse("image", "load", str(web.archive(home / "shrinks.tar")))
     (home / "shrinks.tar").unlink()
@@ -180,9 +182,9 @@ def test_a_real_node_is_drained_and_leaves_nothing(home: pathlib.Path) -> None:
     one.pilothouse("down")
 
 
-def test_a_node_that_cannot_be_read_is_mended_by_the_api(home: pathlib.Path) -> None:
+def test_a_node_that_cannot_be_read_is_mended_by_the_api(home: pathlib.Path, other: Other) -> None:
     """What the store has of a node keeps it from being ready; the API that could delete it must stay."""
-    one = other(home, "poisoned")
+    one = other("poisoned")
     one.pilothouse("up", "--runtime", "simulated", "--nodes", "1")
     os.kill(one.process("supervisor"), signal.SIGKILL)
     os.kill(one.process("control-plane"), signal.SIGKILL)
@@ -199,9 +201,9 @@ def test_a_node_that_cannot_be_read_is_mended_by_the_api(home: pathlib.Path) -> 
     one.pilothouse("down")
 
 
-def test_a_port_that_another_took_meanwhile(home: pathlib.Path) -> None:
+def test_a_port_that_another_took_meanwhile(home: pathlib.Path, other: Other) -> None:
     """A new cluster takes another port; one that exists cannot, and says who to look for."""
-    one = other(home, "robbed")
+    one = other("robbed")
     one.pilothouse("up", "--runtime", "simulated", "--nodes", "0")
     port = json.loads((home / "state/robbed/cluster.json").read_text())["api_port"]
     for component in ("supervisor", "control-plane"):
@@ -216,8 +218,8 @@ def test_a_port_that_another_took_meanwhile(home: pathlib.Path) -> None:
     one.pilothouse("down")
 
 
-def test_words_for_what_cannot_be_done(home: pathlib.Path) -> None:
-    nobody = other(home, "nobody")
+def test_words_for_what_cannot_be_done(other: Other) -> None:
+    nobody = other("nobody")
     for arguments, words in (
         (["status"], "there is no cluster nobody"),
         (["kubeconfig"], "pilothouse up --name nobody"),
@@ -231,11 +233,11 @@ def test_words_for_what_cannot_be_done(home: pathlib.Path) -> None:
     assert nobody.pilothouse("down").returncode == 0
 
 
-def test_without_root_real_nodes_are_refused_in_words(home: pathlib.Path) -> None:
+def test_without_root_real_nodes_are_refused_in_words(home: pathlib.Path, other: Other) -> None:
     # The user is changed after the imports: nobody may read root's Python.
     script = "import os, sys\nfrom pilothouse.cli.commands import run\nfrom pilothouse.house import clusters, doctor\n"
     script += "os.setuid(65534)\nsys.exit(run(clusters.Clusters(), sys.argv[1:]))"
-    one = other(home, "plain")
+    one = other("plain")
     environment = {**one.environment, "PILOTHOUSE_HOME": f"{home}/nobody"}
     (home / "nobody").mkdir(mode=0o777)
     os.chown(home / "nobody", 65534, 65534)

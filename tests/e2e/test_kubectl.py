@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import shlex
 import subprocess
 from collections.abc import Iterator
 
@@ -23,11 +24,11 @@ def shop(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     one = Cluster(cluster.name, cluster.home, request.param)
     namespace = f"shop-{PROGRAMS.index(request.param)}"
     one.kubectl("create", "namespace", namespace)
-    one.kubectl("config", "set-context", "--current", f"--namespace={namespace}")
+    one.kubectl("config", "set-context", f"pilothouse-{one.name}", f"--namespace={namespace}")
     one.apply(web.manifest(replicas=2))
     one.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     yield one
-    one.kubectl("config", "set-context", "--current", "--namespace=default")
+    one.kubectl("config", "set-context", f"pilothouse-{one.name}", "--namespace=default")
     one.kubectl("delete", "namespace", namespace, "--timeout=60s")
 
 
@@ -61,7 +62,7 @@ def test_logs_follow_tail_and_previous(shop: Cluster) -> None:
     assert "serving" in shop.kubectl("logs", pod(shop)).stdout
     assert shop.kubectl("logs", "deploy/web", "--tail=1").stdout == "serving\n"
     assert shop.kubectl("logs", pod(shop), "--previous", check=False).returncode == 1
-    follow = [shop.kubectl_program, "logs", "-f", pod(shop)]
+    follow = shop.command("logs", "-f", pod(shop))
     with subprocess.Popen(follow, env=shop.environment, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "serving\n"
@@ -75,8 +76,9 @@ def test_exec_carries_streams_and_exit_codes(shop: Cluster) -> None:
     failed = shop.kubectl("exec", name, "--", "sh", "-c", "echo oops >&2; exit 7", check=False)
     assert failed.returncode == 7
     assert "oops" in failed.stderr
+    asked = shlex.join(shop.command("exec", "-it", name, "--", "sh", "-c", "tty; stty size"))
     tty = subprocess.run(
-        ["script", "-qec", f"{shop.kubectl_program} exec -it {name} -- sh -c 'tty; stty size'", "/dev/null"],
+        ["script", "-qec", asked, "/dev/null"],
         env=shop.environment, capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert "/dev/pts/" in tty.stdout, tty
@@ -98,7 +100,7 @@ def test_attach_and_run(shop: Cluster) -> None:
 
 
 def test_port_forward(shop: Cluster) -> None:
-    command = [shop.kubectl_program, "port-forward", "service/web", ":80"]
+    command = shop.command("port-forward", "service/web", ":80")
     with subprocess.Popen(command, env=shop.environment, stdout=subprocess.PIPE, text=True) as running:
         try:
             port = forwarded_port(running)
@@ -113,7 +115,7 @@ def test_edit_label_annotate_and_patch(shop: Cluster, tmp_path: pathlib.Path) ->
     editor.write_text("#!/bin/sh\nsed -i 's/revisionHistoryLimit:.*/revisionHistoryLimit: 4/' \"$1\"\n")
     editor.chmod(0o755)
     editing = {**shop.environment, "KUBE_EDITOR": str(editor)}
-    command = [shop.kubectl_program, "edit", "deployment/web"]
+    command = shop.command("edit", "deployment/web")
     done = subprocess.run(command, env=editing, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert shop.get("deployment", "web")["spec"]["revisionHistoryLimit"] == 4

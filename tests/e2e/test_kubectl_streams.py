@@ -64,20 +64,12 @@ def pods(cluster: Cluster) -> Iterator[Cluster]:
 class Streams(Cluster):
     """One kubectl that speaks one protocol, in the namespace of the pods."""
 
-    def command(self, *words: str) -> list[str]:
-        return [
-            self.kubectl_program,
-            "--context",
-            f"pilothouse-{self.name}",
-            "-n",
-            NAMESPACE,
-            *words[0].split(),
-            *words[1:],
-        ]
+    def in_namespace(self, *words: str) -> list[str]:
+        return self.command("-n", NAMESPACE, *words[0].split(), *words[1:])
 
     def run(self, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            self.command(*words), env=self.environment, input=stdin, capture_output=True, timeout=60, check=False
+            self.in_namespace(*words), env=self.environment, input=stdin, capture_output=True, timeout=60, check=False
         )
 
     def out(self, *words: str, stdin: bytes = b"") -> str:
@@ -111,7 +103,7 @@ def test_exec_carries_bytes_and_codes(spoken: Streams) -> None:
 
 
 def test_exec_in_a_terminal(spoken: Streams) -> None:
-    with terminal(spoken.command("exec -it two -- sh"), spoken.environment) as person:
+    with terminal(spoken.in_namespace("exec -it two -- sh"), spoken.environment) as person:
         person.read_until("# ")
         person.type("stty size\n")
         person.read_until("33 77")
@@ -130,7 +122,7 @@ def test_exec_in_a_terminal(spoken: Streams) -> None:
 
 def test_attach_to_a_terminal(spoken: Streams) -> None:
     for number in (1, 2):  # who detaches may come back
-        with terminal(spoken.command("attach -it shell"), spoken.environment) as person:
+        with terminal(spoken.in_namespace("attach -it shell"), spoken.environment) as person:
             person.read_until("enter.")
             person.type(f"echo to''ld {number}\n")
             person.read_until(f"told {number}")
@@ -138,7 +130,7 @@ def test_attach_to_a_terminal(spoken: Streams) -> None:
 
 def test_attach_reads_on(streams: Streams) -> None:
     with subprocess.Popen(
-        streams.command("attach two -c a"), env=streams.environment, stdout=subprocess.PIPE, text=True
+        streams.in_namespace("attach two -c a"), env=streams.environment, stdout=subprocess.PIPE, text=True
     ) as running:
         assert running.stdout
         first = int(running.stdout.readline().strip("a\n"))
@@ -184,7 +176,7 @@ def test_cp_both_ways(streams: Streams, tmp_path: pathlib.Path) -> None:
 
 def test_port_forward_to_a_pod(spoken: Streams) -> None:
     with subprocess.Popen(
-        spoken.command("port-forward pod/two :http :9999"),
+        spoken.in_namespace("port-forward pod/two :http :9999"),
         env=spoken.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as running:  # fmt: skip
         try:

@@ -52,7 +52,7 @@ def test_exec(spoken: Cluster) -> None:
 
 
 def test_port_forward(spoken: Cluster) -> None:
-    command = [spoken.kubectl_program, "port-forward", "pod/a", ":80"]
+    command = spoken.command("port-forward", "pod/a", ":80")
     with subprocess.Popen(command, env=spoken.environment, stdout=subprocess.PIPE, text=True) as forwarding:
         try:
             port = forwarded_port(forwarding)
