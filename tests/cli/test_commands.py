@@ -140,6 +140,31 @@ def test_misuse_is_exit_code_2_and_names_help(argv: list[str], capsys: pytest.Ca
     assert "--help" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("argv", "program"),
+    [
+        (["--bad"], "pilothouse"),
+        (["up", "--bad"], "pilothouse up"),
+        (["logs", "node-1", "node-2"], "pilothouse logs"),
+        (["image", "load", "a.tar", "--bad"], "pilothouse image load"),
+        (["status", "--help-me"], "pilothouse status"),
+    ],
+)
+def test_misuse_names_the_command_whose_help_tells_more(
+    argv: list[str], program: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(FakeHouse(), argv)
+    told, advice = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"{program}: ")
+    assert advice == f"Try '{program} --help'."
+
+
+def test_logs_tells_what_it_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(FakeHouse(), ["logs", "--list"]) == 0
+    assert capsys.readouterr().out == "control-plane\n"
+
+
 def test_an_error_is_words_and_advice_never_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(FakeHouse(error=HouseError("no root", "use sudo")), ["up"]) == 1
     assert capsys.readouterr().err == "pilothouse: no root\n  use sudo\n"
@@ -231,12 +256,16 @@ def test_bash_completes_commands_and_values() -> None:
         "\nCOMP_WORDS=(pilothouse up --runtime s); COMP_CWORD=3; _pilothouse; echo ${COMPREPLY[@]}"
         "\npilothouse() { [ $1 = list ] && printf 'other\\ndev-2\\n'; }"
         "\nCOMP_WORDS=(pilothouse status --name d); COMP_CWORD=3; _pilothouse; echo ${COMPREPLY[@]}"
+        "\npilothouse() { echo $4-plane; }"
+        "\nCOMP_WORDS=(pilothouse logs --name dev d); COMP_CWORD=4; _pilothouse; echo ${COMPREPLY[@]}"
+        "\nCOMP_WORDS=(pilothouse logs def); COMP_CWORD=2; _pilothouse; echo ${COMPREPLY[@]}"
     )
     done = subprocess.run(["bash", "-c", script + probe], capture_output=True, text=True, check=True)
-    first, second, third = done.stdout.splitlines()
+    first, second, third, *components = done.stdout.splitlines()
     assert "load" in first.split()
     assert second == "simulated"
     assert third == "dev-2"
+    assert components == ["dev-plane", "default-plane"]
 
 
 @pytest.mark.parametrize(("raised", "said"), [("", "interrupted"), ("interrupted at 'x'", "interrupted at 'x'")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import re
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pilothouse import KUBERNETES_VERSION, __version__
 from pilothouse.seams.house import DEFAULT_NAME
@@ -24,7 +24,16 @@ examples:
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with errors that end in what to do next; exit code 2, as usual."""
+    """argparse with errors that end in what to do next; exit code 2, as usual.
+
+    What a subcommand does not know is its own error: argparse would hand it up to the whole program.
+    """
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
@@ -159,7 +168,7 @@ def parser() -> Parser:
 
     logs = _with_name(commands.add_parser("logs", help="logs of the control plane and the nodes"))
     logs.add_argument("component", nargs="?", metavar="COMPONENT", help="control-plane or a node (default: all)")
-
+    logs.add_argument("--list", action="store_true", help="the names that COMPONENT can be, instead of logs")
     logs.add_argument("-f", "--follow", action="store_true", help="go on with what is written")
     logs.add_argument("--tail", type=line_count, metavar="N", help="the last N lines of each log")
     logs.add_argument("--since", type=seconds, metavar="DURATION", help="what was written since then (90s, 5m, 1h30m)")

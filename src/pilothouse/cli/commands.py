@@ -170,6 +170,9 @@ def _image(house: House, args: argparse.Namespace) -> int:
 
 
 def _logs(house: House, args: argparse.Namespace) -> int:
+    if args.list:
+        print("\n".join(house.components(args.name)))
+        return 0
     for line in house.logs(args.name, LogRequest(args.component, args.follow, args.tail, args.since)):
         print(line, flush=args.follow)
     return 0
