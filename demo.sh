@@ -2,6 +2,7 @@
 # From a fresh Debian or Ubuntu machine to a cluster of two nodes that runs a web application. Run it as root.
 set -euo pipefail
 cd "$(dirname "$0")"
+EXTRA="[demo]"
 source tools/environment.sh
 
 say "the packages that nodes need"

@@ -1,7 +1,7 @@
 """Puts the documentation of the API's fields into what is built: its text belongs to the package that publishes it.
 
 A build needs `kubernetes-validate` for that, an installation does not. An editable installation copies nothing: the
-`dev` extra brings the package, and `apiserver.openapi.descriptions` reads it there.
+`demo` extra, which `dev` has in it, brings the package, and `apiserver.openapi.descriptions` reads it there.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 # The last line counts the tests. Options are given to pytest (then only the tests they choose run).
 set -uo pipefail
 cd "$(dirname "$0")"
-EXTRA="[dev]" EDITABLE="-e"
+EXTRA="[dev]"
 source tools/environment.sh || exit 1
 export PYTHONDONTWRITEBYTECODE=1
 failed=0

