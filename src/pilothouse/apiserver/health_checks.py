@@ -32,9 +32,13 @@ TRUST = "start-cluster-authentication-info-controller"
 REPAIR = "start-service-ip-repair-controllers"
 ROLES, PRIORITIES = "rbac/bootstrap-roles", "scheduling/bootstrap-system-priority-classes"
 KUBERNETES_SERVICE, SERVICE_RANGE = "bootstrap-controller", "start-kubernetes-service-cidr-controller"
+AGGREGATOR = "start-kube-aggregator-informers"
+LOCAL_AVAILABILITY = "apiservice-status-local-available-controller"
+REMOTE_AVAILABILITY = "apiservice-status-remote-available-controller"
 HOOKS = (
-    INFORMERS, FLOW_CONSUMER, DEFINITIONS, DEFINITION_CONTROLLERS, DEFINITIONS_SYNCED, NAMESPACES, TRUST, REPAIR,
-    ROLES, PRIORITIES, FLOW_PRODUCER, KUBERNETES_SERVICE, SERVICE_RANGE,
+    INFORMERS, FLOW_CONSUMER, DEFINITIONS, DEFINITION_CONTROLLERS, DEFINITIONS_SYNCED, NAMESPACES, TRUST,
+    REPAIR, ROLES, PRIORITIES, FLOW_PRODUCER, KUBERNETES_SERVICE, SERVICE_RANGE, AGGREGATOR, LOCAL_AVAILABILITY,
+    REMOTE_AVAILABILITY,
 )  # fmt: skip
 
 

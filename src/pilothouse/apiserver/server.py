@@ -20,6 +20,7 @@ from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.resources import SERVED
 from pilothouse.apiserver import features, health_checks
 from pilothouse.apiserver.actions.roster import actions
+from pilothouse.apiserver.aggregation.availability import Availability
 from pilothouse.apiserver.allocation import repair
 from pilothouse.apiserver.apply.tracker import FieldTracker
 from pilothouse.apiserver.assembly import MASTER, admission_of, hooks_of, reviews_of
@@ -250,6 +251,7 @@ class ApiServer:
                 group.create_task(cache.start())
         hooks = health_checks
         self._hooks.finish(hooks.INFORMERS, hooks.FLOW_CONSUMER, hooks.DEFINITIONS, hooks.DEFINITIONS_SYNCED)
+        self._hooks.finish(hooks.AGGREGATOR)
         self._keep("forget", self._caches.forget_for_ever)
         for expiry in self._expiries:
             self._keep("expiry", expiry.run)
@@ -289,6 +291,8 @@ class ApiServer:
         self.reader.observe(CustomResourceDefinition, lifecycle.definition_changed)
         self._keep("custom-resources", lifecycle.run)
         self._hooks.finish(hooks.DEFINITION_CONTROLLERS)
+        self._keep("availability", Availability(self.reader, client, self.parts.clock, self.parts.metrics).run)
+        self._hooks.finish(hooks.LOCAL_AVAILABILITY, hooks.REMOTE_AVAILABILITY)
         self._keep("log", self._log_watch.run)
         self._keep("memory", lambda: memory.give_back_for_ever(self.parts.clock))
         self._keep("flow-schemas", Upkeep(self.reader, client, self.parts.clock).run)

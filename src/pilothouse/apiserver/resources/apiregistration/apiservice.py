@@ -15,18 +15,17 @@ from pilothouse.apiserver.resources.declare import with_kept_meta
 from pilothouse.apiserver.table.cells import age
 from pilothouse.semantics.validation import names
 
+AVAILABLE = "Available"
+LOCAL = ("True", "Local", "Local APIServices are always available")
+"""Status, reason and message of the condition of what this server serves itself."""
+
 
 def prepare_create(obj: APIService, write: Write) -> APIService:
     if obj.spec.service is not None:
         return obj
     now = format_time(write.now)
-    local = APIServiceCondition(
-        type="Available",
-        status="True",
-        reason="Local",
-        message="Local APIServices are always available",
-        last_transition_time=now,
-    )
+    status, reason, message = LOCAL
+    local = APIServiceCondition(type=AVAILABLE, status=status, reason=reason, message=message, last_transition_time=now)
     return replace(obj, status=replace(obj.status, conditions=(local,)))
 
 
@@ -86,7 +85,7 @@ def prepare_status(new: APIService, old: APIService, write: Write) -> APIService
 def row(obj: APIService, now: float) -> Sequence[Cell]:
     service = obj.spec.service
     told = f"{service.namespace}/{service.name}" if service is not None else "Local"
-    condition = next((c for c in obj.status.conditions if c.type == "Available"), None)
+    condition = next((c for c in obj.status.conditions if c.type == AVAILABLE), None)
     available = "Unknown"
     if condition is not None:
         plain = condition.status == "True" or not condition.reason

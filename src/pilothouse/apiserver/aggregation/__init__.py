@@ -1,0 +1,1 @@
+"""API servers beside this one, which APIServices name."""
