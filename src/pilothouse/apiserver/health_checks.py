@@ -29,6 +29,7 @@ DEFINITIONS, DEFINITIONS_SYNCED = "start-apiextensions-informers", "crd-informer
 DEFINITION_CONTROLLERS = "start-apiextensions-controllers"
 NAMESPACES = "start-system-namespaces-controller"
 TRUST = "start-cluster-authentication-info-controller"
+STORAGE = "storage-readiness"
 REPAIR = "start-service-ip-repair-controllers"
 ROLES, PRIORITIES = "rbac/bootstrap-roles", "scheduling/bootstrap-system-priority-classes"
 KUBERNETES_SERVICE, SERVICE_RANGE = "bootstrap-controller", "start-kubernetes-service-cidr-controller"
@@ -36,7 +37,7 @@ AGGREGATOR = "start-kube-aggregator-informers"
 LOCAL_AVAILABILITY = "apiservice-status-local-available-controller"
 REMOTE_AVAILABILITY = "apiservice-status-remote-available-controller"
 HOOKS = (
-    INFORMERS, FLOW_CONSUMER, DEFINITIONS, DEFINITION_CONTROLLERS, DEFINITIONS_SYNCED, NAMESPACES, TRUST,
+    INFORMERS, FLOW_CONSUMER, DEFINITIONS, DEFINITION_CONTROLLERS, DEFINITIONS_SYNCED, NAMESPACES, TRUST, STORAGE,
     REPAIR, ROLES, PRIORITIES, FLOW_PRODUCER, KUBERNETES_SERVICE, SERVICE_RANGE, AGGREGATOR, LOCAL_AVAILABILITY,
     REMOTE_AVAILABILITY,
 )  # fmt: skip

@@ -251,7 +251,7 @@ class ApiServer:
                 group.create_task(cache.start())
         hooks = health_checks
         self._hooks.finish(hooks.INFORMERS, hooks.FLOW_CONSUMER, hooks.DEFINITIONS, hooks.DEFINITIONS_SYNCED)
-        self._hooks.finish(hooks.AGGREGATOR)
+        self._hooks.finish(hooks.STORAGE, hooks.AGGREGATOR)
         self._keep("forget", self._caches.forget_for_ever)
         for expiry in self._expiries:
             self._keep("expiry", expiry.run)

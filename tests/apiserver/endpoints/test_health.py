@@ -45,6 +45,7 @@ HOOKS = """\
 [+]poststarthook/crd-informer-synced ok
 [+]poststarthook/start-system-namespaces-controller ok
 [+]poststarthook/start-cluster-authentication-info-controller ok
+[+]poststarthook/storage-readiness ok
 [+]poststarthook/start-service-ip-repair-controllers ok
 [+]poststarthook/rbac/bootstrap-roles ok
 [+]poststarthook/scheduling/bootstrap-system-priority-classes ok
