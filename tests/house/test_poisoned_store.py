@@ -186,6 +186,39 @@ async def test_objects_that_nobody_can_read_are_set_aside(caplog: pytest.LogCapt
             assert "warning" not in (await ask(served.port, "GET", path_of(strategy)))[1] or strategy.always_warns
 
 
+async def test_a_namespace_is_not_gone_while_something_in_it_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    store = await begun()
+    async with control_plane(store) as (server, _), serving(server.handle) as served:
+        client, clock = server.client(MASTER), server.parts.clock
+        await client.create(Namespace(metadata=ObjectMeta(name="going")))
+        await client.create(ConfigMap(metadata=ObjectMeta(name="good", namespace="going")))
+        for number in range(7):
+            await store.create(f"/registry/configmaps/going/bad-{number}", b"noise")
+        await client.delete(Namespace, "going")
+        async with clock.timeout(30):
+            while not (conditions := (await client.get(Namespace, "going")).status.conditions):
+                await clock.sleep(0.01)
+        told = {c.type: (c.status, c.reason, c.message) for c in conditions}
+        assert told["NamespaceDeletionContentFailure"] == (
+            "True",
+            "ContentDeletionFailed",
+            "Failed to delete all resource types, 1 remaining: configmaps: Internal error occurred: objects in the "
+            "store that cannot be read are not deleted: going/bad-0, going/bad-1, going/bad-2, going/bad-3, "
+            "going/bad-4 and 2 more; each can be, with the option ignoreStoreReadErrorWithClusterBreakingPotential",
+        )
+        assert told["NamespaceContentRemaining"][0] == "False"
+        assert (await ask(served.port, "GET", "/api/v1/namespaces/going/configmaps/good"))[0] == 404
+        status, _, found = await ask(served.port, "DELETE", "/api/v1/namespaces/going/configmaps")
+        assert (status, found["reason"]) == (500, "InternalError")
+        for number in range(7):
+            path = f"/api/v1/namespaces/going/configmaps/bad-{number}?{OPTION}"
+            assert (await ask(served.port, "DELETE", path))[0] == 200
+        async with clock.timeout(30):
+            while (await ask(served.port, "GET", "/api/v1/namespaces/going"))[0] != 404:
+                await clock.sleep(0.01)
+
+
 async def test_damaged_roles_that_every_cluster_has_are_written_anew(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     store = await begun()

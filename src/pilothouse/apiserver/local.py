@@ -23,6 +23,7 @@ from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.discovery.documents import grouped
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
 from pilothouse.apiserver.endpoints.revisions import gone, too_large
+from pilothouse.apiserver.endpoints.unreadable import check_emptied
 from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.generic.desk import unavailable
 from pilothouse.apiserver.generic.patching import PatchKind
@@ -251,6 +252,7 @@ class LocalClient:
             except StatusError as error:
                 if error.reason != "NotFound":
                     raise
+        check_emptied(endpoint.registry, namespace)
 
     async def get_subresource(self, kind: type[K], name: str, namespace: str, subresource: str, answer: type[A]) -> A:
         if subresource != "scale":

@@ -183,10 +183,8 @@ class _Emptier:
 
     async def _empty(self, resource: Resource) -> None:
         try:
+            await self._delete(resource)
             items = await self._list(resource)
-            if items:
-                await self._delete(resource, items)
-                items = await self._list(resource)
             if items:
                 grace = self._pods_grace if (resource.group, resource.resource) == ("", "pods") else 0.0
                 self.remains.add(resource, items, grace, self._namespace)
@@ -204,11 +202,12 @@ class _Emptier:
             if not token:
                 return items
 
-    async def _delete(self, resource: Resource, items: Sequence[PartialObjectMetadata]) -> None:
+    async def _delete(self, resource: Resource) -> None:
+        """Also where a list shows nothing: the server refuses to leave behind what it cannot read."""
         if "deletecollection" in resource.verbs:
             await self._client.metadata.delete_collection(resource, self._namespace)
             return
-        for item in items:
+        for item in await self._list(resource):
             try:
                 await self._client.metadata.delete(
                     resource, item.metadata.name, self._namespace, propagation_policy="Background"

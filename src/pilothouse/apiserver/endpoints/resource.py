@@ -234,6 +234,7 @@ class ResourceEndpoint:
         page = await self.page(interest, chosen)
         for item in page.items:
             await self._delete_member(context, item, options)
+        unreadable.check_emptied(self.registry, interest.namespace)
         metadata = {"resourceVersion": str(page.revision)}
         return await self._listed(context, page, metadata)
 

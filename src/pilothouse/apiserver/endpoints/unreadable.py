@@ -7,6 +7,7 @@ nothing to others, as where the gate is off.
 
 from __future__ import annotations
 
+from pilothouse.api import errors
 from pilothouse.api.facts import Resource
 from pilothouse.api.types.meta.v1 import DeleteOptions
 from pilothouse.apiserver.authz.interface import Access
@@ -16,6 +17,7 @@ from pilothouse.apiserver.generic.desk import unavailable
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.seams.store import RevisionMismatch, StoreUnavailable
 
+OPTION = "ignoreStoreReadErrorWithClusterBreakingPotential"
 VERB = "unsafe-delete-ignore-read-errors"
 # They are named to who lists, up to so many.
 _NAMED = 5
@@ -23,11 +25,24 @@ _NAMED = 5
 
 def warn(context: Context, registry: Registry) -> None:
     """Tell who lists of what is left out."""
-    left_out = registry.cache.unreadable.list(context.info.scope)
-    if left_out:
-        names = ", ".join(found.key.removeprefix(registry.prefix) for found in left_out[:_NAMED])
-        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
-        context.warn(f"objects in the store that cannot be read are left out: {names}{more}")
+    if names := _named(registry, context.info.scope):
+        context.warn(f"objects in the store that cannot be read are left out: {names}")
+
+
+def check_emptied(registry: Registry, namespace: str) -> None:
+    """Raises StatusError (500) where the deletion of a collection leaves what nobody can read: whether that was meant
+    too cannot be known, and whoever empties a namespace must not take it for empty."""
+    if names := _named(registry, namespace):
+        told = (
+            f"objects in the store that cannot be read are not deleted: {names}; each can be, with the option {OPTION}"
+        )
+        raise errors.internal(told)
+
+
+def _named(registry: Registry, namespace: str) -> str:
+    left_out = registry.cache.unreadable.list(namespace)
+    names = ", ".join(found.key.removeprefix(registry.prefix) for found in left_out[:_NAMED])
+    return f"{names} and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else names
 
 
 async def discard(context: Context, registry: Registry, resource: Resource, options: DeleteOptions) -> bool:
