@@ -443,6 +443,79 @@ async def test_pods_with_an_index_nobody_wants_go(clock: VirtualClock) -> None:
         assert [indexes.index_of(p) for p in await w.all(Pod)] == [0]
 
 
+def figures(w: World, name: str) -> dict[str, float]:
+    """The samples of one of the controller's metrics, by their labels."""
+    found = {}
+    for line in w.metrics.text().splitlines():
+        if line.startswith(f"job_controller_{name}{{"):
+            labels, _, value = line.partition("{")[2].rpartition("} ")
+            found[labels] = float(value)
+    return found
+
+
+async def test_metrics_tell_of_rounds_jobs_and_pods(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        rules = (PodFailurePolicyRule(action="Ignore", on_exit_codes=PodFailurePolicyOnExitCodesRequirement(
+            operator="In", values=(42,))),)  # fmt: skip
+        policies = {"pod_failure_policy": PodFailurePolicy(rules=rules), "pod_replacement_policy": "Failed"}
+        await w.client.create(job(completions=2, parallelism=2, **policies))
+        await w.rest()
+        assert figures(w, "job_pods_creation_total") == {'reason="new",status="succeeded"': 2}
+        await end(w, "Failed", code=42)
+        await clock.advance(20)
+        await end(w, "Failed", code=1)
+        await clock.advance(30)
+        await end(w, "Succeeded", 2)
+        assert figures(w, "jobs_finished_total") == {
+            'completion_mode="NonIndexed",result="succeeded",reason="CompletionsReached"': 1
+        }
+        assert figures(w, "job_pods_finished_total") == {
+            'completion_mode="NonIndexed",result="succeeded"': 2,
+            'completion_mode="NonIndexed",result="failed"': 1,
+        }
+        assert figures(w, "pod_failures_handled_by_failure_policy_total") == {'action="Ignore"': 1}
+        assert figures(w, "terminated_pods_tracking_finalizer_total") == {'event="add"': 4, 'event="delete"': 4}
+        assert figures(w, "job_pods_creation_total") == {
+            'reason="new",status="succeeded"': 3,  # what is ignored did not fail
+            'reason="recreate_failed",status="succeeded"': 1,
+        }
+        rounds = figures(w, "job_syncs_total")
+        assert rounds['completion_mode="NonIndexed",result="success",action="pods_created"'] >= 3
+        assert rounds['completion_mode="NonIndexed",result="success",action="tracking"'] >= 1
+        assert rounds == figures(w, "job_sync_duration_seconds_count")
+        assert 'le="0.004"' in next(iter(figures(w, "job_sync_duration_seconds_bucket")))
+
+
+async def test_metrics_tell_of_indexes_and_of_what_others_manage(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        other = job(managed_by="example.com/other")
+        await w.client.create(replace(other, metadata=replace(other.metadata, name="theirs")))
+        told = {"completions": 3, "parallelism": 3, "completion_mode": "Indexed", "backoff_limit_per_index": 0}
+        await w.client.create(job(**told))
+        await w.rest()
+        await end(w, "Failed")
+        await end(w, "Succeeded", 2)
+        await clock.advance(5)
+        assert figures(w, "jobs_by_external_controller_total") == {'controller_name="example.com/other"': 1}
+        assert figures(w, "job_finished_indexes_total") == {
+            'status="failed",backoffLimit="perIndex"': 1,
+            'status="succeeded",backoffLimit="perIndex"': 2,
+        }
+        assert figures(w, "jobs_finished_total") == {
+            'completion_mode="Indexed",result="failed",reason="FailedIndexes"': 1
+        }
+
+
+async def test_metrics_tell_of_what_a_suspended_job_gives_up(clock: VirtualClock) -> None:
+    async with world(clock, NAMES) as w:
+        await w.client.create(job())
+        await w.rest()
+        await w.client.update(with_spec(await get(w), suspend=True))
+        await w.rest()
+        assert figures(w, "job_syncs_total")['completion_mode="NonIndexed",result="success",action="pods_deleted"'] >= 1
+        assert not figures(w, "jobs_finished_total")
+
+
 async def test_adopts_orphans_and_tracks_them(clock: VirtualClock) -> None:
     async with world(clock, NAMES) as w:
         made = await w.client.create(job())

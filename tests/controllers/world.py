@@ -21,6 +21,7 @@ from pilothouse.controllers import roster
 from pilothouse.controllers.environment import Environment, Settings
 from pilothouse.house.control_plane import controller_identity
 from pilothouse.house.heart import CONTROLLER_MANAGER
+from pilothouse.kit.metrics import Registry
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.machinery.client import Client
@@ -52,6 +53,8 @@ class World:
     clock: VirtualClock
     client: Client
     tap: Tap = field(default_factory=Tap)
+    metrics: Registry = field(default_factory=Registry)
+    """What the controllers tell of their work since they were started."""
     controllers: dict[str, Controller[Any]] = field(default_factory=dict)
     restart: Callable[[], Awaitable[None]] = field(init=False)
     """End the controllers at once, and start new ones that remember nothing."""
@@ -115,7 +118,8 @@ async def world(
             client = cast(Client, LaggingClient(clients(MANAGER), made.tap, clock))
             informers = Informers(client, clock, Chance(1), scope)
             own = partial(_tapped, clients, made.tap)
-            env = Environment(own, informers, clock, Chance(2), scope, settings or Settings())
+            made.metrics = Registry()
+            env = Environment(own, informers, clock, Chance(2), scope, settings or Settings(), made.metrics)
             made.controllers = {c.name: c for c in roster.start(env, chosen)}
             await clock.settle()
             return scope

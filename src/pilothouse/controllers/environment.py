@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pilothouse.kit import jwt
 from pilothouse.kit.clock import Clock
+from pilothouse.kit.metrics import Registry
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.machinery.client.interface import Client
@@ -56,6 +57,7 @@ class Environment:
     chance: Chance
     scope: TaskScope
     settings: Settings = field(default_factory=Settings)
+    metrics: Registry = field(default_factory=Registry)
 
     def recorder(self, component: str, identity: str) -> Recorder:
         """Events of `component`, written as `identity`."""

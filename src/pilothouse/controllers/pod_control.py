@@ -51,9 +51,9 @@ def namespace_ends(error: BaseException) -> bool:
 
 async def create_pods(
     client: Client, owner: Object, pods: Sequence[Pod], recorder: Recorder
-) -> tuple[int, BaseException | None]:
+) -> tuple[int, Sequence[BaseException]]:
     """Create all, in batches of 1, 2, 4 ... so that a refusal for all is found out cheaply. How many were made, and the
-    first failure, after which no further batch was begun."""
+    failures, after which no further batch was begun."""
     made, size = 0, FIRST_BATCH
     while made < len(pods):
         batch = pods[made : made + size]
@@ -68,9 +68,9 @@ async def create_pods(
                 raise result
         made += len(batch) - len(failures)
         if failures:
-            return made, failures[0]
+            return made, failures
         size *= 2
-    return made, None
+    return made, ()
 
 
 async def delete_pods(client: Client, owner: Object, pods: Iterable[Pod], recorder: Recorder) -> BaseException | None:

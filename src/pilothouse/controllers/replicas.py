@@ -108,7 +108,8 @@ def _build(env: Environment, kind: Any, identity: str, name: str) -> Controller[
         error: BaseException | None = None
         if plan.create:
             wanted = [pod_control.pod_of(owner.spec.template, owner)] * plan.create
-            _, error = await pod_control.create_pods(client, owner, wanted, recorder)
+            _, refused = await pod_control.create_pods(client, owner, wanted, recorder)
+            error = next(iter(refused), None)
             failure = ("FailedCreate", str(error)) if error is not None else None
         elif plan.delete:
             error = await pod_control.delete_pods(client, owner, plan.delete, recorder)

@@ -188,6 +188,7 @@ def _run_controllers(heart: Heart, pki: PKI, spec: ClusterSpec) -> None:
             signing_pair=(authority.certificate, authority.key),
             token_signer=heart.server.parts.signer,
         ),
+        metrics=heart.server.parts.metrics,
     )
     controller_metrics.expose(heart.server.parts.metrics, roster.start(environment))
 

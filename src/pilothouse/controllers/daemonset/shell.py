@@ -101,8 +101,8 @@ class _Shell:
             plan = roll(ds, self.nodes.list(), pods, digest, now)
         first = await pod_control.delete_pods(client, ds, [*plan.delete, *ended], self.recorder)
         wanted = [placement.pod_for(ds, node, digest) for node in plan.create[:BURST]]
-        _, error = await pod_control.create_pods(client, ds, wanted, self.recorder)
-        return first or error
+        _, refused = await pod_control.create_pods(client, ds, wanted, self.recorder)
+        return first or next(iter(refused), None)
 
     def _due(self, ds: DaemonSet, ended: list[Pod]) -> list[Pod]:
         """Those pods that ended and whose node's back-off is over; the others are looked at again later."""

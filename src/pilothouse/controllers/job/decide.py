@@ -18,6 +18,7 @@ from pilothouse.semantics import conditions
 from pilothouse.semantics.pods import is_ready, ready_since, restarts
 
 MOST_AT_ONCE = 500
+RECONCILING, TRACKING, CREATED, DELETED = "reconciling", "tracking", "pods_created", "pods_deleted"
 _PHASE_RANK = {"Pending": 0, "Unknown": 1, "Running": 2}
 replace = msgspec.structs.replace
 
@@ -35,6 +36,12 @@ class Plan:
     again_in: float | None = None
     failures: Failures = field(default_factory=Failures)
     uncounted: bool = False
+    action: str = RECONCILING
+    """What this is to pods, in the words of metrics."""
+    judged: tuple[str, ...] = ()
+    """The actions of the pod failure policy that pods met which are counted now."""
+    failed: int = 0
+    """Pods that failed so far."""
 
 
 def decide(job: Job, pods: Sequence[Pod], failures: Failures, now: float) -> Plan:
@@ -47,7 +54,7 @@ def decide(job: Job, pods: Sequence[Pod], failures: Failures, now: float) -> Pla
         status = replace(status, start_time=format_time(now))
         job = replace(job, status=status)
     count = tally(job, pods)
-    plan = Plan(status, failures=failures.followed_by(count.new_succeeded, count.new_failed))
+    plan = Plan(status, failures=failures.followed_by(count.new_succeeded, count.new_failed), failed=count.failed)
     goal = verdict.target(job, count, now)
     changed: tuple[JobCondition, ...] = status.conditions
     start = status.start_time
@@ -63,6 +70,7 @@ def decide(job: Job, pods: Sequence[Pod], failures: Failures, now: float) -> Pla
         plan.uncounted = True
     failing = goal is not None and goal.type == verdict.FAILURE_TARGET
     books = account(job, count, pods, ends=goal is not None or deleted, failing=failing)
+    plan.judged = books.judged
     going = {p.metadata.uid for p in plan.delete}
     staying = [p for p in count.active if p.metadata.uid not in going]
     plan.free = [p for p in books.ended if not (plan.uncounted and p.metadata.uid in going)]
@@ -116,6 +124,7 @@ def _suspension(
 
 def _manage(job: Job, count: Tally, plan: Plan, now: float) -> None:
     """Too many pods go, missing ones come, unless the Job is suspended or backs off after failures."""
+    plan.action = DELETED
     if job.spec.suspend:
         plan.delete = list(count.active)
         return
@@ -126,7 +135,9 @@ def _manage(job: Job, count: Tally, plan: Plan, now: float) -> None:
     occupied = len(count.active) + (len(count.terminating) if replaces_only_failed(job) else 0)
     missing = min(goal - occupied, MOST_AT_ONCE)
     if missing <= 0:
+        plan.action = TRACKING
         return
+    plan.action = CREATED
     delay = 0.0 if limited_per_index(job) else plan.failures.delay_left(now)
     if delay > 0:
         plan.again_in = delay

@@ -8,9 +8,9 @@ from pilothouse.api.types.batch.v1 import Job
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.controllers import pod_control
 from pilothouse.controllers.environment import Environment
-from pilothouse.controllers.job.shell import IDENTITY, MANAGER, free
+from pilothouse.controllers.job.shell import IDENTITY, free
 from pilothouse.controllers.job.tally import tracked
-from pilothouse.controllers.job.verdict import finished
+from pilothouse.controllers.job.verdict import finished, managed_elsewhere
 from pilothouse.machinery import claims
 from pilothouse.machinery.client import Client
 from pilothouse.machinery.controller import Controller, Key, key_of
@@ -26,7 +26,7 @@ def orphaned(pod: Pod, job: Job | None) -> bool:
         return True
     if (reference.kind, reference.api_version) != ("Job", "batch/v1"):
         return False
-    if job is not None and job.spec.managed_by not in (None, MANAGER):
+    if job is not None and managed_elsewhere(job):
         return False
     return job is None or job.metadata.uid != reference.uid or finished(job.status)
 

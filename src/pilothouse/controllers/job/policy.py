@@ -12,7 +12,7 @@ COUNT, IGNORE, FAIL_JOB, FAIL_INDEX = "Count", "Ignore", "FailJob", "FailIndex"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to do about a failed pod; `message` says why, for FailJob."""
+    """What to do about a failed pod; `message` says why, and is empty if no rule matches."""
 
     action: str = COUNT
     message: str = ""

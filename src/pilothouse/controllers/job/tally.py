@@ -47,6 +47,8 @@ class Account:
 
     status: JobStatus
     ended: tuple[Pod, ...] = ()
+    judged: tuple[str, ...] = ()
+    """The actions of the rules that matched failed pods among them."""
 
 
 def indexed(job: Job) -> bool:
@@ -141,6 +143,7 @@ class _Ledger:
     succeeded: dict[str, None]
     failed: dict[str, None]
     completed: set[int]
+    judged: list[str] = field(default_factory=list)
     new_indexes: int = 0
 
     @property
@@ -159,8 +162,12 @@ class _Ledger:
             elif valid and number not in self.completed:
                 self.new_indexes += 1
                 self.completed.add(number)
-        elif valid and (failing or has_failed(job, pod)) and policy.judge(job, pod).action != policy.IGNORE:
-            self.failed[uid] = None
+        elif valid and (failing or has_failed(job, pod)):
+            verdict = policy.judge(job, pod)
+            if verdict.message:
+                self.judged.append(verdict.action)
+            if verdict.action != policy.IGNORE:
+                self.failed[uid] = None
 
 
 def account(job: Job, result: Tally, pods: Sequence[Pod], *, ends: bool, failing: bool) -> Account:
@@ -195,4 +202,4 @@ def account(job: Job, result: Tally, pods: Sequence[Pod], *, ends: bool, failing
         status = msgspec.structs.replace(status, succeeded=len(ledger.completed), completed_indexes=completed)
     if limited_per_index(job):
         status = msgspec.structs.replace(status, failed_indexes=indexes.render(result.failed_indexes))
-    return Account(status, tuple(ended))
+    return Account(status, tuple(ended), tuple(ledger.judged))

@@ -11,6 +11,7 @@ from pilothouse.controllers.job import indexes
 from pilothouse.controllers.job.tally import Tally, indexed, limited_per_index
 from pilothouse.semantics import conditions
 
+MANAGER = "kubernetes.io/job-controller"
 COMPLETE, FAILED, SUSPENDED = "Complete", "Failed", "Suspended"
 CRITERIA_MET, FAILURE_TARGET = "SuccessCriteriaMet", "FailureTarget"
 REACHED = ("CompletionsReached", "Reached expected number of succeeded pods")
@@ -26,6 +27,11 @@ def condition(kind: str, status: str, reason: str, message: str, now: float) -> 
         last_probe_time=stamp,
         last_transition_time=stamp,
     )
+
+
+def managed_elsewhere(job: Job) -> bool:
+    """Whether another controller manages the Job."""
+    return job.spec.managed_by not in (None, MANAGER)
 
 
 def finished(status: JobStatus) -> bool:
