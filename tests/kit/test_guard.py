@@ -27,6 +27,21 @@ def test_each_goes_on_after_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     assert f'pilothouse_failures_total{{place="numbers"}} {before + 3}' in registry.text()
 
 
+def test_tell_reaches_every_listener() -> None:
+    heard: list[tuple[str, int]] = []
+
+    def failing(who: str, number: int) -> None:
+        raise ValueError(who)
+
+    def listening(who: str, number: int) -> None:
+        heard.append((who, number))
+
+    before = guard.failures()["numbers"]
+    guard.tell("numbers", "both", [listening, failing, listening], "one", 1)
+    assert heard == [("one", 1)] * 2
+    assert guard.failures()["numbers"] == before + 1
+
+
 def test_call_answers_what_was_raised() -> None:
     assert guard.call("numbers", "one", odd, 1) is None
     assert isinstance(guard.call("numbers", "two", odd, 2), ValueError)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, TypeVarTuple, Unpack
 
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.metrics import Registry
@@ -18,6 +18,8 @@ from pilothouse.kit.metrics import Registry
 P = ParamSpec("P")
 T = TypeVar("T")
 X = TypeVar("X")
+Y = TypeVar("Y")
+Args = TypeVarTuple("Args")
 log = logging.getLogger(__name__)
 
 _failures: collections.Counter[str] = collections.Counter()
@@ -42,12 +44,10 @@ def failed(place: str, subject: object, failure: BaseException) -> None:
         log.error("%s failed: %s: %r", place, shown, failure)
 
 
-def call(
-    place: str, subject: object, work: Callable[P, object], *args: P.args, **options: P.kwargs
-) -> Exception | None:
+def call(place: str, subject: object, work: Callable[[Unpack[Args]], object], *args: *Args) -> Exception | None:
     """Call `work`; answer what it raised instead of raising it."""
     try:
-        work(*args, **options)
+        work(*args)
     except Exception as failure:  # noqa: BLE001  # this is the door
         failed(place, subject, failure)
         return failure
@@ -59,10 +59,9 @@ def each(
     items: Iterable[X],
     work: Callable[[X], object],
     otherwise: Callable[[X, Exception], object] | None = None,
-    about: object = None,
 ) -> None:
     """Call `work` with each item, whatever it raises for some; those are given to `otherwise`, which must not raise.
-    Costs nothing for those that go well. `about` is told of instead of the item, where that says nothing."""
+    Costs nothing for those that go well."""
     rest = iter(items)
     while True:
         item: object = None
@@ -70,9 +69,22 @@ def each(
             for item in rest:
                 work(item)
         except Exception as failure:  # noqa: BLE001  # this is the door
-            failed(place, item if about is None else about, failure)
+            failed(place, item, failure)
             if otherwise is not None:
                 otherwise(item, failure)  # type: ignore[arg-type]  # the iteration itself raises nothing
+        else:
+            return
+
+
+def tell(place: str, about: object, listeners: Iterable[Callable[[X, Y], object]], first: X, second: Y) -> None:
+    """Call each listener with the same two arguments, whatever it raises; failures are told as `about`."""
+    rest = iter(listeners)
+    while True:
+        try:
+            for listener in rest:
+                listener(first, second)
+        except Exception as failure:  # noqa: BLE001  # this is the door
+            failed(place, about, failure)
         else:
             return
 

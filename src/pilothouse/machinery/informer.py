@@ -164,8 +164,9 @@ class Informer(Generic[K]):
         assert one is not None
         key = (one.metadata.namespace, one.metadata.name)
         about = (self.kind.__name__, *key)
-        guard.each("informer index", self._indexes.values(), lambda i: i.put(key, indexed or old, new), about=about)
-        guard.each("informer handler", self._handlers, lambda handler: handler(old, new), about=about)
+        for index in self._indexes.values():
+            guard.call("informer index", about, index.put, key, indexed or old, new)
+        guard.tell("informer handler", about, self._handlers, old, new)
 
     def _advance(self, resource_version: str) -> None:
         if resource_version:

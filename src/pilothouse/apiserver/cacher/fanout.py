@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import operator
 import weakref
 from collections.abc import Callable, Sequence
 
@@ -128,12 +127,13 @@ class Stream:
             queue.append(change)
             self._wake()
             return
-        self._check()
-        if self._error is None:
-            if len(queue) < WAITING:
-                queue.append(change)  # whoever waits was woken by the first
-            else:
-                self._behind = True
+        oldest = self._begun if self._initial is not None else queue[0].sequence
+        if oldest < self._fanout.ring.first_sequence:
+            self.end(Compacted(self._fanout.ring.floor))
+        elif len(queue) < WAITING:
+            queue.append(change)  # whoever waits was woken by the first
+        else:
+            self._behind = True
 
     def _check(self) -> None:
         """End a watch whose oldest change, or the state that it began with, was forgotten by the ring."""
@@ -217,7 +217,7 @@ class Fanout:
                 if value is not None and (bucket := buckets.get(value)):
                     concerned += bucket
         if concerned:
-            guard.each("watcher", concerned, operator.methodcaller("offer", record), self._lose)
+            guard.each("watcher", concerned, lambda stream: stream.offer(record), self._lose)
 
     def _lose(self, stream: Stream, failure: Exception) -> None:
         """A watcher that could not take a change must come back."""

@@ -177,7 +177,7 @@ class Replica:
     def _tell(self, old: Stored | None, new: Stored | None) -> None:
         item = new or old
         if self._observers and item is not None:
-            guard.each("cache observer", self._observers, lambda observer: observer(old, new), about=item.key)
+            guard.tell("cache observer", item.key, self._observers, old, new)
 
     def _begin(self) -> asyncio.Task[None]:
         if self._filling is None or self._filling.done():

@@ -59,11 +59,8 @@ class Ring:
         """Records before this index are forgotten; cut off from time to time."""
         self._bytes = 0
         self._sequence = 1
-
-    @property
-    def first_sequence(self) -> int:
+        self.first_sequence = 2
         """The sequence number of the oldest record, or of the next one if there is none."""
-        return self._sequence + 1 - (len(self._records) - self._first)
 
     @property
     def sequence(self) -> int:
@@ -86,6 +83,7 @@ class Ring:
         self.floor = floor
         self._records.clear()
         self._first = self._bytes = 0
+        self.first_sequence = self._sequence + 1
 
     def forget(self, revision: int) -> None:
         """Drop what happened up to `revision`."""
@@ -112,6 +110,7 @@ class Ring:
         self.floor = record.revision
         self._bytes -= record.size
         self._first += 1
+        self.first_sequence += 1
         if self._first > 1024 and self._first * 2 > len(self._records):
             del self._records[: self._first]
             self._first = 0

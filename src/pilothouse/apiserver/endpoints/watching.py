@@ -212,21 +212,23 @@ def _pieces(frames: _Frames, changes: Sequence[Change], most: int, initial: bool
     parts: list[bytes] = []
     size = 0
     for change in changes:
-        if change.item is not None:
-            if len(change.item.tail) >= most:
-                if parts:
-                    yield b"".join(parts)
-                    parts.clear()
-                    size = 0
-                yield from frames.large(change, most)
+        item = change.item
+        if item is None:
+            if not initial:
                 continue
-            parts.append(frames.change(change))
-        elif initial:
-            parts.append(frames.bookmark(change.revision, end_of_initial=True))
+            part = frames.bookmark(change.revision, end_of_initial=True)
             initial = False
+        elif len(item.tail) < most:
+            part = frames.change(change)
         else:
+            if parts:
+                yield b"".join(parts)
+                parts.clear()
+                size = 0
+            yield from frames.large(change, most)
             continue
-        size += len(parts[-1])
+        parts.append(part)
+        size += len(part)
         if size >= most:
             yield from _joined(parts, most)
             parts.clear()
