@@ -121,17 +121,16 @@ def keys_of_owner(
     those that `matching` says might want it."""
 
     def keys(old: Any, new: Any) -> Iterable[Key]:
+        before = controller_of(old.metadata) if old is not None else None
+        now = controller_of(new.metadata) if new is not None else None
         found: list[Key] = []
-        for obj in (old, new):
-            if obj is None:
-                continue
-            reference = controller_of(obj.metadata)
+        for obj, reference in ((old, before), (new, now)):
             if reference is not None and reference.kind == kind and _group(reference.api_version) == group:
                 key = (obj.metadata.namespace, reference.name)
                 if key not in found:
                     found.append(key)
-        if new is not None and controller_of(new.metadata) is None:
-            changed = old is None or old.metadata.labels != new.metadata.labels or controller_of(old.metadata)
+        if new is not None and now is None:
+            changed = old is None or before is not None or old.metadata.labels != new.metadata.labels
             if changed:
                 found += matching(new)
         return found

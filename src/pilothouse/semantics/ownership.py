@@ -8,7 +8,10 @@ from pilothouse.api.types.meta.v1 import ObjectMeta, OwnerReference
 
 def controller_of(meta: ObjectMeta) -> OwnerReference | None:
     """The one owner that controls the object, if any."""
-    return next((r for r in meta.owner_references if r.controller), None)
+    for reference in meta.owner_references:
+        if reference.controller:
+            return reference
+    return None
 
 
 def is_controlled_by(meta: ObjectMeta, owner: Object) -> bool:

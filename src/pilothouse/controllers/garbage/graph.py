@@ -93,6 +93,12 @@ class Graph:
         if node is None:
             node = self._add(resource, meta)
             self._judge_dependents(node, found)
+        was_ending = node.deleting_dependents
+        node.resource = resource
+        node.version = meta.resource_version
+        node.deleting = meta.deletion_timestamp is not None
+        if not (node.owners or node.finalizers or meta.owner_references or meta.finalizers):
+            return found  # nobody owns it, and it waits for nobody that it owns
         before = {r.uid: bool(r.block_owner_deletion) for r in node.owners}
         after = {r.uid: bool(r.block_owner_deletion) for r in meta.owner_references}
         for uid in before.keys() - after.keys():
@@ -100,12 +106,8 @@ class Graph:
             self._tidy(uid)
         for uid in after.keys() - before.keys():
             self._dependents_of(uid).add(meta.uid)
-        was_ending = node.deleting_dependents
-        node.resource = resource
-        node.version = meta.resource_version
         node.owners = meta.owner_references
         node.finalizers = meta.finalizers
-        node.deleting = meta.deletion_timestamp is not None
         self._judge_owners(node, after.keys() - before.keys(), found)
         changed = {u for u in before.keys() | after.keys() if before.get(u) != after.get(u)}
         found.touched |= {u for u in changed if u in self.nodes and self.nodes[u].deleting_dependents}
