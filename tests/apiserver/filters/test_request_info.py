@@ -11,6 +11,7 @@ from pilothouse.apiserver.filters.request_info import read
         ("GET", "/api/v1/pods", {"watch": ["false"]}, ("list", "", "", "pods", "", "")),
         ("GET", "/api/v1/pods", {"fieldSelector": ["metadata.name=x"]}, ("list", "", "", "pods", "", "x")),
         ("GET", "/api/v1/watch/namespaces/a/pods", {}, ("watch", "", "a", "pods", "", "")),
+        ("GET", "/api/v1/pods/x", {"watch": ["1"]}, ("get", "", "", "pods", "", "x")),
         (
             "DELETE",
             "/apis/apps/v1/namespaces/a/deployments",
@@ -32,3 +33,8 @@ def test_resource_requests(method, path, query, expected):
 )
 def test_what_is_no_resource(path):
     assert not read("GET", path, {}).is_resource
+
+
+def test_methods_are_no_verbs():
+    assert read("LIST", "/healthz", {"watch": ["1"]}).verb == "list"
+    assert read("LIST", "/api/v1/pods", {"watch": ["1"]}).verb == ""

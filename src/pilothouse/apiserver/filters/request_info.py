@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pilothouse.api.selectors import SelectorError, parse_fields
 from pilothouse.kit.texts import remembered
 
 VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_OF_COLLECTIONS = {"get": "list", "delete": "deletecollection"}
 # The word after a namespace's name that is a subresource of the namespace, not a resource in it.
 NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 SPECIAL_VERBS = frozenset({"watch", "proxy"})
@@ -60,16 +62,21 @@ class RequestInfo(Struct, frozen=True, gc=False):
 
 def read(method: str, path: str, query: Mapping[str, Sequence[str]]) -> RequestInfo:
     """`path` is percent-decoded and without the query; `query` its parameters."""
-    return _read(method, path, query) if query or method not in VERBS else _without_query(path, method)
+    info = _of_path(path, method) if method in VERBS else _made(path, method)
+    if query and info.verb == "list" and info.is_resource:
+        verb, name = _collection_verb(query)
+        return info if verb == "list" and not name else replace(info, verb=verb, name=name)
+    return info
 
 
 @remembered(2048)
-def _without_query(path: str, method: str) -> RequestInfo:
-    """Most requests have no parameters, and many the path of one before."""
-    return _read(method, path, {})
+def _of_path(path: str, method: str) -> RequestInfo:
+    """Many requests have the path of one before."""
+    return _made(path, method)
 
 
-def _read(method: str, path: str, query: Mapping[str, Sequence[str]]) -> RequestInfo:
+def _made(path: str, method: str) -> RequestInfo:
+    """What a request without parameters is about."""
     segments = path.strip("/").split("/")
     lower = method.lower()
     if len(segments) < 3 or segments[0] not in _PREFIXES:
@@ -98,10 +105,8 @@ def _read(method: str, path: str, query: Mapping[str, Sequence[str]]) -> Request
     resource = rest[0]
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 and verb != "proxy" else ""
-    if not name and verb == "get":
-        verb, name = _collection_verb(query)
-    elif not name and verb == "delete":
-        verb = "deletecollection"
+    if not name:
+        verb = _OF_COLLECTIONS.get(verb, verb)
     return RequestInfo(
         True,
         path,
