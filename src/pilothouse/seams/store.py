@@ -6,7 +6,7 @@ durable where the engine promises durability.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -51,6 +51,10 @@ class StoreUnavailable(StoreError):
     """The engine cannot write or read now (disk full, server away); nothing was acknowledged."""
 
 
+class NotRestorable(StoreError):
+    """The engine cannot replace its history while it serves; the text says what can."""
+
+
 class KeyValue(NamedTuple):
     key: str
     value: bytes
@@ -86,7 +90,8 @@ class Sink(Protocol):
         ...
 
     def ended(self, error: StoreError) -> None:
-        """Nothing more comes: Compacted (it fell too far behind) or StoreUnavailable. Begin anew with a range."""
+        """Nothing more comes: Compacted (it fell too far behind, or the history was replaced) or StoreUnavailable.
+        Begin anew with a range."""
         ...
 
 
@@ -100,11 +105,31 @@ class Watch(Protocol):
 
     async def catch_up(self) -> int:
         """Return once the sink has every event acknowledged before this call; the revision it stands at.
-        With in-process engines this never waits. Raises StoreUnavailable."""
+        With in-process engines this never waits. Raises what the watch ended with."""
         ...
 
     def close(self) -> None:
         """No event is delivered after this. Idempotent."""
+        ...
+
+
+class Snapshot(Protocol):
+    """What a store held at one revision: every key, its bytes as they are stored, its revisions. No history.
+
+    It never changes, whatever becomes of the store, and every engine takes what any other made. What it holds is kept,
+    in memory or in a file, until it is closed.
+    """
+
+    @property
+    def revision(self) -> int: ...
+
+    def pieces(self) -> AsyncIterator[Sequence[KeyValue]]:
+        """The keys in order, some hundreds at a time; from the beginning each time it is called. Raises
+        StoreUnavailable, and Compacted if the engine is remote and has forgotten that revision since."""
+        ...
+
+    async def close(self) -> None:
+        """Idempotent."""
         ...
 
 
@@ -149,6 +174,19 @@ class Store(Protocol):
     async def compact(self, revision: int) -> None:
         """Forget what is older than `revision`; reads at and watches after it still work. Raises FutureRevision,
         Compacted if that much is forgotten already."""
+        ...
+
+    async def snapshot(self) -> Snapshot:
+        """The store as it is after every write acknowledged before this call."""
+        ...
+
+    async def restore(self, snapshot: Snapshot) -> int:
+        """Replace everything by what `snapshot` holds, all of it or (if this raises, or the process ends) nothing.
+
+        Keys have the revisions they had. The store's own, which is returned, is larger than any that it or the snapshot
+        came to, and counts as compacted: every watch ends with Compacted, and no revision means two things. Meanwhile
+        reads find what was there before, and whoever writes or compacts is refused with StoreUnavailable. Raises
+        StoreUnavailable, NotRestorable, and what the snapshot raises."""
         ...
 
     async def close(self) -> None:

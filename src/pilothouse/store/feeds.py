@@ -61,13 +61,17 @@ class Feed:
             self._sink.events(batch)
 
     def go_live(self) -> None:
+        """Raises what the feed ended with while older events were read: its sink has not been told."""
+        if self._error is not None:
+            raise self._error
         held, self._held = self._held, None
         if held and not self.closed:
             self._sink.events(held)
 
     def end(self, error: StoreError) -> None:
         self._error = error
-        self._sink.ended(error)
+        if self._held is None:
+            self._sink.ended(error)
 
 
 class Feeds:
@@ -130,7 +134,7 @@ class Feeds:
         return found
 
     def end(self, error: StoreError) -> None:
-        """The engine closes: every watch ends."""
+        """The engine closes, or its history is another one: every watch ends."""
         ended, self._feeds = self._feeds, {}
         self._changed()
         guard.each("store watch", ended, lambda feed: feed.end(error))

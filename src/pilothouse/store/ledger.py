@@ -56,6 +56,10 @@ class Ledger:
         self.revision += 1
         return Entry(Event(key, None, 0, self.revision), self._heads.pop(key))
 
+    def replace(self, heads: dict[str, Head], revision: int) -> None:
+        """Another history begins, at `revision`."""
+        self._heads, self.revision = heads, revision
+
     def undo(self, entry: Entry) -> None:
         """Take back a write that failed; the latest first. Its revision stays used."""
         if entry.previous is None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -23,18 +24,43 @@ from pilothouse.seams.store import (
     Range,
     RevisionMismatch,
     Sink,
+    Snapshot,
     StoreUnavailable,
     Watch,
 )
 from pilothouse.store.commits import CommitQueue
 from pilothouse.store.feeds import Feed, Feeds
 from pilothouse.store.keys import bounds
-from pilothouse.store.ledger import Entry, Ledger
-from pilothouse.store.sqlite_file import BATCH_LIMIT, SQLiteFile, translated
+from pilothouse.store.ledger import Entry, Head, Ledger
+from pilothouse.store.sqlite_file import BATCH_LIMIT, SQLiteFile, select, translated
 
 T = TypeVar("T")
 # Events of the past that are read at once.
 _PAST_PART = 1000
+# Keys of a snapshot that are read at once.
+_PIECE = 512
+
+
+class SQLiteSnapshot:
+    """A `seams.store.Snapshot`: a read transaction that stays open. Nothing is copied; while it is open the journal
+    grows by all that is written to the store."""
+
+    def __init__(self, connection: sqlite3.Connection, revision: int) -> None:
+        self._connection = connection
+        self.revision = revision
+
+    async def pieces(self) -> AsyncIterator[Sequence[KeyValue]]:
+        position, more = "", True
+        while more:
+            page = functools.partial(select, self._connection, bounds("", position), _PIECE, self.revision)
+            items = await _run(None, page, "cannot read the snapshot")
+            if items:
+                yield items
+                position = items[-1].key + "\0"
+            more = len(items) == _PIECE
+
+    async def close(self) -> None:
+        await _run(None, self._connection.close)
 
 
 class SQLiteStore:
@@ -49,8 +75,10 @@ class SQLiteStore:
         self._loop = asyncio.get_running_loop()
         self._writer = ThreadPoolExecutor(1, "store-writer")
         self._reader = ThreadPoolExecutor(1, "store-reader")
-        self._commits = CommitQueue(self._writer, self._append, self._done, ledger.undo, BATCH_LIMIT)
+        append = functools.partial(_append, file)
+        self._commits = CommitQueue(self._writer, append, self._done, ledger.undo, BATCH_LIMIT)
         self._closed = False
+        self._restoring = asyncio.Lock()
 
     @classmethod
     async def open(cls, path: Path) -> SQLiteStore:
@@ -81,7 +109,11 @@ class SQLiteStore:
     async def get(self, key: str) -> KeyValue | None:
         self._require_open()
         await self._settled(key)
-        return self._look_up(key)
+        found = self._look_up(key)
+        if found is None and self._ledger.head(key) is not None:
+            async with self._restoring:  # the file has another history already
+                return self._look_up(key)
+        return found
 
     async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Range:
         self._require_open()
@@ -92,14 +124,14 @@ class SQLiteStore:
             if at < self._compacted:
                 raise Compacted(self._compacted)
             work = functools.partial(self._file.range, bounds(prefix, start), limit, at)
-            compacted, items, total = await self._run(self._reader, work)
+            compacted, items, total = await _run(self._reader, work)
             if compacted <= at:
                 return Range(items, at, len(items) < total, total)
 
     async def create(self, key: str, value: bytes) -> int:
-        self._require_open()
+        self._require_open(to_write=True)
         if self._ledger.head(key) is not None:
-            await self._settled(key)
+            await self._settled(key, to_write=True)
             if (current := self._look_up(key)) is not None:
                 raise KeyExists(current)
         return await self._commits.submit(self._ledger.put(key, value))
@@ -119,39 +151,68 @@ class SQLiteStore:
         feed = self._feeds.add(prefix, after_revision, sink, lambda: self._committed)
         with contextlib.ExitStack() as undo:
             undo.callback(feed.close)
-            await self._deliver_past(feed, after_revision, self._committed)
+            await _deliver_past(self._reader, self._file, feed, after_revision, self._committed)
+            feed.go_live()
             undo.pop_all()
-        feed.go_live()
         return feed
 
     async def compact(self, revision: int) -> None:
-        self._require_open()
+        self._require_open(to_write=True)
         if revision > self._committed:
             raise FutureRevision(self._committed)
         if revision <= self._compacted:
             raise Compacted(self._compacted)
-        await self._run(self._writer, functools.partial(self._file.begin_compaction, revision))
+        await _run(self._writer, functools.partial(self._file.begin_compaction, revision))
         self._compacted = max(self._compacted, revision)
-        while not self._closed and await self._run(self._writer, self._file.sweep):
+        while not (self._closed or self._restoring.locked()) and await _run(self._writer, self._file.sweep):
             pass
+
+    async def snapshot(self) -> Snapshot:
+        self._require_open()
+        # By the writer: whoever waits for it has then heard of every commit before it.
+        return SQLiteSnapshot(*await _run(self._writer, self._file.snapshot))
+
+    async def restore(self, snapshot: Snapshot) -> int:
+        self._require_open(to_write=True)
+        async with self._restoring:
+            await self._commits.drained()
+            revision = max(self._ledger.revision, snapshot.revision) + 1
+            heads: dict[str, Head] = {}
+            try:
+                await _run(self._writer, self._file.begin_restore)
+                async for piece in snapshot.pieces():
+                    self._require_open()
+                    await _run(self._writer, functools.partial(self._file.restore, piece))
+                    heads.update((kv.key, Head(kv.mod_revision, kv.create_revision)) for kv in piece)
+                commit = _run(self._writer, functools.partial(self._file.end_restore, revision))
+                commit.add_done_callback(functools.partial(self._restored, heads, revision))
+                # Whoever is cancelled now has restored the store all the same.
+                await asyncio.shield(commit)
+            finally:
+                # Done when everything above is over in the writer's thread, also if we were cancelled meanwhile.
+                await asyncio.wait([_run(self._writer, self._file.roll_back)])
+        return revision
 
     async def close(self) -> None:
         if self._closed:
             return
         self._closed = True
-        await self._commits.drained()
+        async with self._restoring:
+            await self._commits.drained()
         self._feeds.end(StoreUnavailable("the store is closed"))
         await self._loop.run_in_executor(self._reader, lambda: None)
         await self._loop.run_in_executor(self._writer, self._file.close)
         self._writer.shutdown(wait=False)
         self._reader.shutdown(wait=False)
 
-    def _require_open(self) -> None:
+    def _require_open(self, *, to_write: bool = False) -> None:
         if self._closed:
             raise StoreUnavailable("the store is closed")
+        if to_write and self._restoring.locked():
+            raise StoreUnavailable("the store is being restored")
 
     async def _check(self, key: str, expected_revision: int) -> None:
-        self._require_open()
+        self._require_open(to_write=True)
         head = self._ledger.head(key)
         if head is not None and head.mod_revision == expected_revision:
             return
@@ -160,10 +221,10 @@ class SQLiteStore:
         if current is None or current.mod_revision != expected_revision:
             raise RevisionMismatch(key, expected_revision, current)
 
-    async def _settled(self, key: str) -> None:
+    async def _settled(self, key: str, *, to_write: bool = False) -> None:
         """Wait for the writes of `key` that are under way: what they wrote may not be told before it is on disk."""
         await self._commits.settled(key)
-        self._require_open()
+        self._require_open(to_write=to_write)
 
     def _look_up(self, key: str) -> KeyValue | None:
         head = self._ledger.head(key)
@@ -171,22 +232,32 @@ class SQLiteStore:
             return None
         return translated(lambda: self._file.get(key, head.mod_revision), f"cannot read {key}")
 
-    def _append(self, entries: Sequence[Entry]) -> None:
-        translated(functools.partial(self._file.append, entries), "cannot write")
-
     def _done(self, entries: Sequence[Entry]) -> None:
         self._feeds.dispatch([entry.event for entry in entries])
         self._committed = entries[-1].event.mod_revision
 
-    async def _deliver_past(self, feed: Feed, after: int, until: int) -> None:
-        """Give `feed` its events after one revision up to another, in parts, so that it does not hold the loop."""
-        while after < until:
-            work = functools.partial(self._file.history, bounds(feed.prefix, ""), after, until, _PAST_PART)
-            compacted, events = await self._run(self._reader, work)
-            if compacted > after:
-                raise Compacted(compacted)
-            feed.past(events)
-            after = events[-1].mod_revision if len(events) == _PAST_PART else until
+    def _restored(self, heads: dict[str, Head], revision: int, commit: asyncio.Future[None]) -> None:
+        """The file holds what was restored, unless the commit failed."""
+        if commit.exception() is None:
+            self._ledger.replace(heads, revision)
+            self._committed = self._compacted = revision
+            self._feeds.end(Compacted(revision))
 
-    async def _run(self, executor: Executor, work: Callable[[], T]) -> T:
-        return await self._loop.run_in_executor(executor, translated, work, "the store failed")
+
+def _run(executor: Executor | None, work: Callable[[], T], what: str = "the store failed") -> asyncio.Future[T]:
+    return asyncio.get_running_loop().run_in_executor(executor, translated, work, what)
+
+
+def _append(file: SQLiteFile, entries: Sequence[Entry]) -> None:
+    translated(functools.partial(file.append, entries), "cannot write")
+
+
+async def _deliver_past(reader: Executor, file: SQLiteFile, feed: Feed, after: int, until: int) -> None:
+    """Give `feed` its events after one revision up to another, in parts, so that it does not hold the loop."""
+    while after < until:
+        work = functools.partial(file.history, bounds(feed.prefix, ""), after, until, _PAST_PART)
+        compacted, events = await _run(reader, work)
+        if compacted > after:
+            raise Compacted(compacted)
+        feed.past(events)
+        after = events[-1].mod_revision if len(events) == _PAST_PART else until

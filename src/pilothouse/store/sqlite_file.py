@@ -52,21 +52,33 @@ class SQLiteFile:
             self._open.append(_lock(path))
             # The journal files of SQLite take over the mode of the database: secrets lie in them.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            self.writer = self._connect()
+            self.writer = self.connect()
             self.writer.executescript("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
-            self.reader = self._connect()
-            self.looker = self._connect()
+            self.reader = self.connect()
+            self.looker = self.connect()
         except (sqlite3.Error, OSError) as error:
             self.close()
             raise StoreUnavailable(f"cannot open the store {path}: {error}") from error
 
-    def _connect(self) -> sqlite3.Connection:
+    def connect(self) -> sqlite3.Connection:
+        """One more connection, closed with the others."""
         connection = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, cached_statements=2 * BATCH_LIMIT
         )
         self._open.append(connection)
         connection.executescript("PRAGMA synchronous = FULL; PRAGMA cache_size = -4000; PRAGMA busy_timeout = 5000;")
         return connection
+
+    def snapshot(self) -> tuple[sqlite3.Connection, int]:
+        """A connection of its own that goes on seeing the database as it is now, and the revision that this is."""
+        connection = self.connect()
+        self._open.remove(connection)
+        with contextlib.ExitStack() as undo:
+            undo.callback(connection.close)
+            connection.execute("BEGIN")
+            revision = _newest_revision(connection)
+            undo.pop_all()
+        return connection, revision
 
     def close(self) -> None:
         """Close everything, the lock last."""
@@ -82,8 +94,7 @@ class SQLiteFile:
     def newest_revision(self) -> int:
         """The largest revision ever used, also by rows that are compacted away. Raises StoreUnavailable for one that no
         store could have come to: others could not follow it."""
-        (logged,) = self.writer.execute("SELECT coalesce(max(revision), 0) FROM log").fetchone()
-        newest = max(int(logged), self.meta("compacted"), FIRST_REVISION)
+        newest = _newest_revision(self.writer)
         if newest > _LAST_REVISION:
             raise StoreUnavailable(f"the store {self.path} is damaged: it claims to have come to revision {newest}")
         return newest
@@ -103,29 +114,20 @@ class SQLiteFile:
 
     def get(self, key: str, revision: int) -> KeyValue | None:
         """The value of `key` that was written at `revision`. For the loop's thread: one row by its number."""
-        row = self.looker.execute("SELECT create_revision, value FROM log WHERE revision = ?", (revision,)).fetchone()
+        row = self.looker.execute(
+            "SELECT create_revision, value FROM log WHERE revision = ? AND key = ?", (revision, key)
+        ).fetchone()
         return KeyValue(key, row[1], row[0], revision) if row is not None else None
 
     def range(self, bounds: tuple[str, str], limit: int, revision: int) -> tuple[int, list[KeyValue], int]:
         """(revision of the last compaction, items, number of keys) in one snapshot."""
-        first, end = bounds
-        where = "WHERE key >= :first AND revision <= :at" + (" AND key < :end" if end else "")
-        values = {"first": first, "end": end, "at": revision, "limit": limit if limit > 0 else -1}
-        # HAVING looks at the newest row of a key, and leaves out those that are deletions.
-        heads = _NEWEST.format(where=where) + " HAVING create_revision > 0"
         self.reader.execute("BEGIN")
         try:
             (compacted,) = self.reader.execute("SELECT number FROM meta WHERE name = 'compacted'").fetchone()
-            cursor = self.reader.execute(
-                "SELECT heads.key, value, log.create_revision, newest "
-                f"FROM ({heads} ORDER BY key LIMIT :limit) AS heads JOIN log ON revision = newest ORDER BY heads.key",
-                values,
-            )
-            items: list[KeyValue] = []
-            while rows := cursor.fetchmany(_READ_ROWS):
-                items += [KeyValue(*row) for row in rows]
+            items = select(self.reader, bounds, limit, revision)
             total = len(items)
             if 0 < limit <= total:
+                heads, values = _heads(bounds, revision)
                 (total,) = self.reader.execute(f"SELECT count(*) FROM ({heads})", values).fetchone()
         finally:
             self.reader.execute("COMMIT")
@@ -177,10 +179,56 @@ class SQLiteFile:
             raise
         return window["high"] < compacted
 
+    def begin_restore(self) -> None:
+        """Remove everything, in a transaction that `end_restore` ends; everybody else still sees what was there."""
+        self.writer.execute("BEGIN IMMEDIATE")
+        self.writer.execute("DELETE FROM log")
+
+    def restore(self, items: Sequence[KeyValue]) -> None:
+        """Take in a part of another store."""
+        for first in range(0, len(items), BATCH_LIMIT):
+            part = items[first : first + BATCH_LIMIT]
+            values = [v for kv in part for v in (kv.mod_revision, kv.key, kv.create_revision, 0, kv.value)]
+            self.writer.execute(_insert(len(part)), values)
+
+    def end_restore(self, revision: int) -> None:
+        """All of it is there, and counts as compacted at `revision`; on disk when this returns."""
+        self.writer.execute("UPDATE meta SET number = ? WHERE name IN ('compacted', 'swept')", (revision,))
+        self.writer.execute("COMMIT")
+
     def roll_back(self) -> None:
         """Leave a transaction that failed half way, if SQLite has not done so itself."""
         if self.writer.in_transaction:
             self.writer.execute("ROLLBACK")
+
+
+def _newest_revision(connection: sqlite3.Connection) -> int:
+    (newest,) = connection.execute(
+        "SELECT max(coalesce((SELECT max(revision) FROM log), 0), number) FROM meta WHERE name = 'compacted'"
+    ).fetchone()
+    return max(int(newest), FIRST_REVISION)
+
+
+def _heads(bounds: tuple[str, str], revision: int) -> tuple[str, dict[str, object]]:
+    """The statement that finds the newest row of each key in a range as of a revision, and its values."""
+    first, end = bounds
+    where = "WHERE key >= :first AND revision <= :at" + (" AND key < :end" if end else "")
+    # HAVING looks at the newest row of a key, and leaves out those that are deletions.
+    return _NEWEST.format(where=where) + " HAVING create_revision > 0", {"first": first, "end": end, "at": revision}
+
+
+def select(connection: sqlite3.Connection, bounds: tuple[str, str], limit: int, revision: int) -> list[KeyValue]:
+    """The keys in a range as they were at a revision, in order, at most `limit` (0: all)."""
+    heads, values = _heads(bounds, revision)
+    cursor = connection.execute(
+        "SELECT heads.key, value, log.create_revision, newest "
+        f"FROM ({heads} ORDER BY key LIMIT :limit) AS heads JOIN log ON revision = newest ORDER BY heads.key",
+        {**values, "limit": limit if limit > 0 else -1},
+    )
+    items: list[KeyValue] = []
+    while rows := cursor.fetchmany(_READ_ROWS):
+        items += [KeyValue(*row) for row in rows]
+    return items
 
 
 def translated(work: Callable[[], T], what: str) -> T:

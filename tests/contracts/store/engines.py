@@ -24,6 +24,7 @@ class Engine(Protocol):
 
     durable: bool
     reads_the_past_later: bool
+    restorable: bool
 
     async def open(self) -> Store: ...
 
@@ -31,6 +32,7 @@ class Engine(Protocol):
 
 
 class MemoryEngine:
+    restorable = True
     durable = False
     reads_the_past_later = False
 
@@ -41,6 +43,7 @@ class MemoryEngine:
 
 
 class SQLiteEngine:
+    restorable = True
     durable = True
     reads_the_past_later = False
 
@@ -58,6 +61,7 @@ class EncryptedEngine:
 
     def __init__(self, inner: Engine) -> None:
         self.durable, self.reads_the_past_later = inner.durable, inner.reads_the_past_later
+        self.restorable = inner.restorable
         self._inner = inner
 
     async def open(self) -> Store:
@@ -124,6 +128,7 @@ def _free_ports() -> tuple[int, int]:
 
 
 class EtcdEngine:
+    restorable = False
     durable = True
     reads_the_past_later = True
 

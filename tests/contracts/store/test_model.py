@@ -20,7 +20,9 @@ from pilothouse.seams.store import (
     FutureRevision,
     KeyExists,
     KeyValue,
+    NotRestorable,
     RevisionMismatch,
+    Snapshot,
     Store,
     Watch,
 )
@@ -64,6 +66,11 @@ class Model:
         self.states[revision] = state
         self.events.append(event)
 
+    def restored(self, revision: int, state: dict[str, KeyValue]) -> None:
+        assert revision > self.revision
+        self.revision = self.compacted = revision
+        self.states[revision] = state
+
 
 class Machine(RuleBasedStateMachine):
     """Subclassed for each engine."""
@@ -81,12 +88,15 @@ class Machine(RuleBasedStateMachine):
         self.store: Store = self.do(self.engine.open())
         self.model = Model(self.do(self.store.revision()))
         self.open_watches: list[tuple[str, int, Collector, Watch]] = []
+        self.snapshots: list[tuple[Snapshot, dict[str, KeyValue]]] = []
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
     def teardown(self) -> None:
         self.do(self.store.close())
+        for snapshot, _ in self.snapshots:
+            self.do(snapshot.close())
         self.do(self.engine.stop())
         shutil.rmtree(self.folder)
 
@@ -167,6 +177,26 @@ class Machine(RuleBasedStateMachine):
     def close_a_watch(self) -> None:
         if self.open_watches:
             self.open_watches.pop(0)[3].close()
+
+    @rule()
+    def take_a_snapshot(self) -> None:
+        snapshot = self.do(self.store.snapshot())
+        assert snapshot.revision == self.model.revision
+        self.snapshots.append((snapshot, self.model.now))
+
+    @rule(index=st.integers(0, 2))
+    def restore(self, index: int) -> None:
+        if index >= len(self.snapshots):
+            return
+        snapshot, state = self.snapshots[index]
+        if not self.engine.restorable:
+            with pytest.raises(NotRestorable):
+                self.do(self.store.restore(snapshot))
+            return
+        self.model.restored(self.do(self.store.restore(snapshot)), state)
+        for _, _, sink, _ in self.open_watches:
+            assert isinstance(sink.error, Compacted)
+        self.open_watches.clear()
 
     @rule()
     def restart(self) -> None:

@@ -13,6 +13,7 @@ from pilothouse.seams.store import (
     Range,
     RevisionMismatch,
     Sink,
+    Snapshot,
     Store,
     StoreError,
     Watch,
@@ -43,6 +44,15 @@ def open_value(rule: Rule, key: str, stored: bytes) -> bytes:
     raise failure or CannotDecrypt("no matching prefix found")
 
 
+def _rule_of(key: str, rules: Sequence[Rule]) -> Rule | None:
+    return next((rule for rule in rules if key.startswith(rule.prefix)), None)
+
+
+def _concern(rules: Sequence[Rule], prefix: str) -> bool:
+    """Whether there may be a key with `prefix` that has a rule."""
+    return any(prefix.startswith(rule.prefix) or rule.prefix.startswith(prefix) for rule in rules)
+
+
 def is_stale(rule: Rule, stored: bytes) -> bool:
     """Whether a value was written with another than the first provider."""
     return _writer(rule, stored) is not rule.providers[0]
@@ -58,7 +68,8 @@ class EncryptedStore:
     """A `seams.store.Store` over `inner`. Of rules for one key the first counts; keys without one pass through.
 
     A value that cannot be opened is handed on as it lies on the disk and told to the log: no decoder reads it, so it is
-    set aside as every unreadable object is, and can be deleted.
+    set aside as every unreadable object is, and can be deleted. Snapshots hold what lies in `inner`, encrypted:
+    restored elsewhere they need the same keys.
     """
 
     def __init__(self, inner: Store, rules: Sequence[Rule]) -> None:
@@ -77,6 +88,12 @@ class EncryptedStore:
     async def compact(self, revision: int) -> None:
         await self._inner.compact(revision)
 
+    async def snapshot(self) -> Snapshot:
+        return await self._inner.snapshot()
+
+    async def restore(self, snapshot: Snapshot) -> int:
+        return await self._inner.restore(snapshot)
+
     async def close(self) -> None:
         await self._inner.close()
 
@@ -86,7 +103,7 @@ class EncryptedStore:
 
     async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Range:
         found = await self._inner.range(prefix, start=start, limit=limit, revision=revision)
-        if not self._concerns(prefix):
+        if not _concern(self._rules, prefix):
             return found
         return found._replace(items=[self._opened(item) for item in found.items])
 
@@ -108,7 +125,7 @@ class EncryptedStore:
         return await self._told(self._inner.delete(key, expected_revision))
 
     async def watch(self, prefix: str, after_revision: int, sink: Sink) -> Watch:
-        if self._concerns(prefix):
+        if _concern(self._rules, prefix):
             sink = _OpeningSink(self, sink)
         return await self._inner.watch(prefix, after_revision, sink)
 
@@ -121,7 +138,7 @@ class EncryptedStore:
             while more:
                 found = await self._inner.range(rule.prefix, start=position, limit=_PAGE)
                 for item in found.items:
-                    if self._rule(item.key) is rule and is_stale(rule, item.value):
+                    if _rule_of(item.key, self._rules) is rule and is_stale(rule, item.value):
                         count += await self._rewritten(item)
                 more = found.more
                 position = found.items[-1].key + "\0" if more else ""
@@ -137,14 +154,8 @@ class EncryptedStore:
             return False
         return True
 
-    def _concerns(self, prefix: str) -> bool:
-        return prefix.startswith(self._prefixes) or any(rule.prefix.startswith(prefix) for rule in self._rules)
-
-    def _rule(self, key: str) -> Rule | None:
-        return next((rule for rule in self._rules if key.startswith(rule.prefix)), None)
-
     def _sealed(self, key: str, value: bytes) -> bytes:
-        rule = self._rule(key)
+        rule = _rule_of(key, self._rules)
         assert rule is not None
         stored = rule.providers[0].seal(value, key)
         self._writing[stored] = value
@@ -174,7 +185,7 @@ class EncryptedStore:
         """The value of `key`; what is stored itself if there is no rule for it, or if it cannot be opened."""
         if (value := self._writing.get(stored)) is not None:
             return value
-        rule = self._rule(key)
+        rule = _rule_of(key, self._rules)
         if rule is None:
             return stored
         try:

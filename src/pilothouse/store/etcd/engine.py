@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.seams.store import (
     Compacted,
     FutureRevision,
     KeyExists,
     KeyValue,
+    NotRestorable,
     Range,
     RevisionMismatch,
     Sink,
+    Snapshot,
     StoreUnavailable,
     Watch,
 )
@@ -21,6 +25,8 @@ from pilothouse.store.keys import bounds
 
 # etcd's word for "from the first key" and "to the last".
 _OPEN_END = b"\0"
+# Keys of a snapshot that are asked for at once.
+_PIECE = 512
 
 
 def progress_is_sound(version: str) -> bool:
@@ -34,6 +40,26 @@ def progress_is_sound(version: str) -> bool:
         or ((major, minor) == (3, 5) and patch >= 8)
         or ((major, minor) == (3, 4) and patch >= 25)
     )
+
+
+class EtcdSnapshot:
+    """A `seams.store.Snapshot`: etcd itself reads the past, as long as it is not compacted."""
+
+    def __init__(self, store: EtcdStore, revision: int) -> None:
+        self._store = store
+        self.revision = revision
+
+    async def pieces(self) -> AsyncIterator[Sequence[KeyValue]]:
+        position, more = "", True
+        while more:
+            page = await self._store.range("", start=position, limit=_PIECE, revision=self.revision)
+            if page.items:
+                yield page.items
+                position = page.items[-1].key + "\0"
+            more = page.more
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
 class EtcdStore:
@@ -140,7 +166,8 @@ class EtcdStore:
         watch = EtcdWatch(self._channel.watch(), self._root, after_revision, sink, self.revision, keys_now)
         await watch.start(first, end, begin, known)
         self._watches.add(watch)
-        self._scope.spawn(self._follow(watch), f"watch {prefix}")
+        following = self._scope.spawn(watch.run(), f"watch {prefix}")
+        following.add_done_callback(lambda _: self._watches.discard(watch))
         return watch
 
     async def compact(self, revision: int) -> None:
@@ -152,6 +179,15 @@ class EtcdStore:
         except FutureThere:
             raise FutureRevision(await self.revision()) from None
         self._compacted = max(self._compacted, revision)
+
+    async def snapshot(self) -> Snapshot:
+        return EtcdSnapshot(self, await self.revision())
+
+    async def restore(self, snapshot: Snapshot) -> int:
+        """Raises NotRestorable: a client of etcd can neither give keys their old revisions nor write many of them at
+        once."""
+        self._require_open()
+        raise NotRestorable("etcd is restored by `etcdutl snapshot restore`, with --bump-revision and --mark-compacted")
 
     async def close(self) -> None:
         if self._closed:
@@ -176,12 +212,6 @@ class EtcdStore:
 
     def _item(self, kv: m.KV) -> KeyValue:
         return KeyValue(kv.key[len(self._root) :].decode(), kv.value, kv.create_revision, kv.mod_revision)
-
-    async def _follow(self, watch: EtcdWatch) -> None:
-        try:
-            await watch.run()
-        finally:
-            self._watches.discard(watch)
 
     async def _change(self, key: str, expected_revision: int, operation: m.Operation) -> int:
         if expected_revision <= 0:
