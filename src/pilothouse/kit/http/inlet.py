@@ -61,6 +61,8 @@ class Inlet:
     def pump(self) -> None:
         """Parse on where that is wanted, and let the transport read, or not."""
         backlog, decoder = self._backlog, self._decoder
+        if not backlog and not self._held and decoder.current is None:
+            return  # nothing to parse, and the transport reads
         while backlog and (not decoder.ready or decoder.current is not None) and not self._body_full():
             self._parse(backlog.popleft())
         if self._held != bool(backlog or self._body_full()):
