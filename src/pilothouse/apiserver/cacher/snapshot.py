@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from pilothouse.apiserver.cacher.index import Index
 from pilothouse.apiserver.cacher.plan import Plan
@@ -57,11 +58,11 @@ class Contents:
         items: list[Stored] = []
         get, test = self.items.__getitem__, plan.test
         for chunk in self._candidates(plan, first):
-            for item in map(get, chunk):
-                if test is None or test(item):
-                    if len(items) == limit:
-                        return self._cut(plan, items, revision)
-                    items.append(item)
+            chosen = map(get, chunk) if test is None else filter(test, map(get, chunk))
+            items += islice(chosen, limit + 1 - len(items))
+            if len(items) > limit:
+                del items[limit:]
+                return self._cut(plan, items, revision)
         return Page(items, revision)
 
     def page_at(self, plan: Plan, start: str, limit: int, revision: int, ring: Ring) -> Page:
@@ -95,7 +96,7 @@ class Contents:
         if plan.axis[0] in ("label", "field") and len(self.items) >= _WORTH_AN_INDEX:
             found = self._index.keys(plan.axis, plan.value, self.items)
             if len(found) * 4 < len(self.items):
-                return [sorted(key for key in found if first <= key < plan.end)]
+                return [sorted([key for key in found if first <= key < plan.end])]
         return self.keys.slices(first, plan.end)
 
     def _merged(self, plan: Plan, first: str, then: dict[str, Stored | None]) -> Iterator[str]:

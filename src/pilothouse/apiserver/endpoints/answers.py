@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from pilothouse.apiserver.table.build import Item, Printer
 from pilothouse.kit.aside import in_turns
 from pilothouse.kit.http.messages import Header, Response
 
+_tail = operator.attrgetter("tail")
 _raw_encode = msgspec.json.Encoder().encode
 
 
@@ -107,7 +109,7 @@ async def items(
     opening = found[0].form.opening if found else b"{"
     chunks: list[bytes] = [b"," + opening] * (2 * len(found))
     chunks[:1] = [opening] if found else []
-    chunks[1::2] = [item.tail for item in found]
+    chunks[1::2] = map(_tail, found)
     chunks = [start, *chunks, b"]}"]
     if media.type == JSON:
         body: bytes | list[bytes] = indented(b"".join(chunks)) if media.pretty else chunks
