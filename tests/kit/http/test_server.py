@@ -303,6 +303,24 @@ async def swallow(stream: RawStream) -> None:
 UPGRADE = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
 
 
+async def test_an_upgraded_stream_may_be_closed_again_and_cut_off(secure: bool) -> None:
+    """Whoever closes first, the server may still have to cut it off: asyncio's TLS transport fails at what comes after
+    it was closed twice."""
+    cut_off = asyncio.Event()
+
+    async def farewell(stream: RawStream) -> None:
+        await stream.close()
+        await stream.close()
+        stream.abort()
+        cut_off.set()
+
+    async with serving(lambda request: Upgrade([(b"Upgrade", b"x")], farewell), secure=secure) as served:
+        peer = await served.connect()
+        await peer.send(UPGRADE)
+        await peer.rest()
+        assert cut_off.is_set()
+
+
 async def test_an_upgrade_takes_the_connection_over(secure: bool) -> None:
     async with serving(lambda request: Upgrade([(b"Upgrade", b"x")], swallow), secure=secure) as served:
         peer = await served.connect()

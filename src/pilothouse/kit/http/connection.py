@@ -127,7 +127,7 @@ class Connection(asyncio.Protocol):
         """Close, unless a request is being answered; the server's `draining` makes that one the last."""
         if not self.busy:
             self._closing = True
-            self.outlet.transport.close()
+            self.outlet.close()
 
     def sweep(self) -> None:
         """Close what has been idle, or slow with its head or body, for too long."""
@@ -135,9 +135,9 @@ class Connection(asyncio.Protocol):
         if self._active is not None:
             late = self._active.wholly and self._server.now - self._begun > limits.body_seconds
             if self._active.awaited and (late or waited > limits.body_stall_seconds):
-                self.outlet.transport.abort()
+                self.outlet.abort()
         elif self._inlet.in_head and waited > limits.head_seconds:
-            self.outlet.transport.abort()
+            self.outlet.abort()
         elif waited > limits.idle_seconds:
             self.close_if_idle()
 
@@ -175,7 +175,7 @@ class Connection(asyncio.Protocol):
             sound = True
         finally:
             if not sound:  # the answer cannot be sent: the loop tells of it, and the peer gets none
-                self.outlet.transport.abort()
+                self.outlet.abort()
 
     async def _run(self, request: IncomingRequest, coming: Answer | Awaitable[Answer]) -> None:
         answer: Answer | None = None
@@ -203,7 +203,7 @@ class Connection(asyncio.Protocol):
             if isinstance(answer, Response):
                 self._feed_sent = _told(answer, self._feed)
             if not sound:
-                self.outlet.transport.abort()
+                self.outlet.abort()
         self._advance()
 
     def _answer_now(self, request: IncomingRequest, response: Response) -> bool:
@@ -248,7 +248,7 @@ class Connection(asyncio.Protocol):
             await upgrade.run(self._raw)
         finally:
             self._closing = True
-            self.outlet.transport.close()
+            self.outlet.close()
 
     def _finish(self, request: IncomingRequest, close: bool) -> None:
         self._active = None
@@ -276,10 +276,9 @@ class Connection(asyncio.Protocol):
         """Close once the peer has had time to read the answer: closing on unread bytes would reset the connection."""
         self._closing = True
         self._active = None
-        transport = self.outlet.transport
         if all_read or self.outlet.lost:
-            transport.close()
-        elif not transport.is_closing():
+            self.outlet.close()
+        elif not self.outlet.transport.is_closing():
             self.outlet.end()
             self._server.linger(self)
 

@@ -34,6 +34,16 @@ class Outlet:
         """Whether the connection can go on after the peer has closed its side: TLS has no such thing."""
         self._waiters: list[asyncio.Future[None]] = []
 
+    def close(self) -> None:
+        """Close the connection once what was written is sent; nothing if it is closed already. asyncio's TLS transport
+        lets go of what it needs for any later call when it is closed twice."""
+        if not self.transport.is_closing():
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once, also what is being closed: what is still to be sent is dropped."""
+        self.transport.abort()
+
     def set_full(self, full: bool) -> None:
         """The transport's buffer has passed its high or its low mark."""
         self.full = full
@@ -143,12 +153,12 @@ class ConnectionStream:
 
     async def close(self) -> None:
         self.feed_end()
-        self._outlet.transport.close()
+        self._outlet.close()
 
     def abort(self) -> None:
         """Close at once: what is still to be sent is dropped."""
         self.feed_end()
-        self._outlet.transport.abort()
+        self._outlet.abort()
 
     def feed(self, data: bytes) -> None:
         """Bytes have arrived."""

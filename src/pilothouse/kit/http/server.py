@@ -106,7 +106,7 @@ class Server:
             except TimeoutError:
                 pass
         for connection in list(self._connections):
-            connection.outlet.transport.abort()
+            connection.outlet.abort()
         if self._connections:
             await self._wait_empty()
         await self.scope.close()
@@ -134,7 +134,7 @@ class Server:
         self._connections.add(connection)
         if len(self._connections) > self.limits.connections or self.draining:
             self.refused += 1
-            connection.outlet.transport.abort()
+            connection.outlet.abort()
             return
         bare: socket.socket | None = connection.outlet.transport.get_extra_info("socket")
         if bare is not None and bare.family in (socket.AF_INET, socket.AF_INET6):
@@ -152,7 +152,7 @@ class Server:
 
     async def _close_later(self, connection: Connection) -> None:
         await self._clock.sleep(self.limits.linger_seconds)
-        connection.outlet.transport.abort()
+        connection.outlet.abort()
 
 
 def _keep_alive(bare: socket.socket) -> None:
