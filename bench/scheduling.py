@@ -20,8 +20,9 @@ from pilothouse.api.codec.json import from_builtins
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import Node, NodeSpec, Pod, ServiceAccount
 from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.apiserver.assembly import assemble
 from pilothouse.apiserver.authn.build import Settings
-from pilothouse.apiserver.server import MASTER, ApiServer, Parts
+from pilothouse.apiserver.parts import MASTER, Parts
 from pilothouse.kit import jwt, tls
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.random import Chance
@@ -113,7 +114,7 @@ async def whole(nodes: int, pods: int) -> None:
     """Through the API server: create, decide, bind, event."""
     clock, chance, signer = SystemClock(), Chance(), jwt.Signer(tls.new_key())
     authn = Settings(keys=(signer.key,))
-    server = ApiServer(Parts(store=MemoryStore(), clock=clock, chance=chance, authn=authn, signer=signer))
+    server = assemble(Parts(store=MemoryStore(), clock=clock, chance=chance, authn=authn, signer=signer))
     await server.start()
     client = server.client(MASTER)
     await client.create(ServiceAccount(metadata=ObjectMeta(name="default", namespace="default")))

@@ -16,8 +16,10 @@ from pilothouse.api.errors import StatusError
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import Namespace, ServiceAccount
 from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.apiserver.assembly import assemble
 from pilothouse.apiserver.authn.build import Settings
-from pilothouse.apiserver.server import MASTER, ApiServer, Parts
+from pilothouse.apiserver.parts import MASTER, Parts
+from pilothouse.apiserver.server import ApiServer
 from pilothouse.kit import jwt, tls
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.http.server import Server
@@ -54,7 +56,7 @@ async def main(arguments: argparse.Namespace) -> None:
     master = UserInfo(username="admin", groups=("system:masters",))
     settings = Settings(keys=(signer.key,), static_tokens={"T": master})
     async with TaskScope("dev") as scope:
-        server = ApiServer(Parts(store=store, clock=clock, chance=chance, authn=settings, signer=signer))
+        server = assemble(Parts(store=store, clock=clock, chance=chance, authn=settings, signer=signer))
         await server.start()
         with_default_accounts(server, scope)
         http = Server(server.handle, clock)

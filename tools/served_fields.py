@@ -74,7 +74,7 @@ ROOTS = (
 IDLE = (
     "pilothouse.api.",
     "pilothouse.testing.",
-    "pilothouse.apiserver.resources.",
+    "pilothouse.kinds.",
     "pilothouse.apiserver.apply.",
     "pilothouse.apiserver.openapi.",
     "pilothouse.apiserver.table.",

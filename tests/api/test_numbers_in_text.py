@@ -10,12 +10,12 @@ from pilothouse.api.types.apps.v1 import DaemonSet, ReplicaSet
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import Container, ContainerPort, Pod, PodSpec, PodStatus, ResourceRequirements
 from pilothouse.api.types.meta.v1 import ObjectMeta
-from pilothouse.apiserver.endpoints import options, query
-from pilothouse.apiserver.generic.strategy import Write
-from pilothouse.apiserver.resources.apps import daemonset, workload
-from pilothouse.apiserver.resources.core.podspec import annotated, defaults, resources
+from pilothouse.apiserver.request import options, query
 from pilothouse.apiserver.streaming.targets import pod_place
 from pilothouse.controllers.deployment import revisions
+from pilothouse.kinds.apps import daemonset, workload
+from pilothouse.kinds.core.podspec import annotated, defaults, resources
+from pilothouse.kinds.strategy import Write
 from pilothouse.kubelet.handlers import BadPort, port_number
 from pilothouse.kubelet.server.host import Refused
 from pilothouse.kubelet.server.port_forward import ports_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 
 from pilothouse.api.shapes import hints_of
-from pilothouse.apiserver.resources.roster import strategies
+from pilothouse.kinds.registry import strategies
 
 
 def test_hints() -> None:

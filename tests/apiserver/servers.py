@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.apiserver.assembly import assemble
 from pilothouse.apiserver.authn.build import Settings
-from pilothouse.apiserver.server import MASTER, ApiServer, Parts
+from pilothouse.apiserver.parts import MASTER, Parts
+from pilothouse.apiserver.server import ApiServer
 from pilothouse.kit import jwt, tls
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.http.client import ClientRequest, dial, exchange
@@ -31,7 +33,7 @@ async def running() -> AsyncIterator[tuple[ApiServer, Client]]:
     """A started server and a client of its own identity."""
     settings = Settings(keys=(signer().key,), static_tokens={"T": ADMIN})
     parts = Parts(store=MemoryStore(), clock=SystemClock(), chance=Chance(7), authn=settings, signer=signer())
-    server = ApiServer(parts)
+    server = assemble(parts)
     await server.start()
     try:
         yield server, server.client(MASTER)
@@ -52,7 +54,7 @@ class Answered:
 async def on_virtual_time(clock: VirtualClock, store: Store) -> AsyncIterator[tuple[ApiServer, Client]]:
     """A started server over `store`, and a client of its own identity."""
     settings = Settings(keys=(signer().key,), static_tokens={"T": ADMIN})
-    server = ApiServer(Parts(store=store, clock=clock, chance=Chance(7), authn=settings, signer=signer()))
+    server = assemble(Parts(store=store, clock=clock, chance=Chance(7), authn=settings, signer=signer()))
     await server.start()
     try:
         yield server, server.client(MASTER)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from pilothouse.api.types.core.v1 import ConfigMap
+from pilothouse.apiserver.assembly import assemble
 from pilothouse.apiserver.authn.build import Settings
 from pilothouse.apiserver.bootstrap.authentication_trust import CLIENTS, NAME, NAMESPACE, merged
-from pilothouse.apiserver.server import MASTER, ApiServer, Parts
+from pilothouse.apiserver.parts import MASTER, Parts
 from pilothouse.kit import tls
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.random import Chance
 from pilothouse.store.memory import MemoryStore
-from tests.apiserver.crd.test_roster import until
+from tests.apiserver.customresources.test_registry import until
 from tests.apiserver.servers import signer
 
 
@@ -41,7 +42,7 @@ async def test_the_config_map_is_kept() -> None:
         signer=signer(),
         client_authorities=own.encode(),
     )
-    server = ApiServer(parts)
+    server = assemble(parts)
     await server.start()
     try:
         client = server.client(MASTER)

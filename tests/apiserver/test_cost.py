@@ -201,7 +201,7 @@ async def test_an_event_costs_nothing_for_who_does_not_select_it(clock: VirtualC
     async with unhurried(clock) as (server, client):
         work = await prepared(server, client)
         alone = await work.instructions(work.patch)
-        cache = server.endpoints[Pod].registry.cache
+        cache = server.served.endpoints[Pod].registry.cache
         now = cache.revision
         watches = [await cache.watch(Interest(OTHER, f"p{number}"), now) for number in range(500)]
         watches += [await cache.watch(Interest(OTHER), now) for _ in range(500)]

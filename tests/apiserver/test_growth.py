@@ -23,10 +23,10 @@ from pilothouse.api.shapes import Shape, shape_of
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.apiserver.apply.tracker import FieldTracker
 from pilothouse.apiserver.generic import writing
-from pilothouse.apiserver.generic.call import Call
-from pilothouse.apiserver.generic.strategy import Strategy, Write
 from pilothouse.apiserver.patch import STRATEGIC_MERGE_PATCH, apply_patch
-from pilothouse.apiserver.resources.roster import strategies
+from pilothouse.apiserver.request.call import Call
+from pilothouse.kinds.registry import strategies
+from pilothouse.kinds.strategy import Strategy, Write
 from pilothouse.testing.clock import VirtualClock
 from tests.api.test_protobuf import sample
 

@@ -16,9 +16,9 @@ from pilothouse.api.shapes import shape_of
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.apiserver.apply import configuration
 from pilothouse.apiserver.apply.tracker import FieldTracker
-from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, apply_patch
-from pilothouse.apiserver.resources.roster import strategies
+from pilothouse.apiserver.request.call import Call
+from pilothouse.kinds.registry import strategies
 from pilothouse.testing.clock import VirtualClock
 from tests.api.test_protobuf import sample
 

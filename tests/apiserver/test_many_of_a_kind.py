@@ -19,11 +19,11 @@ from pilothouse.api.types.rbac.v1 import PolicyRule
 from pilothouse.apiserver.generic import writing
 from pilothouse.apiserver.generic.emptiness import with_empty
 from pilothouse.apiserver.generic.writing import distinct_owners
-from pilothouse.apiserver.resources.apiextensions import schema_rules
-from pilothouse.apiserver.resources.batch import job_rules
-from pilothouse.apiserver.resources.core.podspec import placement, resources, warnings
-from pilothouse.apiserver.warnings import LONGEST_WHEN_MANY, Warnings
-from pilothouse.apiserver.warnings import MOST_CHARACTERS as MOST_WARNED
+from pilothouse.apiserver.request.warnings import LONGEST_WHEN_MANY, Warnings
+from pilothouse.apiserver.request.warnings import MOST_CHARACTERS as MOST_WARNED
+from pilothouse.kinds.apiextensions import schema_rules
+from pilothouse.kinds.batch import job_rules
+from pilothouse.kinds.core.podspec import placement, resources, warnings
 from pilothouse.semantics.rbac import missing
 from tests.apiserver.test_growth import STRATEGIES, WRITE, Calls
 

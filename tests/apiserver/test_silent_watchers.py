@@ -38,7 +38,7 @@ async def test_clients_that_do_not_read(target: str, objects: int, size: int) ->
         for number in range(objects):
             meta = ObjectMeta(name=f"c{number}", namespace="default")
             await client.create(ConfigMap(metadata=meta, data={"a": "x" * size}))
-        cache = server.endpoints[ConfigMap].registry.cache
+        cache = server.served.endpoints[ConfigMap].registry.cache
         before = resident()
         context = tls.client_context(AUTHORITY.certificate)
         async with silent(served.port, target, CLIENTS, context):

@@ -16,7 +16,7 @@ import msgspec
 
 from pilothouse.api.types.core.v1 import Binding, Event, Namespace, ObjectReference, Pod, ServiceAccount
 from pilothouse.api.types.meta.v1 import ObjectMeta, Status
-from pilothouse.apiserver.server import MASTER
+from pilothouse.apiserver.parts import MASTER
 from pilothouse.controllers import roster
 from pilothouse.controllers.environment import Environment, Settings
 from pilothouse.house.control_plane import controller_identity

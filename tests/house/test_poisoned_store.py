@@ -19,14 +19,15 @@ from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition
 from pilothouse.api.types.core.v1 import ConfigMap, Namespace, ServiceAccount
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.api.types.rbac.v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
-from pilothouse.apiserver.assembly import MASTER
+from pilothouse.apiserver.assembly import assemble
 from pilothouse.apiserver.authn.build import Settings as AuthnSettings
-from pilothouse.apiserver.generic.strategy import Strategy
-from pilothouse.apiserver.resources.roster import strategies
-from pilothouse.apiserver.server import ApiServer, Parts
+from pilothouse.apiserver.parts import MASTER, Parts
+from pilothouse.apiserver.server import ApiServer
 from pilothouse.controllers import roster
 from pilothouse.controllers.environment import Environment, Settings
 from pilothouse.house.control_plane import SCHEDULER, controller_identity
+from pilothouse.kinds.registry import strategies
+from pilothouse.kinds.strategy import Strategy
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.http.client import ClientRequest, dial, exchange
 from pilothouse.kit.random import Chance
@@ -104,7 +105,7 @@ async def control_plane(store: MemoryStore) -> AsyncIterator[tuple[ApiServer, Sc
     """API server, all controllers and the scheduler over a store."""
     clock, chance = SystemClock(), Chance(7)
     authn = AuthnSettings(keys=(signer().key,), static_tokens={"T": ADMIN})
-    server = ApiServer(Parts(store=store, clock=clock, chance=chance, authn=authn, signer=signer()))
+    server = assemble(Parts(store=store, clock=clock, chance=chance, authn=authn, signer=signer()))
     failed: list[str] = []
     async with TaskScope(
         "control plane", on_failure=lambda name, failure: failed.append(f"{name}: {failure!r}")
@@ -233,7 +234,7 @@ async def test_damaged_roles_that_every_cluster_has_are_written_anew(caplog: pyt
     async with control_plane(store) as (server, _):
         await well(server)
         left = [found.key for kind in (ClusterRole, ClusterRoleBinding, Role, RoleBinding)
-                for found in server.endpoints[kind].registry.cache.unreadable.list()]  # fmt: skip
+                for found in server.served.endpoints[kind].registry.cache.unreadable.list()]  # fmt: skip
         assert left == [encrypted]
 
 
@@ -245,7 +246,7 @@ async def test_everything_there_was_is_damaged(caplog: pytest.LogCaptureFixture)
         await store.replace(item.key, item.value[:-7], item.mod_revision)
     async with control_plane(store) as (server, _), serving(server.handle) as served:
         for strategy in STRATEGIES:
-            unreadable = server.endpoints[strategy.type].registry.cache.unreadable.list()
+            unreadable = server.served.endpoints[strategy.type].registry.cache.unreadable.list()
             for found in unreadable:
                 place = found.key.removeprefix(f"/registry/{strategy.prefix}/").split("/")
                 path = path_of(strategy, place[-1]).replace("/namespaces/default/", f"/namespaces/{place[0]}/")

@@ -11,7 +11,7 @@ import pytest
 
 from pilothouse.api.codec.json import from_builtins
 from pilothouse.api.types.apps.v1 import Deployment
-from pilothouse.apiserver.assembly import MASTER
+from pilothouse.apiserver.parts import MASTER
 from pilothouse.apiserver.server import ApiServer
 from pilothouse.house import control_plane, encryption
 from pilothouse.house import spec as specs

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -19,16 +19,19 @@ from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.autoscaling.v1 import Scale
 from pilothouse.api.types.meta.v1 import DeleteOptions, ListOptions, PartialObjectMetadata, Preconditions
 from pilothouse.apiserver.authz.access import fields_of_text
-from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.discovery.documents import grouped
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
 from pilothouse.apiserver.endpoints.revisions import gone, too_large
+from pilothouse.apiserver.endpoints.served import Served
 from pilothouse.apiserver.endpoints.unreadable import check_emptied
-from pilothouse.apiserver.generic.call import Call
+from pilothouse.apiserver.gatekeeper import Gatekeeper
 from pilothouse.apiserver.generic.desk import unavailable
 from pilothouse.apiserver.generic.patching import PatchKind
 from pilothouse.apiserver.generic.scaling import scale_of
 from pilothouse.apiserver.generic.storage import Change, Interest, Stored
+from pilothouse.apiserver.request.access import Access
+from pilothouse.apiserver.request.call import Call
+from pilothouse.kit.clock import Clock
 from pilothouse.machinery.client import (
     ApplyPatch,
     JSONPatch,
@@ -38,9 +41,6 @@ from pilothouse.machinery.client import (
     WatchEvent,
 )
 from pilothouse.seams.store import Compacted, FutureRevision, StoreUnavailable
-
-if TYPE_CHECKING:
-    from pilothouse.apiserver.server import ApiServer
 
 K = TypeVar("K", bound=Object)
 A = TypeVar("A", bound=Struct)
@@ -54,8 +54,10 @@ _TURN = 32
 class LocalClient:
     """A `machinery.client.Client` that acts as `user`."""
 
-    def __init__(self, server: ApiServer, user: UserInfo) -> None:
-        self.server = server
+    def __init__(self, served: Served, gatekeeper: Gatekeeper, clock: Clock, user: UserInfo) -> None:
+        self.served = served
+        self._gatekeeper = gatekeeper
+        self._clock = clock
         self._user = user
         self._metadata = LocalMetadataClient(self)
 
@@ -71,7 +73,7 @@ class LocalClient:
         access = Access(
             self._user, verb, r.group, r.version, r.resource, subresource, namespace, name or _named(fields)
         )
-        self.server.authorize(access._replace(field_selector=fields_of_text(fields)) if fields else access)
+        self._gatekeeper.authorize(access._replace(field_selector=fields_of_text(fields)) if fields else access)
 
     def call(
         self, endpoint: ResourceEndpoint, namespace: str, name: str, subresource: str = "", dry_run: bool = False
@@ -88,7 +90,7 @@ class LocalClient:
         )
 
     async def get(self, kind: type[K], name: str, namespace: str = "") -> K:
-        endpoint = self.server.endpoints[kind]
+        endpoint = self.served.endpoints[kind]
         self.authorize("get", endpoint, namespace, name)
         return _typed(endpoint, await endpoint.registry.get(namespace, name), kind)
 
@@ -103,7 +105,7 @@ class LocalClient:
         continue_token: str = "",
         resource_version: str = "",
     ) -> ListPage[K]:
-        endpoint = self.server.endpoints[kind]
+        endpoint = self.served.endpoints[kind]
         self.authorize("list", endpoint, namespace, "", fields=field_selector)
         options = ListOptions(
             label_selector=label_selector,
@@ -131,7 +133,7 @@ class LocalClient:
         field_selector: str = "",
         timeout_seconds: int | None = None,
     ) -> AsyncIterator[AsyncIterator[WatchEvent[K]]]:
-        endpoint = self.server.endpoints[kind]
+        endpoint = self.served.endpoints[kind]
         self.authorize("watch", endpoint, namespace, "", fields=field_selector)
         options = ListOptions(label_selector=label_selector, field_selector=field_selector)
         interest = endpoint.selected(namespace, "", options)
@@ -145,7 +147,7 @@ class LocalClient:
         self, endpoint: ResourceEndpoint, interest: Interest, resource_version: str, seconds: int | None
     ) -> Any:
         """An async generator of WatchEvents."""
-        clock = self.server.parts.clock
+        clock = self._clock
         revision = int(resource_version) if resource_version else -1
         try:
             stream = await endpoint.registry.cache.watch(interest, revision, initial=revision <= 0)
@@ -182,16 +184,16 @@ class LocalClient:
         return WatchEvent("BOOKMARK", msgspec.structs.replace(empty, metadata=meta))
 
     async def create(self, obj: K, *, dry_run: bool = False) -> K:
-        if type(obj) not in self.server.endpoints:
-            return await _ask(self.server, self._user, obj)
-        endpoint = self.server.endpoints[type(obj)]
+        if type(obj) not in self.served.endpoints:
+            return await _asked(self.served, self._gatekeeper, self._user, obj)
+        endpoint = self.served.endpoints[type(obj)]
         meta = obj.metadata
         self.authorize("create", endpoint, meta.namespace, "")
         call = self.call(endpoint, meta.namespace, "", dry_run=dry_run)
         return _typed(endpoint, await endpoint.registry.create(obj, call), type(obj))
 
     async def update(self, obj: K, *, subresource: str = "") -> K:
-        endpoint = self.server.endpoints[type(obj)]
+        endpoint = self.served.endpoints[type(obj)]
         meta = obj.metadata
         self.authorize("update", endpoint, meta.namespace, meta.name, subresource)
         call = self.call(endpoint, meta.namespace, meta.name, subresource)
@@ -199,7 +201,7 @@ class LocalClient:
         return _typed(endpoint, item, type(obj))
 
     async def patch(self, kind: type[K], name: str, namespace: str, patch: Patch, *, subresource: str = "") -> K:
-        endpoint = self.server.endpoints[kind]
+        endpoint = self.served.endpoints[kind]
         return _typed(endpoint, await self.patched(endpoint, name, namespace, patch, subresource), kind)
 
     async def patched(
@@ -229,7 +231,7 @@ class LocalClient:
             if uid or resource_version
             else None,
         )
-        await self.remove(self.server.endpoints[kind], name, namespace, options)
+        await self.remove(self.served.endpoints[kind], name, namespace, options)
 
     async def remove(self, endpoint: ResourceEndpoint, name: str, namespace: str, options: DeleteOptions) -> None:
         self.authorize("delete", endpoint, namespace, name)
@@ -239,7 +241,7 @@ class LocalClient:
         self, kind: type[K], namespace: str = "", *, label_selector: str = "", field_selector: str = ""
     ) -> None:
         options = ListOptions(label_selector=label_selector, field_selector=field_selector)
-        await self.remove_all(self.server.endpoints[kind], namespace, options)
+        await self.remove_all(self.served.endpoints[kind], namespace, options)
 
     async def remove_all(self, endpoint: ResourceEndpoint, namespace: str, options: ListOptions) -> None:
         self.authorize("deletecollection", endpoint, namespace, "")
@@ -257,16 +259,16 @@ class LocalClient:
     async def get_subresource(self, kind: type[K], name: str, namespace: str, subresource: str, answer: type[A]) -> A:
         if subresource != "scale":
             raise errors.bad_request(f"{subresource} cannot be read in the process")
-        found: Any = await _scale(self, self.server.endpoints[kind], name, namespace)
+        found: Any = await _scale(self, self.served.endpoints[kind], name, namespace)
         shown: A = found
         return shown
 
     async def create_subresource(
         self, kind: type[K], name: str, namespace: str, subresource: str, body: Struct, answer: type[A]
     ) -> A:
-        endpoint = self.server.endpoints[kind]
+        endpoint = self.served.endpoints[kind]
         self.authorize("create", endpoint, namespace, name, subresource)
-        action = self.server.action(endpoint.resource, subresource)
+        action = self.served.action(endpoint.resource, subresource)
         found: Any = await action.run(body, self.call(endpoint, namespace, name, subresource))
         shown: A = found
         return shown
@@ -279,13 +281,13 @@ class LocalMetadataClient:
         self._client = client
 
     def _endpoint(self, resource: Resource) -> ResourceEndpoint:
-        found = self._client.server.by_resource.get((resource.group, resource.version, resource.resource))
+        found = self._client.served.by_resource.get((resource.group, resource.version, resource.resource))
         if found is None:
             raise errors.not_found(resource.group, resource.resource, "")
         return found
 
     async def resources(self) -> Sequence[Resource]:
-        groups = grouped(self._client.server.router.resources())
+        groups = grouped(self._client.served.router.resources())
         return [r for versions in groups.values() for resources in versions.values() for r in resources]
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> PartialObjectMetadata:
@@ -360,13 +362,12 @@ def _named(field_selector: str) -> str:
         return ""
 
 
-async def _ask(server: ApiServer, user: UserInfo, obj: K) -> K:
-    """Create an object that is a question and is not kept (the reviews)."""
-    r = scheme.resource_of(type(obj))
-    namespace = obj.metadata.namespace
-    server.authorize(Access(user, "create", r.group, r.version, r.resource, "", namespace, ""))
+async def _asked(served: Served, gatekeeper: Gatekeeper, user: UserInfo, question: K) -> K:
+    """The answer to an object that is a question and is not kept (the reviews)."""
+    r, namespace = scheme.resource_of(type(question)), question.metadata.namespace
+    gatekeeper.authorize(Access(user, "create", r.group, r.version, r.resource, "", namespace, ""))
     call = Call(user=user, api_version=r.api_version, namespace=namespace)
-    found: Any = await server.action(r, "").run(obj, call)
+    found: Any = await served.action(r, "").run(question, call)
     answer: K = found
     return answer
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct, field
 
@@ -12,25 +11,25 @@ from pilothouse.api.codec.depth import TOLD
 from pilothouse.api.errors import StatusError, bad_request, internal
 from pilothouse.api.integers import integer
 from pilothouse.apiserver.authn.impersonation import Impersonation, wanted
+from pilothouse.apiserver.authn.union import RequestAuthentication
 from pilothouse.apiserver.authz.access import of_request
-from pilothouse.apiserver.authz.forbidden import forbidden_besides
-from pilothouse.apiserver.authz.interface import Access
-from pilothouse.apiserver.endpoints import answers, negotiation, query
-from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.endpoints.router import not_allowed
-from pilothouse.apiserver.filters import request_info
+from pilothouse.apiserver.endpoints import answers
+from pilothouse.apiserver.endpoints.documents import Documents
+from pilothouse.apiserver.endpoints.router import Router, not_allowed
 from pilothouse.apiserver.filters.audit.log import Trail
 from pilothouse.apiserver.filters.compression import compressed
-from pilothouse.apiserver.filters.observation import long_running
+from pilothouse.apiserver.filters.observation import Observation, long_running
 from pilothouse.apiserver.filters.priority.gate import TooMany
-from pilothouse.apiserver.filters.request_info import RequestInfo
 from pilothouse.apiserver.filters.uploads import Uploads
-from pilothouse.apiserver.warnings import Warnings
+from pilothouse.apiserver.gatekeeper import Gatekeeper
+from pilothouse.apiserver.request import negotiation, query, request_info
+from pilothouse.apiserver.request.access import Access
+from pilothouse.apiserver.request.context import Context
+from pilothouse.apiserver.request.request_info import RequestInfo
+from pilothouse.apiserver.request.warnings import Warnings
 from pilothouse.kit import aside, guard
+from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.messages import Answer, BodyTooLarge, ConnectionClosed, Request, Response
-
-if TYPE_CHECKING:
-    from pilothouse.apiserver.server import ApiServer
 
 log = logging.getLogger(__name__)
 _PASSING = (StatusError, RecursionError, TooMany, BodyTooLarge, ConnectionClosed)
@@ -56,11 +55,30 @@ class _Progress(Struct, eq=False):
 
 
 class Pipeline:
-    """Answers the requests of one server."""
+    """Answers requests over HTTP."""
 
-    def __init__(self, server: ApiServer) -> None:
-        self._server = server
-        self._impersonation = Impersonation(server.authz.authorizer)
+    def __init__(
+        self,
+        *,
+        authentication: RequestAuthentication,
+        impersonation: Impersonation,
+        gatekeeper: Gatekeeper,
+        observation: Observation,
+        router: Router,
+        documents: Documents,
+        known: Callable[[RequestInfo], int],
+        clock: Clock,
+    ) -> None:
+        """`router` finds who answers for resources, `documents` answers all other paths; `known` tells how many objects
+        there are in what a list reads."""
+        self._authentication = authentication
+        self._impersonation = impersonation
+        self._gatekeeper = gatekeeper
+        self._observation = observation
+        self._router = router
+        self._documents = documents
+        self._known = known
+        self._clock = clock
         self._uploads = Uploads()
 
     async def answer(self, request: Request) -> Answer:
@@ -71,7 +89,7 @@ class Pipeline:
         else:
             path, parameters = await aside.aside(len(target), lambda: query.split(target))
         info = request_info.read(request.method, path, parameters)
-        observation = self._server.observation
+        observation = self._observation
         begun = observation.begun(info)
         answer: Answer | None = None
         try:
@@ -98,13 +116,13 @@ class Pipeline:
 
     async def _let_in(self, progress: _Progress, info: RequestInfo, parameters: query.Query) -> Answer:
         """Find out who asks, and as whom; then answer in turn. Raises StatusError, TooMany."""
-        server, request = self._server, progress.request
-        found = server.authn.requests.authenticate(request)
+        request = progress.request
+        found = self._authentication.authenticate(request)
         aside.begin(found.user.username)
         if found.warnings:
             progress.warnings += found.warnings
         access = of_request(found.user, info, parameters)
-        trail = progress.trail = server.audit.begin(request, access) if server.audit is not None else None
+        trail = progress.trail = self._gatekeeper.audit_of(request, access)
         if trail is not None:
             request = trail.request
         access = self._acting(request, access, trail)
@@ -112,9 +130,9 @@ class Pipeline:
             request,
             info,
             access,
-            server.authorize,
+            self._gatekeeper.authorize,
             parameters,
-            server.parts.clock,
+            self._clock,
             self._uploads,
             warnings=progress.warnings,
             size=len(request.target),
@@ -123,10 +141,10 @@ class Pipeline:
 
     async def _in_turn(self, context: Context, access: Access, trail: Trail | None) -> Answer:
         """Wait for the request's turn, authorize and handle it. Raises StatusError, TooMany."""
-        ticket = await self._server.gate.enter(access, self._expected(context.info, context.query))
+        ticket = await self._gatekeeper.enter(access, self._expected(context.info, context.query))
         answer: Answer | None = None
         try:
-            self._server.authorize(access, trail)
+            self._gatekeeper.authorize(access, trail)
             answer = await self._handled(context)
             if trail is not None:
                 answer = trail.answered(answer)
@@ -141,30 +159,24 @@ class Pipeline:
         """Do what was authorized."""
         info = context.info
         if not info.is_resource:
-            return await self._server.documents.answer(context)
-        operation = self._server.router.operation(context.request.method, info)
+            return await self._documents.answer(context)
+        operation = self._router.operation(context.request.method, info)
         if operation is None:
             return _unknown_group()
         if operation.verb != context.access.verb:
             raise not_allowed()
         if operation.also is not None:
-            self._authorize_also(operation.also(context.access))
+            self._gatekeeper.authorize_besides(operation.also(context.access))
         if operation.warning:
             context.warnings.append(operation.warning)
         made = operation.handler(context)
         return await made if isinstance(made, Awaitable) else made
 
-    def _authorize_also(self, access: Access) -> None:
-        verdict = self._server.authz.authorizer.authorize(access)
-        if not verdict.allowed:
-            raise forbidden_besides(access, verdict.reason)
-
     def _expected(self, info: RequestInfo, parameters: query.Query) -> int:
         """How many objects the request will answer, roughly."""
         if info.verb != "list":
             return 0
-        endpoint = self._server.by_resource.get((info.group, info.version, info.resource))
-        known = len(endpoint.registry.cache) if endpoint is not None else 0
+        known = self._known(info)
         limit = parameters.get("limit", ("",))[0]
         most = integer(limit) or 0
         return min(known, most) if most > 0 else known

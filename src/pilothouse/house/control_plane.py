@@ -14,8 +14,9 @@ from functools import partial
 
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import ServiceAccount
+from pilothouse.apiserver.assembly import assemble
 from pilothouse.apiserver.authn.build import Settings as AuthnSettings
-from pilothouse.apiserver.server import ApiServer, Parts
+from pilothouse.apiserver.parts import Parts
 from pilothouse.apiserver.streaming.nodes import SecureKubelets
 from pilothouse.controllers import account_tokens, roster
 from pilothouse.controllers.environment import Environment, Settings
@@ -76,7 +77,7 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
     store = EncryptedStore(engine, rules)
     signer = jwt.Signer(pki.service_account_key)
     kubelets = _kubelets(pki, spec, clock)
-    server = ApiServer(
+    server = assemble(
         Parts(
             store=store,
             clock=clock,

@@ -121,7 +121,7 @@ def rules(paths: Paths) -> list[Rule]:
 
 def prefixes_of(name: str) -> Iterator[str]:
     """Where in the store the objects of a resource lie; `name` as in a configuration, wildcards included."""
-    from pilothouse.apiserver.resources.roster import strategies
+    from pilothouse.kinds.registry import strategies
 
     resource, _, group = name.partition(".")
     if (resource, group) == ("*", "*"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pilothouse.api.types.authentication.v1 import UserInfo
-from pilothouse.apiserver.server import MASTER, ApiServer
+from pilothouse.apiserver.parts import MASTER
+from pilothouse.apiserver.server import ApiServer
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope

@@ -12,7 +12,8 @@ from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.meta.v1 import PatchOptions
 from pilothouse.api.types.resource.v1 import ResourceClaim
 from pilothouse.apiserver.admission.plugins.claim_status import ResourceClaimStatusAuthorization, node_of
-from pilothouse.apiserver.authz.interface import NO_OPINION, Access, Decision, Verdict
+from pilothouse.apiserver.authz.interface import NO_OPINION, Decision, Verdict
+from pilothouse.apiserver.request.access import Access
 from pilothouse.semantics.serviceaccounts import NODE_NAME
 from pilothouse.testing.admission import attributes, send, surroundings
 from pilothouse.testing.reader import FakeReader

@@ -18,8 +18,8 @@ from pilothouse.api.types.core.v1 import Event as CoreEvent
 from pilothouse.api.types.events.v1 import Event
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.apiserver.apply.tracker import FieldTracker
-from pilothouse.apiserver.generic.call import Call
-from pilothouse.apiserver.resources.roster import strategies
+from pilothouse.apiserver.request.call import Call
+from pilothouse.kinds.registry import strategies
 from pilothouse.testing.clock import VirtualClock
 
 

@@ -9,7 +9,8 @@ import pytest
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.apiserver.authn.impersonation import Impersonation, wanted
-from pilothouse.apiserver.authz.interface import NO_OPINION, Access, Decision, Verdict
+from pilothouse.apiserver.authz.interface import NO_OPINION, Decision, Verdict
+from pilothouse.apiserver.request.access import Access
 
 
 @dataclass

@@ -6,7 +6,7 @@ import pytest
 
 from pilothouse.api.types.rbac.v1 import PolicyRule
 from pilothouse.api.types.resources import SERVED
-from pilothouse.apiserver.authz.bootstrap import objects, table
+from pilothouse.apiserver.authz.bootstrap_policy import objects, table
 from pilothouse.semantics.rbac import allows_path, allows_resource
 
 CLUSTER_ROLES = {role.metadata.name: role for role in objects.cluster_roles()}

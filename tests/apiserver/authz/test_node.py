@@ -23,9 +23,10 @@ from pilothouse.api.types.core.v1 import (
     Volume,
 )
 from pilothouse.api.types.meta.v1 import FieldSelectorRequirement, ObjectMeta
-from pilothouse.apiserver.authz.interface import Access, Verdict
+from pilothouse.apiserver.authz.interface import Verdict
 from pilothouse.apiserver.authz.node import NodeAuthorizer
 from pilothouse.apiserver.authz.nodegraph import NodeGraph
+from pilothouse.apiserver.request.access import Access
 from pilothouse.testing.reader import FakeReader
 
 NODE = UserInfo(username="system:node:n", groups=("system:nodes",))

@@ -26,22 +26,23 @@ from pilothouse.api.types.rbac.v1 import (
     Subject,
 )
 from pilothouse.apiserver.authn.interface import Authentication
-from pilothouse.apiserver.authz.interface import Access, Decision, Verdict
+from pilothouse.apiserver.authz.interface import Decision, Verdict
 from pilothouse.apiserver.endpoints.action import ActionEndpoint
 from pilothouse.apiserver.endpoints.component_status import ComponentStatuses
-from pilothouse.apiserver.endpoints.context import Context, Handler
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
 from pilothouse.apiserver.endpoints.router import Route
 from pilothouse.apiserver.endpoints.scale import ScaleEndpoint
-from pilothouse.apiserver.filters.request_info import read
 from pilothouse.apiserver.pipeline import Pipeline
+from pilothouse.apiserver.request.access import Access
+from pilothouse.apiserver.request.context import Context, Handler
+from pilothouse.apiserver.request.request_info import read
 from pilothouse.apiserver.server import ApiServer
 from pilothouse.apiserver.streaming.pods import PodStreams
 from pilothouse.apiserver.streaming.proxying import Proxy
 from pilothouse.kit.http.messages import Answer, Header, Response
 from pilothouse.machinery.client import Client
 from tests.apiserver.authz.requests import METHODS, SPDY, VERBS, WEBSOCKET, Asked, FakeRequest, Form, asked_of, forms
-from tests.apiserver.crd.test_roster import until
+from tests.apiserver.customresources.test_registry import until
 from tests.apiserver.servers import running
 
 TOKEN = ((b"authorization", b"Bearer T"),)
@@ -72,7 +73,7 @@ async def with_customs() -> AsyncIterator[tuple[ApiServer, Client]]:
         for plural, scope in (("widgets", "Namespaced"), ("planets", "Cluster"), ("namespaces", "Namespaced")):
             await client.create(definition(plural, scope))
             resource = ("example.com", "v1", plural)
-            await until(lambda resource=resource: resource in server.by_resource)
+            await until(lambda resource=resource: resource in server.served.by_resource)
         yield server, client
 
 
@@ -110,7 +111,7 @@ class Spy:
         self.accesses: list[Access] = []
         self.ran: list[tuple[Route, Handler, Context]] = []
         setattr(server.authz.authorizer, "authorize", self.authorize)  # noqa: B010
-        for route in server.router.routes():
+        for route in server.served.router.routes():
             for verbs in (route.collection, route.item, *route.subresources.values()):
                 for verb, handler in verbs.items():
                     verbs[verb] = self._noting(route, handler)
@@ -141,9 +142,9 @@ def requests() -> Iterator[tuple[str, str, Sequence[Header]]]:
 async def test_a_handler_runs_for_the_verb_that_was_authorized() -> None:
     async with with_customs() as (server, _):
         spy = Spy(server)
-        pipeline = Pipeline(server)
+        pipeline = server.pipeline
         cells = served = 0
-        for route in server.router.routes():
+        for route in server.served.router.routes():
             for form in forms(route):
                 for method, query, headers in requests():
                     spy.accesses.clear()
@@ -248,10 +249,10 @@ async def test_a_request_gets_what_its_authorizer_answers(user: str, monkeypatch
     async with with_customs() as (server, client):
         await _let_in(client)
         server.authn.requests.authenticate = lambda head: Authentication(UserInfo(username=user))  # type: ignore[method-assign]
-        pipeline = Pipeline(server)
+        pipeline = server.pipeline
         authorizer = server.authz.authorizer
         cells, allowed_at_all = 0, 0
-        for route in server.router.routes():
+        for route in server.served.router.routes():
             if route.resource.resource not in SAMPLED:
                 continue
             for form in filter(lambda form: form.exists, forms(route)):
@@ -318,7 +319,7 @@ async def test_what_creates_an_absent_object_takes_the_right_to_create(
     own, create, resource = rights
     async with with_customs() as (server, client):
         await client.create(Namespace(metadata=ObjectMeta(name="a")))
-        pipeline = Pipeline(server)
+        pipeline = server.pipeline
         for user, verbs in (("half", own), ("whole", f"{own} {create}")):
             meta = ObjectMeta(name=user, namespace="a")
             subjects = (Subject(kind="User", name=user, api_group=RBAC),)
@@ -344,7 +345,7 @@ async def test_a_name_on_the_path_of_a_creation_is_the_one_that_was_allowed(monk
     path = f"/apis/example.com/v1/{IN_A}/widgets/o".encode()
     async with with_customs() as (server, client):
         await _let_in(client)
-        pipeline = Pipeline(server)
+        pipeline = server.pipeline
         act_as(server, "of one", monkeypatch)
         other = {**WIDGET, "metadata": {"name": "other"}}
         for body, status in ((other, 403), (WIDGET, 201)):

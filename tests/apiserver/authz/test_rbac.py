@@ -15,12 +15,13 @@ from pilothouse.api.types.rbac.v1 import (
     RoleRef,
     Subject,
 )
-from pilothouse.apiserver.authz.bootstrap import objects
-from pilothouse.apiserver.authz.bootstrap.table import read
+from pilothouse.apiserver.authz.bootstrap_policy import objects
+from pilothouse.apiserver.authz.bootstrap_policy.table import read
 from pilothouse.apiserver.authz.forbidden import forbidden
-from pilothouse.apiserver.authz.interface import Access, Verdict
+from pilothouse.apiserver.authz.interface import Verdict
 from pilothouse.apiserver.authz.rbac import RBAC
 from pilothouse.apiserver.authz.union import Authorizers, RuleResolvers
+from pilothouse.apiserver.request.access import Access
 from pilothouse.testing.reader import FakeReader
 
 ALICE = UserInfo(username="alice", groups=("devs", "system:authenticated"))

@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import pytest
 
+from pilothouse.apiserver.assembly import assemble
 from pilothouse.apiserver.authn.build import Settings
-from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.endpoints.health import Health
 from pilothouse.apiserver.health_checks import LogWatch
-from pilothouse.apiserver.server import ApiServer, Parts
+from pilothouse.apiserver.parts import Parts
+from pilothouse.apiserver.request.context import Context
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.http.messages import Response
 from pilothouse.kit.random import Chance
@@ -113,7 +114,7 @@ async def found(health: Health, endpoint: str, query: dict[str, tuple[str, ...]]
 
 async def test_a_server_is_ready_when_its_start_is_over_and_until_its_process_ends() -> None:
     ending = False
-    server = ApiServer(parts(MemoryStore(), ending=lambda: ending))
+    server = assemble(parts(MemoryStore(), ending=lambda: ending))
     health = server.documents.health
     status, text = await found(health, "readyz", {})
     assert status == 500
@@ -154,7 +155,7 @@ class Away(MemoryStore):
 )
 async def test_a_store_that_does_not_answer(failure: Exception, why: str) -> None:
     store = Away()
-    server = ApiServer(parts(store))
+    server = assemble(parts(store))
     await server.start()
     health = server.documents.health
     store.failure = failure

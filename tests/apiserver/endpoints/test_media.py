@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from pilothouse.api.errors import StatusError
-from pilothouse.apiserver.endpoints.negotiation import body_type, first_of, wants_pretty
+from pilothouse.apiserver.request.negotiation import body_type, first_of, wants_pretty
 from tests.apiserver.servers import asked
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from pilothouse.api.errors import not_found
 from pilothouse.api.types.authentication.v1 import UserInfo
-from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.filters.audit.log import Audit
 from pilothouse.apiserver.filters.audit.policy import Level, PolicyError, read
 from pilothouse.apiserver.filters.audit.sink import FileSink
+from pilothouse.apiserver.request.access import Access
 from pilothouse.kit.http.messages import Response
 from pilothouse.kit.random import Chance
 from pilothouse.testing.clock import VirtualClock

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.flowcontrol.v1 import FlowSchema, PriorityLevelConfiguration
-from pilothouse.apiserver.authz.interface import Access
-from pilothouse.apiserver.filters.priority.bootstrap import flow_schemas, priority_levels
 from pilothouse.apiserver.filters.priority.classify import Classifier
 from pilothouse.apiserver.filters.priority.gate import LONGEST_WAIT, Gate, Ticket, TooMany
 from pilothouse.apiserver.filters.priority.queues import Full, Seats, deal
+from pilothouse.apiserver.request.access import Access
+from pilothouse.kinds.flowcontrol.bootstrap import flow_schemas, priority_levels
 from pilothouse.testing.clock import VirtualClock
 from pilothouse.testing.reader import FakeReader
 

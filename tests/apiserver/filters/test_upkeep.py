@@ -7,8 +7,8 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from pilothouse.api.types.flowcontrol.v1 import FlowSchema, PriorityLevelConfiguration
-from pilothouse.apiserver.filters.priority.bootstrap import flow_schemas, priority_levels
 from pilothouse.apiserver.filters.priority.upkeep import Upkeep, dangling
+from pilothouse.kinds.flowcontrol.bootstrap import flow_schemas, priority_levels
 from pilothouse.machinery.client import ApplyPatch, Client
 from pilothouse.testing.clock import VirtualClock
 from pilothouse.testing.reader import FakeReader

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from pilothouse.api.types.meta.v1 import ObjectMeta
-from pilothouse.apiserver.generic.strategy import Strategy
 from pilothouse.apiserver.generic.writing import update_errors
-from pilothouse.apiserver.resources.apps.deployment import STRATEGY as DEPLOYMENTS
-from pilothouse.apiserver.resources.certificates.certificatesigningrequest import STRATEGY as REQUESTS
-from pilothouse.apiserver.resources.core.configmap import STRATEGY as CONFIG_MAPS
-from pilothouse.apiserver.resources.core.endpoints import STRATEGY as ENDPOINTS
-from pilothouse.apiserver.resources.core.limitrange import STRATEGY as LIMIT_RANGES
-from pilothouse.apiserver.resources.core.persistentvolume import STRATEGY as VOLUMES
-from pilothouse.apiserver.resources.core.service import STRATEGY as SERVICES
-from pilothouse.apiserver.resources.discovery.endpointslice import STRATEGY as SLICES
-from pilothouse.apiserver.resources.rbac.rolebinding import STRATEGY as BINDINGS
-from pilothouse.apiserver.resources.storage.volumeattachment import STRATEGY as ATTACHMENTS
+from pilothouse.kinds.apps.deployment import STRATEGY as DEPLOYMENTS
+from pilothouse.kinds.certificates.certificatesigningrequest import STRATEGY as REQUESTS
+from pilothouse.kinds.core.configmap import STRATEGY as CONFIG_MAPS
+from pilothouse.kinds.core.endpoints import STRATEGY as ENDPOINTS
+from pilothouse.kinds.core.limitrange import STRATEGY as LIMIT_RANGES
+from pilothouse.kinds.core.persistentvolume import STRATEGY as VOLUMES
+from pilothouse.kinds.core.service import STRATEGY as SERVICES
+from pilothouse.kinds.discovery.endpointslice import STRATEGY as SLICES
+from pilothouse.kinds.rbac.rolebinding import STRATEGY as BINDINGS
+from pilothouse.kinds.storage.volumeattachment import STRATEGY as ATTACHMENTS
+from pilothouse.kinds.strategy import Strategy
 
 
 @pytest.mark.parametrize(

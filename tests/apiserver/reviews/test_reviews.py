@@ -32,7 +32,7 @@ from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.apiserver.authn import build as authn
 from pilothouse.apiserver.authn.serviceaccounts import TokenIssuer
 from pilothouse.apiserver.authz import build as authz
-from pilothouse.apiserver.authz.bootstrap import objects
+from pilothouse.apiserver.authz.bootstrap_policy import objects
 from pilothouse.apiserver.reviews.interface import Call
 from pilothouse.apiserver.reviews.registry import Answering, build
 from pilothouse.kit import jwt, tls

@@ -27,8 +27,9 @@ from pilothouse.api.types.core.v1 import (
 )
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.api.types.rbac.v1 import PolicyRule, Role, RoleBinding, RoleRef, Subject
+from pilothouse.apiserver.assembly import assemble
 from pilothouse.apiserver.authn.build import Settings
-from pilothouse.apiserver.server import MASTER, ApiServer, Parts
+from pilothouse.apiserver.parts import MASTER, Parts
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.http.client import ClientRequest, ClientResponse, dial, exchange
 from pilothouse.kit.http.messages import Answer, RawStream, Request, Response, Upgrade
@@ -104,7 +105,7 @@ async def world() -> AsyncIterator[World]:
         signer=signer(),
         kubelets=kubelet,
     )
-    server = ApiServer(parts)
+    server = assemble(parts)
     await server.start()
     try:
         async with serving(kubelet.handle) as behind, serving(server.handle) as served:

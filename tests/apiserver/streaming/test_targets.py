@@ -21,7 +21,7 @@ from pilothouse.api.types.core.v1 import (
 )
 from pilothouse.api.types.discovery.v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from pilothouse.api.types.meta.v1 import ObjectMeta
-from pilothouse.apiserver.endpoints.query import parse
+from pilothouse.apiserver.request.query import parse
 from pilothouse.apiserver.streaming import locate
 from pilothouse.apiserver.streaming.addresses import checked, proxyable
 from pilothouse.apiserver.streaming.nodes import SecureKubelets

@@ -12,8 +12,10 @@ from pilothouse.api.errors import StatusError
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import Namespace, ServiceAccount
 from pilothouse.api.types.meta.v1 import ObjectMeta
+from pilothouse.apiserver.assembly import assemble
 from pilothouse.apiserver.authn.build import Settings
-from pilothouse.apiserver.server import MASTER, ApiServer, Parts
+from pilothouse.apiserver.parts import MASTER, Parts
+from pilothouse.apiserver.server import ApiServer
 from pilothouse.kit import jwt, tls
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.http.server import Server
@@ -42,7 +44,7 @@ async def server() -> AsyncIterator[ApiServer]:
     signer = jwt.Signer(tls.new_key())
     settings = Settings(keys=(signer.key,), static_tokens={"T": ADMIN})
     parts = Parts(store=MemoryStore(), clock=SystemClock(), chance=Chance(), authn=settings, signer=signer)
-    held = ApiServer(parts)
+    held = assemble(parts)
     await held.start()
     await ready(held.client(MASTER))
     yield held

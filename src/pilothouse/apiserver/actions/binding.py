@@ -11,9 +11,9 @@ from pilothouse.api.field_errors import FieldErrors, not_supported, required
 from pilothouse.api.time import format_time
 from pilothouse.api.types.core.v1 import Binding, Pod, PodCondition
 from pilothouse.api.types.meta.v1 import Status
-from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.generic.desk import Desk, Stale
 from pilothouse.apiserver.generic.writing import with_meta
+from pilothouse.apiserver.request.call import Call
 
 _RESOURCE = "pods/binding"
 

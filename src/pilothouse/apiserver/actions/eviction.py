@@ -14,11 +14,11 @@ from pilothouse.api.time import format_time
 from pilothouse.api.types.core.v1 import Pod, PodCondition
 from pilothouse.api.types.meta.v1 import Condition, DeleteOptions, Preconditions, Status, StatusCause, StatusDetails
 from pilothouse.api.types.policy.v1 import Eviction, PodDisruptionBudget
-from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.generic.deleting import check_options, check_preconditions
 from pilothouse.apiserver.generic.desk import Stale
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.apiserver.request.call import Call
 from pilothouse.kit.aside import aside
 from pilothouse.semantics import conditions
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct, field
 
 from pilothouse.api.types.authentication.v1 import UserInfo
-from pilothouse.apiserver.warnings import Warnings
+from pilothouse.apiserver.request.warnings import Warnings
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 

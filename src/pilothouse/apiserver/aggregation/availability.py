@@ -21,7 +21,7 @@ from pilothouse.api.types.apiregistration.v1 import APIService, APIServiceCondit
 from pilothouse.api.types.core.v1 import Service
 from pilothouse.api.types.discovery.v1 import EndpointSlice
 from pilothouse.apiserver.reader import Reader
-from pilothouse.apiserver.resources.apiregistration.apiservice import AVAILABLE, LOCAL
+from pilothouse.kinds.apiregistration.apiservice import AVAILABLE, LOCAL
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.metrics import Registry
 from pilothouse.machinery.client import Client

@@ -11,7 +11,7 @@ from pilothouse.api.types.core.v1 import Service
 from pilothouse.api.types.networking.v1 import IPAddress
 from pilothouse.apiserver.allocation.addresses import MANAGED_BY, MANAGER, address_object
 from pilothouse.apiserver.reader import Reader
-from pilothouse.apiserver.resources.core.services import needs
+from pilothouse.kinds.core.services import needs
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery.client import Client
 

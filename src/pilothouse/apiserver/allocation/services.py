@@ -14,8 +14,8 @@ from pilothouse.api.types.core.v1 import Service, ServicePort
 from pilothouse.apiserver.allocation.addresses import AddressBook
 from pilothouse.apiserver.allocation.node_ports import PortBook
 from pilothouse.apiserver.allocation.pools import PoolError
-from pilothouse.apiserver.generic.strategy import Write, WriteHook
-from pilothouse.apiserver.resources.core.services import families, needs, transitions
+from pilothouse.kinds.core.services import families, needs, transitions
+from pilothouse.kinds.strategy import Write, WriteHook
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
 
@@ -45,7 +45,7 @@ class _Taken:
 
 
 class ServiceHooks:
-    """The `generic.strategy.Hooks` of Services. `spawn` runs work in the background."""
+    """The `kinds.strategy.Hooks` of Services. `spawn` runs work in the background."""
 
     def __init__(self, address_book: AddressBook, port_book: PortBook, spawn: Spawn) -> None:
         self.address_book = address_book

@@ -22,9 +22,9 @@ from pilothouse.apiserver.apply.fieldset import FieldSet, of_paths
 from pilothouse.apiserver.apply.schema import ElementError, node_of
 from pilothouse.apiserver.apply.updater import ConflictError, MissingVersionError, Tree
 from pilothouse.apiserver.apply.validate import fits
-from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.generic.scaling import scale_of
-from pilothouse.apiserver.generic.strategy import Strategy, Tracked, VersionForm
+from pilothouse.apiserver.request.call import Call
+from pilothouse.kinds.strategy import Strategy, Tracked, VersionForm
 from pilothouse.kit.clock import Clock
 
 _MOST_TEMPLATES, _LARGEST_TEMPLATE = 512, 32 * 1024

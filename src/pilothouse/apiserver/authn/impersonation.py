@@ -20,9 +20,10 @@ from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.apiserver.authn.interface import RequestHead
 from pilothouse.apiserver.authz.access import joined
 from pilothouse.apiserver.authz.forbidden import forbidden
-from pilothouse.apiserver.authz.interface import Access, Authorizer
+from pilothouse.apiserver.authz.interface import Authorizer
 from pilothouse.apiserver.authz.union import MASTERS
-from pilothouse.apiserver.resources.core.podspec.checks import domain_prefixed
+from pilothouse.apiserver.request.access import Access
+from pilothouse.kinds.core.podspec.checks import domain_prefixed
 from pilothouse.semantics import serviceaccounts as accounts
 from pilothouse.semantics.validation.names import dns_subdomain
 

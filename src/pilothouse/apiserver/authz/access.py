@@ -13,8 +13,8 @@ from pilothouse.api.types.authorization.v1 import (
     ResourceAttributes,
 )
 from pilothouse.api.types.meta.v1 import FieldSelectorRequirement, LabelSelectorRequirement
-from pilothouse.apiserver.authz.interface import Access
-from pilothouse.apiserver.filters.request_info import LONGEST_SELECTOR, RequestInfo
+from pilothouse.apiserver.request.access import Access
+from pilothouse.apiserver.request.request_info import LONGEST_SELECTOR, RequestInfo
 
 _SELECTING = frozenset({"list", "watch", "deletecollection"})
 _LABEL_OPERATORS = {"=": "In", "==": "In", "in": "In", "!=": "NotIn", "notin": "NotIn", "exists": "Exists"}

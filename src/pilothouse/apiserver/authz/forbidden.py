@@ -5,7 +5,7 @@ from __future__ import annotations
 from pilothouse.api.errors import StatusError, make, qualified
 from pilothouse.api.go_text import quote
 from pilothouse.api.types.meta.v1 import StatusDetails
-from pilothouse.apiserver.authz.interface import Access
+from pilothouse.apiserver.request.access import Access
 
 
 def forbidden(access: Access, reason: str = "") -> StatusError:

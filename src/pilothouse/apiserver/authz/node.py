@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pilothouse.api.types.authentication.v1 import UserInfo
-from pilothouse.apiserver.authz.bootstrap import clusterroles, table
-from pilothouse.apiserver.authz.interface import NO_OPINION, Access, Decision, Rules, Verdict
+from pilothouse.apiserver.authz.bootstrap_policy import clusterroles, table
+from pilothouse.apiserver.authz.interface import NO_OPINION, Decision, Rules, Verdict
 from pilothouse.apiserver.authz.nodegraph import NodeGraph, Vertex
+from pilothouse.apiserver.request.access import Access
 from pilothouse.semantics.rbac import allows_path, allows_resource
 
 PREFIX, GROUP = "system:node:", "system:nodes"

@@ -14,8 +14,9 @@ from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.authorization.v1 import NonResourceRule, ResourceRule
 from pilothouse.api.types.rbac.v1 import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject
 from pilothouse.apiserver.authz.access import joined
-from pilothouse.apiserver.authz.interface import NO_OPINION, Access, Decision, Rules, Verdict
+from pilothouse.apiserver.authz.interface import NO_OPINION, Decision, Rules, Verdict
 from pilothouse.apiserver.reader import Reader
+from pilothouse.apiserver.request.access import Access
 from pilothouse.kit.texts import short
 from pilothouse.semantics import serviceaccounts as accounts
 from pilothouse.semantics.rbac import GROUP, allows_path, allows_resource

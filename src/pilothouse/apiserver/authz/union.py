@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.apiserver.authz.access import joined
-from pilothouse.apiserver.authz.interface import Access, Authorizer, Decision, RuleResolver, Rules, Verdict
+from pilothouse.apiserver.authz.interface import Authorizer, Decision, RuleResolver, Rules, Verdict
+from pilothouse.apiserver.request.access import Access
 
 MASTERS = "system:masters"
 _ALLOW = Verdict(Decision.ALLOW)

@@ -6,10 +6,10 @@ from typing import Any
 
 from pilothouse.api.types.meta.v1 import CreateOptions
 from pilothouse.apiserver.endpoints import answers, bodies
-from pilothouse.apiserver.endpoints import options as opt
-from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.endpoints.negotiation import METADATA_SHAPES, body_type
 from pilothouse.apiserver.generic.actions import Action
+from pilothouse.apiserver.request import options as opt
+from pilothouse.apiserver.request.context import Context
+from pilothouse.apiserver.request.negotiation import METADATA_SHAPES, body_type
 from pilothouse.kit.http.messages import Response
 
 

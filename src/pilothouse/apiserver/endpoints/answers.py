@@ -15,11 +15,11 @@ from pilothouse.api.codec.yaml_writer import written
 from pilothouse.api.errors import StatusError
 from pilothouse.api.scheme import BY_RESOURCE
 from pilothouse.api.types.meta.v1 import ListMeta
-from pilothouse.apiserver.endpoints import negotiation
-from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.endpoints.negotiation import JSON, PLAIN, PROTOBUF, YAML, Media
-from pilothouse.apiserver.filters.request_info import RequestInfo
 from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.apiserver.request import negotiation
+from pilothouse.apiserver.request.context import Context
+from pilothouse.apiserver.request.negotiation import JSON, PLAIN, PROTOBUF, YAML, Media
+from pilothouse.apiserver.request.request_info import RequestInfo
 from pilothouse.apiserver.table import build
 from pilothouse.apiserver.table.build import Item, Printer
 from pilothouse.kit.aside import in_turns

@@ -13,10 +13,10 @@ from pilothouse.api.codec.walk import DecodeError
 from pilothouse.api.codec.yaml import YAMLError
 from pilothouse.api.errors import bad_request
 from pilothouse.api.types.meta.v1 import DeleteOptions, StatusDetails
-from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.endpoints.negotiation import PROTOBUF, YAML, body_type
 from pilothouse.apiserver.generic.patching import TYPES as PATCH_TYPES
-from pilothouse.apiserver.generic.reading import Reading
+from pilothouse.apiserver.request.context import Context
+from pilothouse.apiserver.request.negotiation import PROTOBUF, YAML, body_type
+from pilothouse.kinds.reading import Reading
 from pilothouse.kit.aside import LARGE, aside
 
 _YAML_COSTS = 16

@@ -9,10 +9,11 @@ from pilothouse.api.selectors import SelectorError, parse_labels
 from pilothouse.api.types.columns import COLUMNS
 from pilothouse.api.types.core.v1 import ComponentCondition, ComponentStatus, ComponentStatusList
 from pilothouse.api.types.meta.v1 import ListMeta, ObjectMeta
-from pilothouse.apiserver.endpoints import answers, query
-from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.generic.strategy import Cell
+from pilothouse.apiserver.endpoints import answers
+from pilothouse.apiserver.request import query
+from pilothouse.apiserver.request.context import Context
 from pilothouse.apiserver.table.build import Printer
+from pilothouse.kinds.strategy import Cell
 from pilothouse.kit.http.messages import Response
 
 WARNING = "v1 ComponentStatus is deprecated in v1.19+"

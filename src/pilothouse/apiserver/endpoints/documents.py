@@ -10,29 +10,16 @@ from pilothouse.api import scheme
 from pilothouse.api.types.meta import v1 as meta
 from pilothouse.apiserver.discovery import documents as discovery
 from pilothouse.apiserver.discovery.documents import GROUP_ORDER
-from pilothouse.apiserver.endpoints import answers, negotiation
-from pilothouse.apiserver.endpoints.context import Context
+from pilothouse.apiserver.endpoints import answers
 from pilothouse.apiserver.endpoints.health import ENDPOINTS, Health
 from pilothouse.apiserver.endpoints.openapi import Customs, OpenApi
 from pilothouse.apiserver.endpoints.router import Router, missing, not_allowed
+from pilothouse.apiserver.request import negotiation
+from pilothouse.apiserver.request.context import Context
+from pilothouse.apiserver.version import VERSION
 from pilothouse.kit.http.messages import Answer, Response
 from pilothouse.kit.texts import remembered
 
-VERSION = {
-    "major": "1",
-    "minor": "36",
-    "emulationMajor": "1",
-    "emulationMinor": "36",
-    "minCompatibilityMajor": "1",
-    "minCompatibilityMinor": "35",
-    "gitVersion": "v1.36.2",
-    "gitCommit": "",
-    "gitTreeState": "clean",
-    "buildDate": "2026-06-11T00:00:00Z",
-    "goVersion": "go1.26",
-    "compiler": "gc",
-    "platform": "linux/amd64",
-}
 _AGGREGATED = "APIGroupDiscoveryList"
 _AGGREGATED_TYPE = b"application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 

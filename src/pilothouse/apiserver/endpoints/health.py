@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from pilothouse.apiserver.endpoints import answers
-from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.endpoints.health_results import HealthResults
+from pilothouse.apiserver.request.context import Context
 from pilothouse.kit.http.messages import Answer
 
 Check = Callable[[], Awaitable[str]]

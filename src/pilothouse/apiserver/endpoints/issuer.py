@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pilothouse.api.errors import make
 from pilothouse.apiserver.authn import issuer_documents as documents
-from pilothouse.apiserver.endpoints.context import Context
+from pilothouse.apiserver.request.context import Context
 from pilothouse.kit import jwt
 from pilothouse.kit.http.messages import Answer, Response
 

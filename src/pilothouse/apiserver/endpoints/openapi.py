@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pilothouse.api.facts import Resource
-from pilothouse.apiserver.endpoints import negotiation, query
-from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.filters.compression import accepts
 from pilothouse.apiserver.openapi import custom, descriptions, plain, state
 from pilothouse.apiserver.openapi import documents as openapi
 from pilothouse.apiserver.openapi.custom import Custom
+from pilothouse.apiserver.request import negotiation, query
+from pilothouse.apiserver.request.context import Context
 from pilothouse.kit.http.messages import Answer, Header, Response
 
 JSON = "application/json"

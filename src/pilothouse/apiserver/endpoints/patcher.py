@@ -17,15 +17,16 @@ from pilothouse.apiserver import patch
 from pilothouse.apiserver.apply import configuration
 from pilothouse.apiserver.apply.tracker import FieldTracker
 from pilothouse.apiserver.endpoints import bodies
-from pilothouse.apiserver.endpoints.negotiation import YAML
-from pilothouse.apiserver.generic.call import Call, Change
 from pilothouse.apiserver.generic.patching import PatchKind
-from pilothouse.apiserver.generic.reading import Reading
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.scaling import scale_errors, scale_of
 from pilothouse.apiserver.generic.storage import Stored
-from pilothouse.apiserver.generic.strategy import Scale as ScaleRules
-from pilothouse.apiserver.generic.strategy import VersionForm
+from pilothouse.apiserver.generic.tracker import Change
+from pilothouse.apiserver.request.call import Call
+from pilothouse.apiserver.request.negotiation import YAML
+from pilothouse.kinds.reading import Reading
+from pilothouse.kinds.strategy import Scale as ScaleRules
+from pilothouse.kinds.strategy import VersionForm
 from pilothouse.kit.aside import LARGE, aside
 
 _MEDIA_TYPES: dict[PatchKind, str] = {

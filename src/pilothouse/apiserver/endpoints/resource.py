@@ -19,16 +19,16 @@ from pilothouse.api.types.meta.v1 import (
 )
 from pilothouse.apiserver.cacher import tokens
 from pilothouse.apiserver.endpoints import answers, bodies, unreadable, watching
-from pilothouse.apiserver.endpoints import options as opt
-from pilothouse.apiserver.endpoints import query as q
-from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.endpoints.negotiation import TEXTS, TYPES, body_type
 from pilothouse.apiserver.endpoints.revisions import expired, too_large
 from pilothouse.apiserver.generic.deleting import check_options
 from pilothouse.apiserver.generic.desk import unavailable
 from pilothouse.apiserver.generic.patching import Patcher, patch_type
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import Interest, Page, Stored
+from pilothouse.apiserver.request import options as opt
+from pilothouse.apiserver.request import query as q
+from pilothouse.apiserver.request.context import Context
+from pilothouse.apiserver.request.negotiation import TEXTS, TYPES, body_type
 from pilothouse.apiserver.table.build import KindPrinter
 from pilothouse.kit.aside import aside
 from pilothouse.kit.http.messages import Response

@@ -17,9 +17,9 @@ from pilothouse.api.errors import StatusError
 from pilothouse.api.facts import Resource
 from pilothouse.api.scheme import BY_RESOURCE
 from pilothouse.api.types.meta.v1 import StatusDetails
-from pilothouse.apiserver.authz.interface import Access
-from pilothouse.apiserver.endpoints.context import Handler
-from pilothouse.apiserver.filters.request_info import VERBS, RequestInfo
+from pilothouse.apiserver.request.access import Access
+from pilothouse.apiserver.request.context import Handler
+from pilothouse.apiserver.request.request_info import VERBS, RequestInfo
 
 ByVerb = Mapping[str, Handler]
 
@@ -150,6 +150,11 @@ class Router:
 
     def route(self, group: str, version: str, resource: str) -> Route | None:
         return self._routes.get((group, version), {}).get(resource)
+
+    def serves(self, info: RequestInfo) -> bool:
+        """Whether the resource, and the subresource if the request names one, is routed."""
+        route = self.route(info.group, info.version, info.resource)
+        return route is not None and (not info.subresource or route.has(info.subresource))
 
     def resources(self) -> list[Resource]:
         return [route.resource for route in self.routes()]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 
-from pilothouse.apiserver.endpoints.context import Handler
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
 from pilothouse.apiserver.endpoints.router import Route
 from pilothouse.apiserver.endpoints.scale import ScaleEndpoint
+from pilothouse.apiserver.request.context import Handler
 
 _COLLECTION = frozenset(("list", "watch", "create", "deletecollection"))
 

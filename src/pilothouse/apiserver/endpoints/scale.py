@@ -9,16 +9,16 @@ from pilothouse.api import errors
 from pilothouse.api.types.autoscaling.v1 import Scale
 from pilothouse.api.types.meta.v1 import UpdateOptions
 from pilothouse.apiserver.endpoints import answers, bodies
-from pilothouse.apiserver.endpoints import options as opt
-from pilothouse.apiserver.endpoints.context import Context, Handler
-from pilothouse.apiserver.endpoints.negotiation import body_type
 from pilothouse.apiserver.endpoints.resource import ResourceEndpoint
 from pilothouse.apiserver.generic.patching import patch_type
 from pilothouse.apiserver.generic.scaling import scale_of
-from pilothouse.apiserver.generic.strategy import Cell
-from pilothouse.apiserver.generic.strategy import Scale as ScaleRules
+from pilothouse.apiserver.request import options as opt
+from pilothouse.apiserver.request.context import Context, Handler
+from pilothouse.apiserver.request.negotiation import body_type
 from pilothouse.apiserver.table.build import Columns, Printer
-from pilothouse.apiserver.table.cells import age
+from pilothouse.kinds.cells import age
+from pilothouse.kinds.strategy import Cell
+from pilothouse.kinds.strategy import Scale as ScaleRules
 from pilothouse.kit.http.messages import Response
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from pilothouse.api import errors
 from pilothouse.api.facts import Resource
 from pilothouse.api.types.meta.v1 import DeleteOptions
-from pilothouse.apiserver.authz.interface import Access
-from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.generic.deleting import check_discard
 from pilothouse.apiserver.generic.desk import unavailable
 from pilothouse.apiserver.generic.registry import Registry
+from pilothouse.apiserver.request.access import Access
+from pilothouse.apiserver.request.context import Context
 from pilothouse.seams.store import RevisionMismatch, StoreUnavailable
 
 OPTION = "ignoreStoreReadErrorWithClusterBreakingPotential"

@@ -13,12 +13,13 @@ from pilothouse.api.codec import json as codec
 from pilothouse.api.codec import protobuf
 from pilothouse.api.errors import StatusError
 from pilothouse.api.types.meta.v1 import ListOptions, PartialObjectMetadata
-from pilothouse.apiserver.endpoints import answers, negotiation
-from pilothouse.apiserver.endpoints import options as opt
-from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.endpoints.negotiation import JSON, YAML
+from pilothouse.apiserver.endpoints import answers
 from pilothouse.apiserver.endpoints.revisions import gone, too_large
 from pilothouse.apiserver.generic.storage import Change, ChangeStream, Interest, slices
+from pilothouse.apiserver.request import negotiation
+from pilothouse.apiserver.request import options as opt
+from pilothouse.apiserver.request.context import Context
+from pilothouse.apiserver.request.negotiation import JSON, YAML
 from pilothouse.apiserver.table import build
 from pilothouse.kit.http.messages import Response
 from pilothouse.seams.store import Compacted, FutureRevision, StoreUnavailable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.apiserver.endpoints.documents import VERSION
+from pilothouse.apiserver.version import VERSION
 from pilothouse.kit.metrics import Registry
 
 _NAMES = {

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from pilothouse.apiserver.endpoints.query import Query
-from pilothouse.apiserver.endpoints.router import Router
-from pilothouse.apiserver.filters.request_info import RequestInfo
+from pilothouse.apiserver.request.query import Query
+from pilothouse.apiserver.request.request_info import RequestInfo
 from pilothouse.kit.aside import in_turns
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.messages import Answer, RawStream, Request, Response, Upgrade
@@ -57,9 +56,9 @@ class _Series(NamedTuple):
 class Observation:
     """Sees requests begin and end."""
 
-    def __init__(self, registry: Registry, clock: Clock, router: Router) -> None:
+    def __init__(self, registry: Registry, clock: Clock, serves: Callable[[RequestInfo], bool]) -> None:
         self._clock = clock
-        self._router = router
+        self._serves = serves
         self.registry = registry
         told = "Requests answered, by what they asked for and how it ended."
         self._total = registry.counter("apiserver_request_total", told, ("verb", "dry_run", *_WHERE, "code"))
@@ -124,10 +123,7 @@ class Observation:
     def _is_routed(self, info: RequestInfo) -> bool:
         if not info.is_resource:
             return info.path in _PATHS
-        route = self._router.route(info.group, info.version, info.resource)
-        if route is None:
-            return False
-        return not info.subresource or route.has(info.subresource)
+        return self._serves(info)
 
     def _made(self, info: RequestInfo, verb: str, code: int, dry_run: bool) -> _Series:
         shown = _VERBS.get(verb, verb.upper()) or "OTHER"

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pilothouse.apiserver.generic.call import Call
+from pilothouse.apiserver.request.call import Call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

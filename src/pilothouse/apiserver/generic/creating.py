@@ -12,9 +12,9 @@ from pilothouse.api.codec.json import longer_than
 from pilothouse.api.errors import StatusError
 from pilothouse.apiserver.admission.interface import Attributes
 from pilothouse.apiserver.generic import writing
-from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.generic.desk import VALUE_LIMIT, Desk, Settling, told, unavailable
 from pilothouse.apiserver.generic.storage import MalformedValue, Stored
+from pilothouse.apiserver.request.call import Call
 from pilothouse.kit.aside import LARGE, aside
 from pilothouse.seams.store import KeyExists, KeyValue, StoreUnavailable
 

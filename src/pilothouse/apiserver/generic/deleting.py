@@ -9,8 +9,8 @@ from pilothouse.api.errors import StatusError
 from pilothouse.api.field_errors import FieldErrors, as_status, invalid, not_supported
 from pilothouse.api.time import format_time, parse_time
 from pilothouse.api.types.meta.v1 import DeleteOptions, ObjectMeta, Preconditions
-from pilothouse.apiserver.generic.strategy import Strategy, Write
 from pilothouse.apiserver.generic.writing import with_meta
+from pilothouse.kinds.strategy import Strategy, Write
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 _POLICIES = ("Foreground", "Background", "Orphan")

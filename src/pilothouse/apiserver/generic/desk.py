@@ -12,11 +12,12 @@ from pilothouse.api.codec.depth import TOLD, too_deep
 from pilothouse.api.codec.json import longer_than
 from pilothouse.api.errors import StatusError
 from pilothouse.apiserver.admission.interface import Admission, Attributes, Operation
-from pilothouse.apiserver.generic.call import Call, Tracker
 from pilothouse.apiserver.generic.emptiness import without_empty
 from pilothouse.apiserver.generic.storage import Cache, KindBytes, Stored
-from pilothouse.apiserver.generic.strategy import Hooks, Strategy, VersionForm, Write, WriteHook
+from pilothouse.apiserver.generic.tracker import Tracker
 from pilothouse.apiserver.generic.writing import with_meta
+from pilothouse.apiserver.request.call import Call
+from pilothouse.kinds.strategy import NOTHING, Hooks, Strategy, VersionForm, Write, WriteHook
 from pilothouse.kit.aside import LARGE, aside
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
@@ -29,17 +30,6 @@ _FAR_TOO_LONG = 2 * VALUE_LIMIT
 
 class Stale(Exception):
     """The item is not what the store has any more."""
-
-
-class _Nothing:
-    """A write without side effects."""
-
-    def commit(self) -> None: ...
-
-    def revert(self) -> None: ...
-
-
-NOTHING = _Nothing()
 
 
 @dataclass(frozen=True, slots=True)

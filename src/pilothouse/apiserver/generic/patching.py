@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal, Protocol
 
-from pilothouse.apiserver.generic.call import Call, Change
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import Stored
-from pilothouse.apiserver.generic.strategy import Scale
+from pilothouse.apiserver.generic.tracker import Change
+from pilothouse.apiserver.request.call import Call
+from pilothouse.kinds.strategy import Scale
 from pilothouse.kit.texts import remembered
 
 PatchKind = Literal["json", "merge", "strategic", "apply"]

@@ -8,8 +8,8 @@ from pilothouse.apiserver.generic.creating import Creator
 from pilothouse.apiserver.generic.desk import Desk, Surroundings
 from pilothouse.apiserver.generic.removing import Remover
 from pilothouse.apiserver.generic.storage import Cache, KindBytes, Stored
-from pilothouse.apiserver.generic.strategy import Hooks, Strategy
 from pilothouse.apiserver.generic.updating import Updater
+from pilothouse.kinds.strategy import Hooks, Strategy
 
 
 class Registry:

@@ -8,9 +8,9 @@ from pilothouse.api.errors import StatusError
 from pilothouse.api.types.meta.v1 import DeleteOptions, StatusDetails
 from pilothouse.api.types.meta.v1 import Status as StatusBody
 from pilothouse.apiserver.generic import deleting
-from pilothouse.apiserver.generic.call import Call
 from pilothouse.apiserver.generic.desk import Desk, Stale
 from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.apiserver.request.call import Call
 from pilothouse.kit.aside import aside
 
 

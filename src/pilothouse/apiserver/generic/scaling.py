@@ -7,7 +7,7 @@ from typing import Any
 from pilothouse.api.field_errors import FieldErrors, invalid
 from pilothouse.api.types.autoscaling.v1 import Scale, ScaleSpec, ScaleStatus
 from pilothouse.api.types.meta.v1 import ObjectMeta
-from pilothouse.apiserver.generic.strategy import Scale as ScaleRules
+from pilothouse.kinds.strategy import Scale as ScaleRules
 
 
 def scale_of(rules: ScaleRules[Any], obj: Any) -> Scale:

@@ -12,12 +12,13 @@ from pilothouse.api import errors
 from pilothouse.api.errors import StatusError
 from pilothouse.api.field_errors import as_status, invalid
 from pilothouse.apiserver.generic import deleting, writing
-from pilothouse.apiserver.generic.call import Call, Change
 from pilothouse.apiserver.generic.creating import Creator
 from pilothouse.apiserver.generic.desk import Desk, Settling, Stale, told
 from pilothouse.apiserver.generic.scaling import scale_errors, scale_of
 from pilothouse.apiserver.generic.storage import Stored
-from pilothouse.apiserver.generic.strategy import Scale, Status
+from pilothouse.apiserver.generic.tracker import Change
+from pilothouse.apiserver.request.call import Call
+from pilothouse.kinds.strategy import Scale, Status
 from pilothouse.kit.aside import aside
 
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"

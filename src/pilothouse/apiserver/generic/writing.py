@@ -15,7 +15,7 @@ from pilothouse.api.errors import bad_request
 from pilothouse.api.time import format_time
 from pilothouse.api.types.meta.v1 import ObjectMeta, OwnerReference
 from pilothouse.apiserver.generic.emptiness import with_empty
-from pilothouse.apiserver.generic.strategy import Status, Strategy, Write
+from pilothouse.kinds.strategy import Status, Strategy, Write
 from pilothouse.kit.random import Chance
 from pilothouse.semantics.validation import meta as meta_rules
 from pilothouse.semantics.validation.names import path_segment

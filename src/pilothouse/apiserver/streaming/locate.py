@@ -9,8 +9,8 @@ from pilothouse.api import field_errors
 from pilothouse.api.errors import bad_request
 from pilothouse.api.time import canonical_time
 from pilothouse.api.types.core.v1 import Pod
-from pilothouse.apiserver.endpoints import query as q
-from pilothouse.apiserver.endpoints.query import Query
+from pilothouse.apiserver.request import query as q
+from pilothouse.apiserver.request.query import Query
 
 _FLAGS = (("stdin", "input"), ("stdout", "output"), ("stderr", "error"), ("tty", "tty"))
 _STREAMS = ("All", "Stdout", "Stderr")

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pilothouse.api import errors
 from pilothouse.api.types.core.v1 import Node, Pod
 from pilothouse.api.types.meta.v1 import StatusDetails
-from pilothouse.apiserver.endpoints.context import Context
-from pilothouse.apiserver.endpoints.query import Query
 from pilothouse.apiserver.reader import Reader
+from pilothouse.apiserver.request.context import Context
+from pilothouse.apiserver.request.query import Query
 from pilothouse.apiserver.streaming import locate
 from pilothouse.apiserver.streaming.carry import CarriedBody, carry, is_upgrade, request_headers, unreachable, upgraded
 from pilothouse.apiserver.streaming.log_socket import log_socket, negotiate

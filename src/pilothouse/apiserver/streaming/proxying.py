@@ -9,8 +9,8 @@ from urllib.parse import unquote
 from pilothouse.api import errors, integers
 from pilothouse.api.types.core.v1 import Node, Pod, Service
 from pilothouse.api.types.discovery.v1 import EndpointSlice
-from pilothouse.apiserver.endpoints.context import Context
 from pilothouse.apiserver.reader import Reader
+from pilothouse.apiserver.request.context import Context
 from pilothouse.apiserver.streaming.carry import carry, is_upgrade, request_headers, unreachable
 from pilothouse.apiserver.streaming.nodes import Kubelets, address_of, port_of, reach
 from pilothouse.apiserver.streaming.rewriting import Rules, rewritten

@@ -13,9 +13,9 @@ from pilothouse.api.errors import bad_request
 from pilothouse.api.scheme import BY_KIND
 from pilothouse.api.types.columns import COLUMNS
 from pilothouse.api.types.meta.v1 import PartialObjectMetadata
-from pilothouse.apiserver.generic.strategy import Cell, Strategy, same
-from pilothouse.apiserver.table.cells import UNKNOWN, age
 from pilothouse.apiserver.table.descriptions import describe
+from pilothouse.kinds.cells import UNKNOWN, age
+from pilothouse.kinds.strategy import Cell, Strategy, same
 from pilothouse.kit.clock import Clock
 
 _PARTIAL = b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%b",'

@@ -11,8 +11,9 @@ from pilothouse.api.types.certificates.v1 import CertificateSigningRequest
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused
 from pilothouse.apiserver.admission.surroundings import Surroundings
-from pilothouse.apiserver.authz.interface import Access, Authorizer
+from pilothouse.apiserver.authz.interface import Authorizer
 from pilothouse.apiserver.authz.union import MASTERS
+from pilothouse.apiserver.request.access import Access
 from pilothouse.kit.tls import name_parts
 
 GROUP, REQUESTS = "certificates.k8s.io", "certificatesigningrequests"

@@ -14,7 +14,7 @@ from pilothouse.api.types.meta.v1 import PatchOptions
 from pilothouse.api.types.resource.v1 import AllocatedDeviceStatus, AllocationResult, ResourceClaim, ResourceClaimStatus
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.surroundings import Surroundings
-from pilothouse.apiserver.authz.interface import Access
+from pilothouse.apiserver.request.access import Access
 from pilothouse.semantics import serviceaccounts as accounts
 
 _BINDING = "changing status.allocation or status.reservedFor requires extra permission"

@@ -17,8 +17,8 @@ from pilothouse.apiserver.admission.object_references import UnknownSource, refe
 from pilothouse.apiserver.admission.plugins.service_account import MIRROR
 from pilothouse.apiserver.admission.refusal import refused
 from pilothouse.apiserver.admission.surroundings import Surroundings
-from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.authz.node import LEASE_NAMESPACE, node_of
+from pilothouse.apiserver.request.access import Access
 from pilothouse.kit.tls import name_parts
 
 _KUBELET_LABELS = frozenset(

@@ -13,9 +13,10 @@ from pilothouse.api import errors
 from pilothouse.api.types.rbac.v1 import ClusterRole, PolicyRule
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.authz.access import joined
-from pilothouse.apiserver.authz.interface import Access, Authorizer
+from pilothouse.apiserver.authz.interface import Authorizer
 from pilothouse.apiserver.authz.rbac import RBAC
 from pilothouse.apiserver.authz.union import MASTERS
+from pilothouse.apiserver.request.access import Access
 from pilothouse.kit.aside import LARGE, aside
 from pilothouse.semantics.rbac import GROUP, compact, comparisons, describe, missing, weight
 

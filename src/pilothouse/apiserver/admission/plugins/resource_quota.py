@@ -20,8 +20,8 @@ from pilothouse.api.types.core.v1 import Container, Pod, ResourceQuota
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused
 from pilothouse.apiserver.admission.surroundings import Surroundings
-from pilothouse.apiserver.generic.under_way import UnderWay
 from pilothouse.kit.aside import aside
+from pilothouse.kit.in_flight import InFlight
 from pilothouse.semantics import quota as counting
 
 _ATTEMPTS = 5
@@ -46,7 +46,7 @@ class ResourceQuotaPlugin:
         self._clock = surroundings.clock
         # One at a time for each namespace: what is checked together must be charged together.
         self._locks: dict[str, asyncio.Lock] = {}
-        self._under_way = UnderWay()
+        self._under_way = InFlight()
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
         if resource in _UNCOUNTED or operation not in ("CREATE", "UPDATE"):

@@ -15,7 +15,6 @@ from pilothouse.api.codec import protobuf
 from pilothouse.api.errors import StatusError
 from pilothouse.api.time import format_micro_time
 from pilothouse.api.types.authentication.v1 import UserInfo
-from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.filters.audit.policy import (
     COMPLETE,
     LEVEL_NAMES,
@@ -26,6 +25,7 @@ from pilothouse.apiserver.filters.audit.policy import (
     Policy,
 )
 from pilothouse.apiserver.filters.audit.sink import Sink
+from pilothouse.apiserver.request.access import Access
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.messages import Answer, Header, Request, Response
 from pilothouse.kit.metrics import Registry

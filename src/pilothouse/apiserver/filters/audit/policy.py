@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from pilothouse.apiserver.authz.interface import Access
+from pilothouse.apiserver.request.access import Access
 
 
 class PolicyError(ValueError):

@@ -13,7 +13,7 @@ from pilothouse.api.types.flowcontrol.v1 import (
     ResourcePolicyRule,
     Subject,
 )
-from pilothouse.apiserver.authz.interface import Access
+from pilothouse.apiserver.request.access import Access
 from pilothouse.kit.texts import short
 from pilothouse.semantics import serviceaccounts as accounts
 

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from pilothouse.api.types.flowcontrol.v1 import FlowSchema, PriorityLevelConfiguration
-from pilothouse.apiserver.authz.interface import Access
 from pilothouse.apiserver.filters.priority.classify import Classifier, Flow
 from pilothouse.apiserver.filters.priority.dump import tables
 from pilothouse.apiserver.filters.priority.figures import EXEMPT, Figures, Series
 from pilothouse.apiserver.filters.priority.queues import Full, Level, Seats
 from pilothouse.apiserver.reader import Reader
+from pilothouse.apiserver.request.access import Access
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.messages import Answer, Header, Response
 from pilothouse.kit.metrics import Registry

@@ -9,8 +9,8 @@ from typing import Any
 from pilothouse.api.errors import StatusError
 from pilothouse.api.time import format_time
 from pilothouse.api.types.flowcontrol.v1 import FlowSchema, FlowSchemaCondition, PriorityLevelConfiguration
-from pilothouse.apiserver.filters.priority.bootstrap import flow_schemas, priority_levels
 from pilothouse.apiserver.reader import Reader
+from pilothouse.kinds.flowcontrol.bootstrap import flow_schemas, priority_levels
 from pilothouse.kit.clock import Clock
 from pilothouse.machinery.client import ApplyPatch, Client
 

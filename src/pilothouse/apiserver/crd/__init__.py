@@ -1,1 +1,0 @@
-"""Custom resources: schemas compiled once, and a roster of registries that follows the CustomResourceDefinitions."""
