@@ -25,8 +25,8 @@ from pilothouse.api.codec import json as codec
 from pilothouse.api.selectors import parse_fields, parse_labels
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.apiserver.cacher.cache import WatchCache
-from pilothouse.apiserver.cacher.replica import Source
-from pilothouse.apiserver.generic.storage import Interest, KindBytes
+from pilothouse.apiserver.cacher.reflector import Source
+from pilothouse.apiserver.generic.storage import ObjectCodec, SelectionPredicate
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.seams.store import Store
@@ -34,7 +34,7 @@ from pilothouse.store.memory import MemoryStore
 from pilothouse.store.sqlite import SQLiteStore
 
 SAMPLE = pathlib.Path(__file__).parents[1] / "tests/data/pod.json"
-FORM = KindBytes(Pod, {"spec.nodeName": lambda p: p.spec.node_name, "status.phase": lambda p: p.status.phase})
+FORM = ObjectCodec(Pod, {"spec.nodeName": lambda p: p.spec.node_name, "status.phase": lambda p: p.status.phase})
 SOURCE = Source(FORM, "/registry/pods/", namespaced=True, indexed=("spec.nodeName",))
 
 
@@ -126,10 +126,10 @@ async def reads(table: Table, count: int, scope: TaskScope) -> None:
             await cache.delete(key, (await cache.create(key, value, pod)).revision)
     repeats = max(2, 200_000 // count)
     for name, interest in {
-        "list all": Interest(),
-        "list by namespace": Interest("ns3"),
-        "list by label, 1 in 10": Interest(labels=parse_labels("part=3")),
-        "list by field, 1 in 50": Interest(fields=parse_fields("spec.nodeName=n3")),
+        "list all": SelectionPredicate(),
+        "list by namespace": SelectionPredicate("ns3"),
+        "list by label, 1 in 10": SelectionPredicate(labels=parse_labels("part=3")),
+        "list by field, 1 in 50": SelectionPredicate(fields=parse_fields("spec.nodeName=n3")),
     }.items():
         with table.measure(f"{name} {told}", repeats):
             for _ in range(repeats):
@@ -138,7 +138,7 @@ async def reads(table: Table, count: int, scope: TaskScope) -> None:
     with table.measure(f"list limit=100 {told}", 200):
         start = ""
         for _ in range(200):
-            page = await cache.list(Interest(), limit=100, start=start)
+            page = await cache.list(SelectionPredicate(), limit=100, start=start)
             start = page.next_key
             b",{".join([item.tail for item in page.items])
 
@@ -152,7 +152,7 @@ async def fan_out(table: Table, watchers: int, idle: int, events: int, scope: Ta
 
     async def follow() -> None:
         nonlocal done
-        stream = await cache.watch(Interest(), 1)
+        stream = await cache.watch(SelectionPredicate(), 1)
         seen = 0
         while seen < events:
             changes = await stream.next()
@@ -161,7 +161,7 @@ async def fan_out(table: Table, watchers: int, idle: int, events: int, scope: Ta
         done += seen
 
     tasks = [asyncio.ensure_future(follow()) for _ in range(watchers)]
-    others = [await cache.watch(Interest(f"other{n}"), 1) for n in range(idle)]
+    others = [await cache.watch(SelectionPredicate(f"other{n}"), 1) for n in range(idle)]
     await asyncio.sleep(0)
     with table.measure(f"watch events, {watchers} watchers, {idle} of other namespaces", watchers * events):
         for n in range(0, events, 10):

@@ -20,12 +20,12 @@ import pytest
 
 from pilothouse.api.types.core.v1 import Namespace, Pod, ServiceAccount
 from pilothouse.api.types.meta.v1 import ObjectMeta
-from pilothouse.apiserver.generic.storage import Interest
+from pilothouse.apiserver.generic.storage import SelectionPredicate
 from pilothouse.apiserver.server import ApiServer
-from pilothouse.controllers import roster
+from pilothouse.controllers import registry
 from pilothouse.controllers.environment import Environment
+from pilothouse.house.context import CONTROLLER_MANAGER
 from pilothouse.house.control_plane import controller_identity
-from pilothouse.house.heart import CONTROLLER_MANAGER
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.machinery.client import Client
@@ -203,8 +203,8 @@ async def test_an_event_costs_nothing_for_who_does_not_select_it(clock: VirtualC
         alone = await work.instructions(work.patch)
         cache = server.served.endpoints[Pod].registry.cache
         now = cache.revision
-        watches = [await cache.watch(Interest(OTHER, f"p{number}"), now) for number in range(500)]
-        watches += [await cache.watch(Interest(OTHER), now) for _ in range(500)]
+        watches = [await cache.watch(SelectionPredicate(OTHER, f"p{number}"), now) for number in range(500)]
+        watches += [await cache.watch(SelectionPredicate(OTHER), now) for _ in range(500)]
         assert await work.instructions(work.patch) == pytest.approx(alone, rel=0.03)
         for watch in watches:
             watch.close()
@@ -248,7 +248,7 @@ async def test_no_change_gives_controllers_more_work_than_it_did(name: str, most
 
         alone = await work.instructions(whole)
         informers = Informers(server.client(CONTROLLER_MANAGER), clock, Chance(1), scope)
-        roster.start(Environment(client_for, informers, clock, Chance(2), scope))
+        registry.start(Environment(client_for, informers, clock, Chance(2), scope))
         await clock.settle()
         found = (await work.instructions(whole) - alone) / yardstick()
         assert found < most, f"{name} takes {found:.2f} yardsticks"

@@ -13,7 +13,7 @@ from pilothouse.api.types.core.v1 import ConfigMap
 from pilothouse.api.types.meta.v1 import LabelSelectorRequirement
 from pilothouse.apiserver.authz.access import of_review
 from pilothouse.apiserver.cacher.plan import plan
-from pilothouse.apiserver.generic.storage import Interest, KindBytes
+from pilothouse.apiserver.generic.storage import ObjectCodec, SelectionPredicate
 from tests.apiserver.test_growth import Calls, Text
 
 FEW, MOST = 500, 5.0
@@ -35,8 +35,8 @@ def fields(count: int) -> str:
     return ",".join(f"metadata.name!=v{i}" for i in range(count))
 
 
-def planned(interest: Interest) -> object:
-    return plan(interest, KindBytes(ConfigMap), "/registry/configmaps/", (), True)
+def planned(interest: SelectionPredicate) -> object:
+    return plan(interest, ObjectCodec(ConfigMap), "/registry/configmaps/", (), True)
 
 
 def reviewed(**selectors: object) -> object:
@@ -48,10 +48,10 @@ def asked(count: int) -> tuple[LabelSelectorRequirement, ...]:
 
 
 WORK: dict[str, Callable[[int], object]] = {
-    "values": lambda n: planned(Interest(labels=parse_labels(values(n)))),
-    "requirements": lambda n: planned(Interest(labels=parse_labels(requirements(n)))),
-    "one key": lambda n: planned(Interest(labels=parse_labels(unequal(n)))),
-    "fields": lambda n: planned(Interest(fields=parse_fields(fields(n)))),
+    "values": lambda n: planned(SelectionPredicate(labels=parse_labels(values(n)))),
+    "requirements": lambda n: planned(SelectionPredicate(labels=parse_labels(requirements(n)))),
+    "one key": lambda n: planned(SelectionPredicate(labels=parse_labels(unequal(n)))),
+    "fields": lambda n: planned(SelectionPredicate(fields=parse_fields(fields(n)))),
     "raw fields of a review": lambda n: reviewed(field_selector=FieldSelectorAttributes(raw_selector=fields(n))),
     "raw labels of a review": lambda n: reviewed(label_selector=LabelSelectorAttributes(raw_selector=unequal(n))),
     "requirements of a review": lambda n: reviewed(label_selector=LabelSelectorAttributes(requirements=asked(n))),

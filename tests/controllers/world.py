@@ -17,10 +17,10 @@ import msgspec
 from pilothouse.api.types.core.v1 import Binding, Event, Namespace, ObjectReference, Pod, ServiceAccount
 from pilothouse.api.types.meta.v1 import ObjectMeta, Status
 from pilothouse.apiserver.parts import MASTER
-from pilothouse.controllers import roster
+from pilothouse.controllers import registry
 from pilothouse.controllers.environment import Environment, Settings
+from pilothouse.house.context import CONTROLLER_MANAGER
 from pilothouse.house.control_plane import controller_identity
-from pilothouse.house.heart import CONTROLLER_MANAGER
 from pilothouse.kit.metrics import Registry
 from pilothouse.kit.random import Chance
 from pilothouse.kit.tasks import TaskScope
@@ -120,7 +120,7 @@ async def world(
             own = partial(_tapped, clients, made.tap)
             made.metrics = Registry()
             env = Environment(own, informers, clock, Chance(2), scope, settings or Settings(), made.metrics)
-            made.controllers = {c.name: c for c in roster.start(env, chosen)}
+            made.controllers = {c.name: c for c in registry.start(env, chosen)}
             await clock.settle()
             return scope
 

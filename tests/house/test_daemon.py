@@ -12,8 +12,8 @@ from pilothouse.seams.house import HouseError
 
 PRELUDE = """
 import pathlib, signal, sys
-from pilothouse.house.daemon import Herald
-herald = Herald(pathlib.Path(sys.argv[1]))
+from pilothouse.house.daemon import ReadinessPipe
+readiness = ReadinessPipe(pathlib.Path(sys.argv[1]))
 """
 
 
@@ -23,7 +23,7 @@ def daemon(tmp_path: pathlib.Path, body: str) -> Daemon:
 
 
 def test_it_is_found_and_ended(tmp_path: pathlib.Path) -> None:
-    one = daemon(tmp_path, "herald.step('half'); herald.ready(); signal.pause()")
+    one = daemon(tmp_path, "readiness.step('half'); readiness.ready(); signal.pause()")
     heard: list[str] = []
     assert one.pid() is None
     assert one.start(20, heard.append)
@@ -36,7 +36,7 @@ def test_it_is_found_and_ended(tmp_path: pathlib.Path) -> None:
 
 
 def test_one_that_cannot_start_says_why(tmp_path: pathlib.Path) -> None:
-    one = daemon(tmp_path, "herald.failed('port 1 is busy', 'free it'); sys.exit(1)")
+    one = daemon(tmp_path, "readiness.failed('port 1 is busy', 'free it'); sys.exit(1)")
     with pytest.raises(HouseError, match="port 1 is busy") as caught:
         one.start(20)
     assert caught.value.advice == "free it"
@@ -50,23 +50,25 @@ def test_one_that_dies_shows_the_end_of_its_log(tmp_path: pathlib.Path) -> None:
 
 
 def test_one_that_ignores_the_signal_is_killed(tmp_path: pathlib.Path) -> None:
-    one = daemon(tmp_path, "signal.signal(signal.SIGTERM, signal.SIG_IGN); herald.ready()\nwhile True: signal.pause()")
+    one = daemon(
+        tmp_path, "signal.signal(signal.SIGTERM, signal.SIG_IGN); readiness.ready()\nwhile True: signal.pause()"
+    )
     one.start(20)
     assert one.stop(seconds=0.2)
     assert one.pid() is None
 
 
 def test_one_that_never_gets_ready_is_ended(tmp_path: pathlib.Path) -> None:
-    one = daemon(tmp_path, "herald.step('x'); signal.pause()")
+    one = daemon(tmp_path, "readiness.step('x'); signal.pause()")
     with pytest.raises(HouseError, match="not ready after"):
         one.start(0.8)
     assert one.pid() is None
 
 
 def test_one_that_fails_ends_the_others_wait(tmp_path: pathlib.Path) -> None:
-    waiting = daemon(tmp_path / "a", "herald.step('x'); signal.pause()")
-    failing = daemon(tmp_path / "b", "herald.failed('port 1 is busy'); sys.exit(1)")
-    ready = daemon(tmp_path / "c", "herald.ready(); signal.pause()")
+    waiting = daemon(tmp_path / "a", "readiness.step('x'); signal.pause()")
+    failing = daemon(tmp_path / "b", "readiness.failed('port 1 is busy'); sys.exit(1)")
+    ready = daemon(tmp_path / "c", "readiness.ready(); signal.pause()")
     launched = [one.launch() for one in (waiting, failing, ready)]
     with pytest.raises(HouseError, match="port 1 is busy"):
         wait_all_ready([(one, 600) for one in launched if one])

@@ -23,7 +23,7 @@ from pilothouse.apiserver.assembly import assemble
 from pilothouse.apiserver.authn.build import Settings as AuthnSettings
 from pilothouse.apiserver.parts import MASTER, Parts
 from pilothouse.apiserver.server import ApiServer
-from pilothouse.controllers import roster
+from pilothouse.controllers import registry as roster
 from pilothouse.controllers.environment import Environment, Settings
 from pilothouse.house.control_plane import SCHEDULER, controller_identity
 from pilothouse.kinds.registry import strategies

@@ -29,8 +29,8 @@ STAYS = "herald.ready(); signal.pause()"
 ENDS = "sys.exit(3)"
 PRELUDE = """
 import pathlib, signal, sys
-from pilothouse.house.daemon import Herald
-herald = Herald(pathlib.Path(sys.argv[1]))
+from pilothouse.house.daemon import ReadinessPipe
+readiness = ReadinessPipe(pathlib.Path(sys.argv[1]))
 """
 
 

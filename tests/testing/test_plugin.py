@@ -4,13 +4,13 @@ import pytest
 
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.api.types.meta.v1 import ObjectMeta
-from pilothouse.apiserver.generic.storage import KindBytes
+from pilothouse.apiserver.generic.storage import ObjectCodec
 from pilothouse.testing.plugin import unversioned
 
 
 @pytest.mark.parametrize("meta", [ObjectMeta(), ObjectMeta(name="a", labels={"l": "1"})])
 def test_the_guard_knows_what_was_stored(meta: ObjectMeta) -> None:
-    form = KindBytes(Pod)
+    form = ObjectCodec(Pod)
     value = form.value(Pod(metadata=meta))
     item = form.of_value("/registry/pods/ns/a", value, 7)
     assert unversioned(item) == value
@@ -18,7 +18,7 @@ def test_the_guard_knows_what_was_stored(meta: ObjectMeta) -> None:
 
 
 def test_a_change_of_a_shared_map_is_found() -> None:
-    form = KindBytes(Pod)
+    form = ObjectCodec(Pod)
     item = form.of_value("/a", form.value(Pod(metadata=ObjectMeta(name="a", labels={"l": "1"}))), 7)
     labels = item.obj.metadata.labels
     labels["l"] = "2"

@@ -12,11 +12,10 @@ from pilothouse.api.types.core.v1 import Namespace, Service
 from pilothouse.api.types.resource.v1 import ResourceClaim, ResourceClaimTemplate
 from pilothouse.api.types.resources import SERVED
 from pilothouse.apiserver import features, health_checks
-from pilothouse.apiserver.actions.roster import actions
 from pilothouse.apiserver.admission import registry as admission_plugins
-from pilothouse.apiserver.admission.surroundings import Surroundings as AdmissionSurroundings
-from pilothouse.apiserver.allocation.addresses import AddressBook
-from pilothouse.apiserver.allocation.node_ports import PortBook
+from pilothouse.apiserver.admission.context import PluginContext
+from pilothouse.apiserver.allocation.addresses import ServiceIPAllocator
+from pilothouse.apiserver.allocation.node_ports import NodePortAllocator
 from pilothouse.apiserver.allocation.pools import ports
 from pilothouse.apiserver.allocation.services import ServiceHooks, Spawn
 from pilothouse.apiserver.apply.tracker import FieldTracker
@@ -29,7 +28,7 @@ from pilothouse.apiserver.authz.build import Authz
 from pilothouse.apiserver.cacher.cache import WatchCache
 from pilothouse.apiserver.cacher.caches import Caches
 from pilothouse.apiserver.cacher.reader import CachedReader
-from pilothouse.apiserver.cacher.replica import Source
+from pilothouse.apiserver.cacher.reflector import Source
 from pilothouse.apiserver.customresources.registry import CustomResourceRegistries
 from pilothouse.apiserver.endpoints import answers
 from pilothouse.apiserver.endpoints.component_status import WARNING, ComponentStatuses
@@ -40,15 +39,15 @@ from pilothouse.apiserver.endpoints.router import Route, Router
 from pilothouse.apiserver.endpoints.served import Served
 from pilothouse.apiserver.filters import about
 from pilothouse.apiserver.filters.audit.log import Audit
-from pilothouse.apiserver.filters.observation import Observation
-from pilothouse.apiserver.filters.observation import text as exposition
-from pilothouse.apiserver.filters.priority.gate import Gate
+from pilothouse.apiserver.filters.flowcontrol.controller import FlowController
+from pilothouse.apiserver.filters.request_metrics import RequestMetrics
+from pilothouse.apiserver.filters.request_metrics import text as exposition
 from pilothouse.apiserver.gatekeeper import Gatekeeper
 from pilothouse.apiserver.generic.actions import Action
-from pilothouse.apiserver.generic.desk import Surroundings
 from pilothouse.apiserver.generic.expiry import Expiry
+from pilothouse.apiserver.generic.kind_store import RegistryContext
 from pilothouse.apiserver.generic.registry import Registry
-from pilothouse.apiserver.generic.storage import KindBytes
+from pilothouse.apiserver.generic.storage import ObjectCodec
 from pilothouse.apiserver.local import LocalClient
 from pilothouse.apiserver.parts import MASTER, Parts
 from pilothouse.apiserver.pipeline import Pipeline
@@ -60,6 +59,7 @@ from pilothouse.apiserver.reviews.interface import Review
 from pilothouse.apiserver.reviews.registry import Answering
 from pilothouse.apiserver.server import ApiServer
 from pilothouse.apiserver.streaming.mount import mount
+from pilothouse.apiserver.subresources.registry import actions
 from pilothouse.kinds.registry import strategies
 from pilothouse.kinds.resource.admin_access import AdminAccess
 from pilothouse.kinds.strategy import Hooks, Strategy
@@ -87,15 +87,13 @@ def assemble(parts: Parts) -> ApiServer:
     tracker = FieldTracker(declared, p.clock)
     served = Served(router, ObjectPatcher(tracker), documents.changed)
     authn, authz = authentication.build(p.authn, reader, p.clock), authorization.build(reader)
-    gate = Gate(reader, p.clock, metrics=p.metrics)
+    flow_controller = FlowController(reader, p.clock, metrics=p.metrics)
     audit = Audit(*p.audit, p.clock, p.chance, p.metrics) if p.audit is not None else None
-    gatekeeper = Gatekeeper(authz.authorizer, gate, audit)
+    gatekeeper = Gatekeeper(authz.authorizer, flow_controller, audit)
     client = LocalClient(served, gatekeeper, p.clock, MASTER)
 
-    admission = admission_plugins.build(
-        AdmissionSurroundings(reader, client, authz.authorizer, authz.rbac, p.clock, p.chance)
-    )
-    surroundings = Surroundings(p.clock, p.chance, admission, tracker)
+    admission = admission_plugins.build(PluginContext(reader, client, authz.authorizer, authz.rbac, p.clock, p.chance))
+    surroundings = RegistryContext(p.clock, p.chance, admission, tracker)
     hooks = _hooks(p, reader, client, scope.spawn)
     registries = {
         kind: Registry(strategy, cache, surroundings, hooks.get(kind)) for kind, (strategy, cache) in kinds.items()
@@ -107,11 +105,11 @@ def assemble(parts: Parts) -> ApiServer:
     documents.publish(customs.published)
     reader.observe(CustomResourceDefinition, customs.definition_changed)
 
-    observation = Observation(p.metrics, p.clock, router.serves)
-    _publish(documents, p, gate)
-    _expose(p.metrics, observation, kinds, served)
+    request_metrics = RequestMetrics(p.metrics, p.clock, router.serves)
+    _publish(documents, p, flow_controller)
+    _expose(p.metrics, request_metrics, kinds, served)
     start_hooks, log_watch = health_checks.StartHooks(), health_checks.LogWatch(p.clock)
-    replicas = [cache.replica for _, cache in kinds.values()]
+    replicas = [cache.reflector for _, cache in kinds.values()]
     health_checks.declare(documents.health, p.store, p.clock, replicas, log_watch, start_hooks, p.ending)
 
     def known(info: RequestInfo) -> int:
@@ -130,7 +128,7 @@ def assemble(parts: Parts) -> ApiServer:
             authentication=authn.requests,
             impersonation=Impersonation(authz.authorizer),
             gatekeeper=gatekeeper,
-            observation=observation,
+            request_metrics=request_metrics,
             router=router,
             documents=documents,
             known=known,
@@ -151,17 +149,17 @@ def assemble(parts: Parts) -> ApiServer:
 
 
 def _cache(caches: Caches, strategy: Strategy[Any]) -> WatchCache:
-    form = KindBytes(strategy.type, strategy.fields)
+    form = ObjectCodec(strategy.type, strategy.fields)
     return caches.of(Source(form, f"/registry/{strategy.prefix}/", strategy.resource.namespaced, strategy.index))
 
 
 def _hooks(parts: Parts, reader: Reader, client: Client, spawn: Spawn) -> dict[type[Any], Hooks]:
     """The kinds whose writes have side effects, or depend on other objects."""
     network = ipaddress.ip_network(parts.service_range)
-    addresses = AddressBook(network, reader, lambda: client, parts.chance)
+    addresses = ServiceIPAllocator(network, reader, lambda: client, parts.chance)
     admins = AdminAccess(partial(reader.get, Namespace))
     return {
-        Service: ServiceHooks(addresses, PortBook(ports(), reader, parts.chance), spawn),
+        Service: ServiceHooks(addresses, NodePortAllocator(ports(), reader, parts.chance), spawn),
         ResourceClaim: admins,
         ResourceClaimTemplate: admins,
     }
@@ -204,18 +202,18 @@ def _serve_component_statuses(router: Router, parts: Parts) -> None:
     route.collection["list"], route.item["get"], route.warning = statuses.list, statuses.get, WARNING
 
 
-def _publish(documents: Documents, parts: Parts, gate: Gate) -> None:
+def _publish(documents: Documents, parts: Parts, flow_controller: FlowController) -> None:
     """Paths that are no resources: of the issuer of tokens, flow control, metrics."""
     documents.exact.update(issuer_documents(parts.authn.issuer, parts.authn.keys, parts.address))
-    for path in gate.dumps():
-        documents.exact[path] = lambda context: answers.text(200, gate.dumps()[context.info.path])
+    for path in flow_controller.dumps():
+        documents.exact[path] = lambda context: answers.text(200, flow_controller.dumps()[context.info.path])
     documents.exact["/metrics"] = lambda context: exposition(parts.metrics)
     documents.exact["/metrics/slis"] = lambda context: exposition(documents.health.results.registry)
 
 
-def _expose(metrics: Metrics, observation: Observation, kinds: Kinds, served: Served) -> None:
+def _expose(metrics: Metrics, request_metrics: RequestMetrics, kinds: Kinds, served: Served) -> None:
     """What is measured of the server as a whole."""
-    observation.caches(
+    request_metrics.caches(
         lambda: {(s.resource.group, s.resource.resource): (len(cache), cache.watchers) for s, cache in kinds.values()}
     )
     metrics.read(

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from pilothouse.apiserver.cacher.replica import Replica
+from pilothouse.apiserver.cacher.reflector import CacheReflector
 from pilothouse.apiserver.endpoints.health import READYZ, Health
 from pilothouse.kit import logs
 from pilothouse.kit.clock import Clock
@@ -93,9 +93,9 @@ async def store_answers(store: Store, clock: Clock) -> str:
     return ""
 
 
-async def caches_synced(replicas: Iterable[Replica]) -> str:
+async def caches_synced(replicas: Iterable[CacheReflector]) -> str:
     """Whether all of them have what the store has."""
-    if behind := [replica.source.prefix for replica in replicas if not replica.synced]:
+    if behind := [reflector.source.prefix for reflector in replicas if not reflector.synced]:
         return f"{len(behind)} informers not started yet: [{' '.join(behind)}]"
     return ""
 
@@ -108,7 +108,7 @@ def declare(
     health: Health,
     store: Store,
     clock: Clock,
-    replicas: Iterable[Replica],
+    replicas: Iterable[CacheReflector],
     log_watch: LogWatch,
     hooks: StartHooks,
     ending: Callable[[], bool],

@@ -25,10 +25,10 @@ from pilothouse.apiserver.endpoints.revisions import gone, too_large
 from pilothouse.apiserver.endpoints.served import Served
 from pilothouse.apiserver.endpoints.unreadable import check_emptied
 from pilothouse.apiserver.gatekeeper import Gatekeeper
-from pilothouse.apiserver.generic.desk import unavailable
+from pilothouse.apiserver.generic.kind_store import unavailable
 from pilothouse.apiserver.generic.patching import PatchKind
 from pilothouse.apiserver.generic.scaling import scale_of
-from pilothouse.apiserver.generic.storage import Change, Interest, Stored
+from pilothouse.apiserver.generic.storage import CachedObject, CacheEvent, SelectionPredicate
 from pilothouse.apiserver.request.access import Access
 from pilothouse.apiserver.request.call import Call
 from pilothouse.kit.clock import Clock
@@ -144,7 +144,7 @@ class LocalClient:
             await events.aclose()
 
     async def _events(
-        self, endpoint: ResourceEndpoint, interest: Interest, resource_version: str, seconds: int | None
+        self, endpoint: ResourceEndpoint, interest: SelectionPredicate, resource_version: str, seconds: int | None
     ) -> Any:
         """An async generator of WatchEvents."""
         clock = self._clock
@@ -176,7 +176,7 @@ class LocalClient:
         finally:
             stream.close()
 
-    def _event(self, endpoint: ResourceEndpoint, change: Change) -> WatchEvent[Any]:
+    def _event(self, endpoint: ResourceEndpoint, change: CacheEvent) -> WatchEvent[Any]:
         if change.item is not None:
             return WatchEvent(change.type, _typed(endpoint, change.item, endpoint.form.type))
         empty = endpoint.form.type()
@@ -206,7 +206,7 @@ class LocalClient:
 
     async def patched(
         self, endpoint: ResourceEndpoint, name: str, namespace: str, patch: Patch, subresource: str
-    ) -> Stored:
+    ) -> CachedObject:
         self.authorize("patch", endpoint, namespace, name, subresource)
         call = self.call(endpoint, namespace, name, subresource)
         kind, body, force = _written(patch, call)
@@ -311,7 +311,7 @@ class LocalMetadataClient:
     ) -> AsyncIterator[AsyncIterator[WatchEvent[PartialObjectMetadata]]]:
         endpoint = self._endpoint(resource)
         self._client.authorize("watch", endpoint, namespace, "")
-        events = self._client._events(endpoint, Interest(namespace), resource_version, None)
+        events = self._client._events(endpoint, SelectionPredicate(namespace), resource_version, None)
         partial = self._partial_events(events)
         try:
             yield partial
@@ -380,13 +380,13 @@ async def _scale(client: LocalClient, endpoint: ResourceEndpoint, name: str, nam
     return scale_of(rules, (await endpoint.registry.get(namespace, name)).obj)
 
 
-def _typed(endpoint: ResourceEndpoint, item: Stored, kind: type[K]) -> K:
+def _typed(endpoint: ResourceEndpoint, item: CachedObject, kind: type[K]) -> K:
     """The object of an item in the endpoint's version, which is `kind`."""
     found: K = item.obj if endpoint.own else endpoint.form.from_storage(item.obj)
     return found
 
 
-def _partial(item: Stored) -> PartialObjectMetadata:
+def _partial(item: CachedObject) -> PartialObjectMetadata:
     return PartialObjectMetadata(metadata=item.obj.metadata)
 
 

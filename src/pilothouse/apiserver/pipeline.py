@@ -18,8 +18,8 @@ from pilothouse.apiserver.endpoints.documents import Documents
 from pilothouse.apiserver.endpoints.router import Router, not_allowed
 from pilothouse.apiserver.filters.audit.log import Trail
 from pilothouse.apiserver.filters.compression import compressed
-from pilothouse.apiserver.filters.observation import Observation, long_running
-from pilothouse.apiserver.filters.priority.gate import TooMany
+from pilothouse.apiserver.filters.flowcontrol.controller import TooMany
+from pilothouse.apiserver.filters.request_metrics import RequestMetrics, long_running
 from pilothouse.apiserver.filters.uploads import Uploads
 from pilothouse.apiserver.gatekeeper import Gatekeeper
 from pilothouse.apiserver.request import negotiation, query, request_info
@@ -63,7 +63,7 @@ class Pipeline:
         authentication: RequestAuthentication,
         impersonation: Impersonation,
         gatekeeper: Gatekeeper,
-        observation: Observation,
+        request_metrics: RequestMetrics,
         router: Router,
         documents: Documents,
         known: Callable[[RequestInfo], int],
@@ -74,7 +74,7 @@ class Pipeline:
         self._authentication = authentication
         self._impersonation = impersonation
         self._gatekeeper = gatekeeper
-        self._observation = observation
+        self._request_metrics = request_metrics
         self._router = router
         self._documents = documents
         self._known = known
@@ -89,13 +89,13 @@ class Pipeline:
         else:
             path, parameters = await aside.aside(len(target), lambda: query.split(target))
         info = request_info.read(request.method, path, parameters)
-        observation = self._observation
-        begun = observation.begun(info)
+        request_metrics = self._request_metrics
+        begun = request_metrics.begun(info)
         answer: Answer | None = None
         try:
             answer = await self._answer(request, info, parameters)
         finally:
-            answer = observation.ended(request, info, parameters, begun, answer)
+            answer = request_metrics.ended(request, info, parameters, begun, answer)
             aside.end()
         assert answer is not None
         return answer
@@ -141,7 +141,7 @@ class Pipeline:
 
     async def _in_turn(self, context: Context, access: Access, trail: Trail | None) -> Answer:
         """Wait for the request's turn, authorize and handle it. Raises StatusError, TooMany."""
-        ticket = await self._gatekeeper.enter(access, self._expected(context.info, context.query))
+        seat = await self._gatekeeper.enter(access, self._expected(context.info, context.query))
         answer: Answer | None = None
         try:
             self._gatekeeper.authorize(access, trail)
@@ -150,10 +150,10 @@ class Pipeline:
                 answer = trail.answered(answer)
             if isinstance(answer, Response) and not long_running(context.info):
                 answer = await compressed(context.request, answer)
-            return ticket.done_with(answer)
+            return seat.done_with(answer)
         finally:
             if answer is None:
-                ticket.done()
+                seat.done()
 
     async def _handled(self, context: Context) -> Answer:
         """Do what was authorized."""

@@ -32,7 +32,7 @@ from pilothouse.apiserver.customresources.registry import CustomResourceRegistri
 from pilothouse.apiserver.endpoints.documents import Documents
 from pilothouse.apiserver.endpoints.served import Served
 from pilothouse.apiserver.filters.audit.log import Audit
-from pilothouse.apiserver.filters.priority.upkeep import Upkeep
+from pilothouse.apiserver.filters.flowcontrol.config_consumer import ConfigConsumer
 from pilothouse.apiserver.gatekeeper import Gatekeeper
 from pilothouse.apiserver.generic.expiry import Expiry
 from pilothouse.apiserver.local import LocalClient
@@ -130,7 +130,7 @@ class ApiServer:
         self.start_hooks.finish(hooks.LOCAL_AVAILABILITY, hooks.REMOTE_AVAILABILITY)
         self._keep("log", self.log_watch.run)
         self._keep("memory", lambda: memory.give_back_for_ever(self.parts.clock))
-        self._keep("flow-schemas", Upkeep(self.reader, client, self.parts.clock).run)
+        self._keep("flow-schemas", ConfigConsumer(self.reader, client, self.parts.clock).run)
         self._keep("kubernetes-service", lambda: own.publish_for_ever(host, port, self.parts.clock))
         self._keep("authentication-trust", trust.publish_for_ever)
         self._keep("repair", repair.Repairs(self.reader, client, self.parts.clock).run)
@@ -150,6 +150,6 @@ class ApiServer:
     async def close(self) -> None:
         await self.scope.close()
         for cache in self.caches:
-            cache.replica.close()
+            cache.reflector.close()
         if self.audit is not None:
             self.audit.close()

@@ -18,11 +18,11 @@ from pilothouse.apiserver.assembly import assemble
 from pilothouse.apiserver.authn.build import Settings as AuthnSettings
 from pilothouse.apiserver.parts import Parts
 from pilothouse.apiserver.streaming.nodes import SecureKubelets
-from pilothouse.controllers import account_tokens, roster
+from pilothouse.controllers import account_tokens, registry
 from pilothouse.controllers.environment import Environment, Settings
 from pilothouse.house import encryption
 from pilothouse.house.bootstrap import cluster_objects
-from pilothouse.house.heart import AUTHENTICATED, CONTROLLER_MANAGER, MASTER, SCHEDULER, Heart
+from pilothouse.house.context import AUTHENTICATED, CONTROLLER_MANAGER, MASTER, SCHEDULER, ControlPlaneContext
 from pilothouse.house.logging import audit_of
 from pilothouse.house.paths import Paths
 from pilothouse.house.pki import API_SERVER, AUTHORITY, KUBELET_CLIENT, PKI
@@ -94,25 +94,25 @@ async def start(paths: Paths, spec: ClusterSpec, scope: TaskScope) -> None:
     scope.at_end(server.close, "apiserver")
     await server.start()
     await _write_anew(paths, engine, store, rules)
-    heart = Heart(server, clock, chance, scope)
+    shared = ControlPlaneContext(server, clock, chance, scope)
     context = tls.server_context(pki.pair(API_SERVER), pki.pair(AUTHORITY).certificate)
-    await _listen(heart, spec, context)
+    await _listen(shared, spec, context)
     scope.spawn(Follower(pki, clock).follow(API_SERVER, partial(tls.replace_pair, context)), "certificate/server")
     scope.spawn(Follower(pki, clock).follow(KUBELET_CLIENT, kubelets.use), "certificate/kubelets")
     scope.spawn(renewal.run(), "renewal")
     scope.spawn(compact_for_ever(store, clock), "compaction")
     scope.spawn(LagGuard(clock, server.parts.metrics).run(), "lag")
     # What an object in the store prevents must not keep the cluster from coming up, by whose API it is mended.
-    await guard.result("start", "objects of the cluster", cluster_objects(heart.client(MASTER), spec))
-    _run_controllers(heart, pki, spec)
-    _run_scheduler(heart)
+    await guard.result("start", "objects of the cluster", cluster_objects(shared.client(MASTER), spec))
+    _run_controllers(shared, pki, spec)
+    _run_scheduler(shared)
     if spec.runtime == "simulated":
         from pilothouse.house.simulated_nodes import start_nodes
 
-        await start_nodes(paths, spec, heart)
+        await start_nodes(paths, spec, shared)
     try:
         async with clock.timeout(_ACCOUNT_PATIENCE):
-            await _default_account(heart)
+            await _default_account(shared)
     except TimeoutError:
         log.warning("namespace default has no account yet: no pod can be made in it; see what the store has of it")
     memory.settle()
@@ -155,9 +155,9 @@ def _kubelets(pki: PKI, spec: ClusterSpec, clock: Clock) -> SecureKubelets:
     return SecureKubelets(authority, pair, clock)
 
 
-async def _listen(heart: Heart, spec: ClusterSpec, context: ssl.SSLContext) -> None:
-    http = Server(heart.server.handle, heart.clock, name="https")
-    heart.scope.at_end(http.close, "https")
+async def _listen(shared: ControlPlaneContext, spec: ClusterSpec, context: ssl.SSLContext) -> None:
+    http = Server(shared.server.handle, shared.clock, name="https")
+    shared.scope.at_end(http.close, "https")
     for address in listening_addresses(spec):
         await http.listen(address, spec.api_port, context)
 
@@ -173,39 +173,39 @@ def listening_addresses(spec: ClusterSpec) -> list[str]:
     return list(dict.fromkeys([*own, spec.listen]))
 
 
-def _run_controllers(heart: Heart, pki: PKI, spec: ClusterSpec) -> None:
+def _run_controllers(shared: ControlPlaneContext, pki: PKI, spec: ClusterSpec) -> None:
     authority = pki.pair(AUTHORITY)
-    informers = Informers(heart.client(CONTROLLER_MANAGER), heart.clock, heart.chance, heart.scope)
+    informers = Informers(shared.client(CONTROLLER_MANAGER), shared.clock, shared.chance, shared.scope)
     environment = Environment(
-        client_for=lambda name: heart.client(controller_identity(name)),
+        client_for=lambda name: shared.client(controller_identity(name)),
         informers=informers,
-        clock=heart.clock,
-        chance=heart.chance,
-        scope=heart.scope,
+        clock=shared.clock,
+        chance=shared.chance,
+        scope=shared.scope,
         settings=Settings(
             cluster_authority=authority.certificate.decode(),
             service_range=spec.service_cidr,
             cluster_network=spec.pod_cidr if spec.has_pod_network else "",
             signing_pair=(authority.certificate, authority.key),
-            token_signer=heart.server.parts.signer,
+            token_signer=shared.server.parts.signer,
         ),
-        metrics=heart.server.parts.metrics,
+        metrics=shared.server.parts.metrics,
     )
-    controller_metrics.expose(heart.server.parts.metrics, roster.start(environment))
+    controller_metrics.expose(shared.server.parts.metrics, registry.start(environment))
 
 
-def _run_scheduler(heart: Heart) -> None:
-    client = heart.client(SCHEDULER)
-    informers = Informers(client, heart.clock, heart.chance, heart.scope)
-    recorder = Recorder("default-scheduler", client, heart.clock, heart.scope)
-    scheduler = Scheduler(client, informers, heart.clock, heart.chance, recorder)
-    scheduler_metrics.expose(heart.server.parts.metrics, scheduler)
-    heart.scope.spawn(scheduler.run(), "scheduler")
+def _run_scheduler(shared: ControlPlaneContext) -> None:
+    client = shared.client(SCHEDULER)
+    informers = Informers(client, shared.clock, shared.chance, shared.scope)
+    recorder = Recorder("default-scheduler", client, shared.clock, shared.scope)
+    scheduler = Scheduler(client, informers, shared.clock, shared.chance, recorder)
+    scheduler_metrics.expose(shared.server.parts.metrics, scheduler)
+    shared.scope.spawn(scheduler.run(), "scheduler")
 
 
-async def _default_account(heart: Heart) -> None:
+async def _default_account(shared: ControlPlaneContext) -> None:
     """Wait until namespace `default` has its account: then pods can be made."""
-    client = heart.client(MASTER)
+    client = shared.client(MASTER)
     selector = "metadata.name=default"
     page = await client.list(ServiceAccount, "default", field_selector=selector)
     if page.items:

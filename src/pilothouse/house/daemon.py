@@ -182,7 +182,7 @@ class TwinRuns(HouseError):
     """Somebody else started the same process a moment before."""
 
 
-class Herald:
+class ReadinessPipe:
     """The daemon's side: holds the lock, and tells the one who started it."""
 
     def __init__(self, lock: pathlib.Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pilothouse.api.errors import StatusError
 from pilothouse.house import spec as specs
-from pilothouse.house.daemon import TWIN_EXIT, Herald, TwinRuns
+from pilothouse.house.daemon import TWIN_EXIT, ReadinessPipe, TwinRuns
 from pilothouse.house.members import CONTROL_PLANE, SUPERVISOR
 from pilothouse.house.paths import Paths
 from pilothouse.house.spec import ClusterSpec
@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
         if spec is None:
             raise HouseError(f"there is no cluster {name}")
         logs.set_up(spec.log_level, spec.log_format)
-        herald = Herald(paths.lock(component))
+        readiness = ReadinessPipe(paths.lock(component))
         # Whoever takes the cluster away may not know of this process yet.
         if paths.removing.exists() or not paths.spec.exists():
             raise HouseError(f"cluster {name} is gone")
@@ -50,16 +50,16 @@ def run(arguments: Sequence[str]) -> int:
     if kind == SUPERVISOR:
         from pilothouse.house.supervisor import Supervisor
 
-        Supervisor(paths, SystemClock()).run(herald.ready)
+        Supervisor(paths, SystemClock()).run(readiness.ready)
         return 0
     failed = False
     try:
-        _loop_runner()(_until_told(component, _body(kind, paths, spec, component), herald))
+        _loop_runner()(_until_told(component, _body(kind, paths, spec, component), readiness))
     except* Failures as group:
         first = _first(group)
         log.error("%s ends: %s", component, first)
         advice = getattr(first, "advice", "") or (FREE_SPACE if lacks_space(paths.state) else "")
-        herald.failed(str(first), advice)
+        readiness.failed(str(first), advice)
         failed = True
     return 1 if failed else 0
 
@@ -106,7 +106,7 @@ def _loop_runner() -> Callable[[Coroutine[Any, Any, None]], None]:
     return uvloop.run
 
 
-async def _until_told(component: str, body: Body, herald: Herald) -> None:
+async def _until_told(component: str, body: Body, readiness: ReadinessPipe) -> None:
     """Start `body`, say that it is ready, and end it on SIGTERM or SIGINT or when a part of it fails."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -117,7 +117,7 @@ async def _until_told(component: str, body: Body, herald: Herald) -> None:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(told.set))
     async with TaskScope(component) as scope:
         failing = scope.spawn(scope.wait_failed(), "failures")
-        starting = scope.spawn(_started(body, scope, herald), "start")
+        starting = scope.spawn(_started(body, scope, readiness), "start")
         ending = scope.spawn(told.wait(), "signal")
         await asyncio.wait({starting, ending, failing}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done() and not told.is_set() and not failing.done():
@@ -125,6 +125,6 @@ async def _until_told(component: str, body: Body, herald: Herald) -> None:
         log.info("%s ends: %s", component, "told to" if told.is_set() else "a part of it failed")
 
 
-async def _started(body: Body, scope: TaskScope, herald: Herald) -> None:
+async def _started(body: Body, scope: TaskScope, readiness: ReadinessPipe) -> None:
     await body(scope)
-    herald.ready()
+    readiness.ready()

@@ -9,7 +9,7 @@ from functools import partial
 
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.core.v1 import Service
-from pilothouse.house.heart import AUTHENTICATED, Heart
+from pilothouse.house.context import AUTHENTICATED, ControlPlaneContext
 from pilothouse.house.holding import hold
 from pilothouse.house.kubelet_config import configured
 from pilothouse.house.paths import Paths
@@ -32,18 +32,18 @@ log = logging.getLogger(__name__)
 REGISTRATION_SECONDS = 5.0
 
 
-async def start_nodes(paths: Paths, spec: ClusterSpec, heart: Heart) -> None:
+async def start_nodes(paths: Paths, spec: ClusterSpec, shared: ControlPlaneContext) -> None:
     """Start every node; returns once all are registered, or after a while: a node whose object cannot be read can be
     mended only through the API of the process that it is part of."""
-    host = Host(heart.clock)
+    host = Host(shared.clock)
     starts = [
-        heart.scope.spawn(_start_node(paths, spec, member, heart, host), f"start/{member.name}")
+        shared.scope.spawn(_start_node(paths, spec, member, shared, host), f"start/{member.name}")
         for member in spec.nodes
     ]
     if not starts:
         return
     try:
-        async with heart.clock.timeout(REGISTRATION_SECONDS):
+        async with shared.clock.timeout(REGISTRATION_SECONDS):
             await asyncio.wait(starts)
     except TimeoutError:
         for member, start in zip(spec.nodes, starts, strict=True):
@@ -54,10 +54,12 @@ async def start_nodes(paths: Paths, spec: ClusterSpec, heart: Heart) -> None:
             start.result()
 
 
-async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: Heart, host: Host) -> None:
+async def _start_node(
+    paths: Paths, spec: ClusterSpec, member: NodeSpec, shared: ControlPlaneContext, host: Host
+) -> None:
     user = UserInfo(username=f"system:node:{member.name}", groups=(NODES_GROUP, AUTHENTICATED))
-    client = heart.client(user)
-    informers = Informers(client, heart.clock, heart.chance, heart.scope)
+    client = shared.client(user)
+    informers = Informers(client, shared.clock, shared.chance, shared.scope)
     services = informers.of(Service)
     bound = socket.create_server(("127.0.0.1", 0))
     usual = NodeOptions(
@@ -73,26 +75,26 @@ async def _start_node(paths: Paths, spec: ClusterSpec, member: NodeSpec, heart: 
         capacity={"cpu": "8", "memory": "16Gi", "ephemeral-storage": "100Gi"},
     )
     options = configured(usual, spec)
-    runtime = SimulatedRuntime(heart.clock, heart.chance, heart.scope, host=host)
+    runtime = SimulatedRuntime(shared.clock, shared.chance, shared.scope, host=host)
     kubelet = Kubelet(
         options,
         client,
         runtime,
         NoPlace(),
-        heart.clock,
-        heart.chance,
-        heart.scope,
+        shared.clock,
+        shared.chance,
+        shared.scope,
         services=lambda: tuple(services.list()),
-        actions=SimulatedHandlers(runtime, heart.clock),
+        actions=SimulatedHandlers(runtime, shared.clock),
     )
-    auth = KubeletAuth(ApiReviews(client, member.name), heart.clock)
-    server = KubeletServer(KubeletHost(kubelet, Nothing(member.name), heart.clock), heart.clock, auth)
+    auth = KubeletAuth(ApiReviews(client, member.name), shared.clock)
+    server = KubeletServer(KubeletHost(kubelet, Nothing(member.name), shared.clock), shared.clock, auth)
     pki = PKI(paths.pki)
     pair = node_server(member.name)
     context = tls.server_context(pki.pair(pair), pki.pair(AUTHORITY).certificate)
     await server.listen_socket(bound, context)
-    heart.scope.spawn(
-        Follower(pki, heart.clock).follow(pair, partial(tls.replace_pair, context)), f"certificate/{pair}"
+    shared.scope.spawn(
+        Follower(pki, shared.clock).follow(pair, partial(tls.replace_pair, context)), f"certificate/{pair}"
     )
-    heart.scope.spawn(hold(server), f"kubelet-server/{member.name}")
+    shared.scope.spawn(hold(server), f"kubelet-server/{member.name}")
     await kubelet.start()

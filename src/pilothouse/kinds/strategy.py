@@ -21,7 +21,7 @@ from pilothouse.api.object import Object
 from pilothouse.api.scheme import resource_of
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.meta.v1 import DeleteOptions
-from pilothouse.kinds.reading import Reading
+from pilothouse.kinds.body_decoder import BodyDecoder
 from pilothouse.semantics.validation.names import NameRule, dns_subdomain
 
 K = TypeVar("K", bound=Object)
@@ -75,7 +75,7 @@ def same(obj: K) -> K:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionForm:
+class ServedVersion:
     """One served version of a kind that has several: its type, its defaults (before conversion), and both
     conversions with the storage version."""
 
@@ -221,7 +221,7 @@ class Strategy(Generic[K]):
 
     # Writes.
     defaults: Callable[[K], K] = same
-    versions: Mapping[str, VersionForm] = field(default_factory=dict)
+    versions: Mapping[str, ServedVersion] = field(default_factory=dict)
     """Other served versions by api_version (`autoscaling/v1`); the storage version is not in it."""
     dropped_on_create: tuple[str, ...] = ("status",)
     """Attributes that a create empties and an update takes from the old object (those the kind has)."""
@@ -273,7 +273,7 @@ class Strategy(Generic[K]):
     # Kinds that no generated type stands behind (custom resources).
     served: Resource | None = None
     """The served resource; None: that of the generated type."""
-    reading: Reading | None = None
+    reading: BodyDecoder | None = None
     """How bodies and patches become objects; None: by the generated type."""
     tracked: Tracked | None = None
     """What field managers know of the objects; None: what the generated type tells."""

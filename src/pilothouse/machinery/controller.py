@@ -73,7 +73,7 @@ class Controller(Generic[T]):
 
     @property
     def controller(self) -> Controller[T]:
-        """Itself: what is built for the roster may also be something that has a controller."""
+        """Itself: what is built by the registry may also be something that has a controller."""
         return self
 
     def needs(self, kind: type[K]) -> Informer[K]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 from pilothouse.kit import guard
-from pilothouse.store.ledger import Entry
+from pilothouse.store.revision_log import Entry
 
 Pending = tuple[Entry, "asyncio.Future[int]"]
 

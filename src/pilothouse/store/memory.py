@@ -20,9 +20,9 @@ from pilothouse.seams.store import (
     StoreUnavailable,
     Watch,
 )
-from pilothouse.store.feeds import Feeds
 from pilothouse.store.keys import bounds
-from pilothouse.store.ledger import Entry, Head, Ledger
+from pilothouse.store.revision_log import Entry, Head, RevisionLog
+from pilothouse.store.watches import WatchIndex
 
 # Keys that are taken in, or let go, in a row.
 _TURN = 128
@@ -122,15 +122,15 @@ class MemoryStore:
     """A `seams.store.Store` in memory. Keeps all history until it is compacted."""
 
     def __init__(self) -> None:
-        self._ledger = Ledger()
+        self._revision_log = RevisionLog()
         self._history = _History()
-        self._feeds = Feeds()
+        self._watches = WatchIndex()
         self._closed = False
         self._restoring = False
 
     async def revision(self) -> int:
         self._require_open()
-        return self._ledger.revision
+        return self._revision_log.revision
 
     async def compacted(self) -> int:
         self._require_open()
@@ -142,9 +142,9 @@ class MemoryStore:
 
     async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Range:
         self._require_open()
-        at = revision or self._ledger.revision
-        if at > self._ledger.revision:
-            raise FutureRevision(self._ledger.revision)
+        at = revision or self._revision_log.revision
+        if at > self._revision_log.revision:
+            raise FutureRevision(self._revision_log.revision)
         if at < self._history.compacted:
             raise Compacted(self._history.compacted)
         first, end = bounds(prefix, start)
@@ -158,21 +158,21 @@ class MemoryStore:
         current = self._current(key)
         if current is not None:
             raise KeyExists(current)
-        return self._write(self._ledger.put(key, value))
+        return self._write(self._revision_log.put(key, value))
 
     async def replace(self, key: str, value: bytes, expected_revision: int) -> int:
         self._check(key, expected_revision)
-        return self._write(self._ledger.put(key, value))
+        return self._write(self._revision_log.put(key, value))
 
     async def delete(self, key: str, expected_revision: int) -> int:
         self._check(key, expected_revision)
-        return self._write(self._ledger.delete(key))
+        return self._write(self._revision_log.delete(key))
 
     async def watch(self, prefix: str, after_revision: int, sink: Sink) -> Watch:
         self._require_open()
         if after_revision < self._history.compacted:
             raise Compacted(self._history.compacted)
-        feed = self._feeds.add(prefix, after_revision, sink, lambda: self._ledger.revision)
+        feed = self._watches.add(prefix, after_revision, sink, lambda: self._revision_log.revision)
         log = self._history.log
         feed.past([event for event in log[self._history.later(after_revision) :] if event.key.startswith(prefix)])
         feed.go_live()
@@ -180,19 +180,19 @@ class MemoryStore:
 
     async def compact(self, revision: int) -> None:
         self._require_open(to_write=True)
-        if revision > self._ledger.revision:
-            raise FutureRevision(self._ledger.revision)
+        if revision > self._revision_log.revision:
+            raise FutureRevision(self._revision_log.revision)
         if revision <= self._history.compacted:
             raise Compacted(self._history.compacted)
         self._history.compact(revision)
 
     async def snapshot(self) -> Snapshot:
         self._require_open()
-        return MemorySnapshot(self._history, self._ledger.revision)
+        return MemorySnapshot(self._history, self._revision_log.revision)
 
     async def restore(self, snapshot: Snapshot) -> int:
         self._require_open(to_write=True)
-        revision = max(self._ledger.revision, snapshot.revision) + 1
+        revision = max(self._revision_log.revision, snapshot.revision) + 1
         history, heads = _History(revision), dict[str, Head]()
 
         def take(item: KeyValue) -> None:
@@ -207,15 +207,15 @@ class MemoryStore:
         finally:
             self._restoring = False
         before, self._history = self._history, history
-        self._ledger.replace(heads, revision)
-        self._feeds.end(Compacted(revision))
+        self._revision_log.replace(heads, revision)
+        self._watches.end(Compacted(revision))
         await before.take_apart()
         return revision
 
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
-            self._feeds.end(StoreUnavailable("the store is closed"))
+            self._watches.end(StoreUnavailable("the store is closed"))
 
     def _require_open(self, *, to_write: bool = False) -> None:
         if self._closed:
@@ -225,14 +225,14 @@ class MemoryStore:
 
     def _check(self, key: str, expected_revision: int) -> None:
         self._require_open(to_write=True)
-        head = self._ledger.head(key)
+        head = self._revision_log.head(key)
         if head is None or head.mod_revision != expected_revision:
             raise RevisionMismatch(key, expected_revision, self._current(key))
 
     def _write(self, entry: Entry) -> int:
         event = entry.event
         self._history.add(event)
-        self._feeds.dispatch((event,))
+        self._watches.dispatch((event,))
         return event.mod_revision
 
     def _current(self, key: str) -> KeyValue | None:

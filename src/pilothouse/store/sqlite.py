@@ -1,6 +1,6 @@
 """The SQLite engine: one file, durable, for one machine. All writes of a loop turn are one transaction.
 
-A write gets its revision and its place in the ledger at once, on the loop. Those that came in while the last commit
+A write gets its revision and its place in the log at once, on the loop. Those that came in while the last commit
 was under way make the next one, in a thread; when it is on disk, watches are told and then the writers. If it fails,
 it and everything that waits behind it (which may build on it) is undone and refused, and nobody was told.
 """
@@ -29,10 +29,10 @@ from pilothouse.seams.store import (
     Watch,
 )
 from pilothouse.store.commits import CommitQueue
-from pilothouse.store.feeds import Feed, Feeds
 from pilothouse.store.keys import bounds
-from pilothouse.store.ledger import Entry, Head, Ledger
+from pilothouse.store.revision_log import Entry, Head, RevisionLog
 from pilothouse.store.sqlite_file import BATCH_LIMIT, SQLiteFile, select, translated
+from pilothouse.store.watches import StoreWatch, WatchIndex
 
 T = TypeVar("T")
 # Events of the past that are read at once.
@@ -66,17 +66,17 @@ class SQLiteSnapshot:
 class SQLiteStore:
     """A `seams.store.Store` in a file. Make it with `open`."""
 
-    def __init__(self, file: SQLiteFile, ledger: Ledger, compacted: int) -> None:
+    def __init__(self, file: SQLiteFile, revision_log: RevisionLog, compacted: int) -> None:
         self._file = file
-        self._ledger = ledger
+        self._revision_log = revision_log
         self._compacted = compacted
-        self._committed = ledger.revision
-        self._feeds = Feeds()
+        self._committed = revision_log.revision
+        self._feeds = WatchIndex()
         self._loop = asyncio.get_running_loop()
         self._writer = ThreadPoolExecutor(1, "store-writer")
         self._reader = ThreadPoolExecutor(1, "store-reader")
         append = functools.partial(_append, file)
-        self._commits = CommitQueue(self._writer, append, self._done, ledger.undo, BATCH_LIMIT)
+        self._commits = CommitQueue(self._writer, append, self._done, revision_log.undo, BATCH_LIMIT)
         self._closed = False
         self._restoring = asyncio.Lock()
 
@@ -84,16 +84,16 @@ class SQLiteStore:
     async def open(cls, path: Path) -> SQLiteStore:
         """Open or create the store at `path`. Raises StoreUnavailable: in use, unreadable, damaged."""
 
-        def load() -> tuple[SQLiteFile, Ledger, int]:
+        def load() -> tuple[SQLiteFile, RevisionLog, int]:
             file = SQLiteFile(path)
             with contextlib.ExitStack() as undo:
                 undo.callback(file.close)
-                ledger = Ledger(file.newest_revision())
+                revision_log = RevisionLog(file.newest_revision())
                 for key, head in file.heads():
-                    ledger.load(key, head)
+                    revision_log.load(key, head)
                 compacted = file.meta("compacted")
                 undo.pop_all()
-            return file, ledger, compacted
+            return file, revision_log, compacted
 
         what = f"cannot read the store {path}"
         return cls(*await asyncio.get_running_loop().run_in_executor(None, translated, load, what))
@@ -110,7 +110,7 @@ class SQLiteStore:
         self._require_open()
         await self._settled(key)
         found = self._look_up(key)
-        if found is None and self._ledger.head(key) is not None:
+        if found is None and self._revision_log.head(key) is not None:
             async with self._restoring:  # the file has another history already
                 return self._look_up(key)
         return found
@@ -130,19 +130,19 @@ class SQLiteStore:
 
     async def create(self, key: str, value: bytes) -> int:
         self._require_open(to_write=True)
-        if self._ledger.head(key) is not None:
+        if self._revision_log.head(key) is not None:
             await self._settled(key, to_write=True)
             if (current := self._look_up(key)) is not None:
                 raise KeyExists(current)
-        return await self._commits.submit(self._ledger.put(key, value))
+        return await self._commits.submit(self._revision_log.put(key, value))
 
     async def replace(self, key: str, value: bytes, expected_revision: int) -> int:
         await self._check(key, expected_revision)
-        return await self._commits.submit(self._ledger.put(key, value))
+        return await self._commits.submit(self._revision_log.put(key, value))
 
     async def delete(self, key: str, expected_revision: int) -> int:
         await self._check(key, expected_revision)
-        return await self._commits.submit(self._ledger.delete(key))
+        return await self._commits.submit(self._revision_log.delete(key))
 
     async def watch(self, prefix: str, after_revision: int, sink: Sink) -> Watch:
         self._require_open()
@@ -176,7 +176,7 @@ class SQLiteStore:
         self._require_open(to_write=True)
         async with self._restoring:
             await self._commits.drained()
-            revision = max(self._ledger.revision, snapshot.revision) + 1
+            revision = max(self._revision_log.revision, snapshot.revision) + 1
             heads: dict[str, Head] = {}
             try:
                 await _run(self._writer, self._file.begin_restore)
@@ -213,7 +213,7 @@ class SQLiteStore:
 
     async def _check(self, key: str, expected_revision: int) -> None:
         self._require_open(to_write=True)
-        head = self._ledger.head(key)
+        head = self._revision_log.head(key)
         if head is not None and head.mod_revision == expected_revision:
             return
         await self._settled(key)
@@ -227,7 +227,7 @@ class SQLiteStore:
         self._require_open(to_write=to_write)
 
     def _look_up(self, key: str) -> KeyValue | None:
-        head = self._ledger.head(key)
+        head = self._revision_log.head(key)
         if head is None:
             return None
         return translated(lambda: self._file.get(key, head.mod_revision), f"cannot read {key}")
@@ -239,7 +239,7 @@ class SQLiteStore:
     def _restored(self, heads: dict[str, Head], revision: int, commit: asyncio.Future[None]) -> None:
         """The file holds what was restored, unless the commit failed."""
         if commit.exception() is None:
-            self._ledger.replace(heads, revision)
+            self._revision_log.replace(heads, revision)
             self._committed = self._compacted = revision
             self._feeds.end(Compacted(revision))
 
@@ -252,7 +252,7 @@ def _append(file: SQLiteFile, entries: Sequence[Entry]) -> None:
     translated(functools.partial(file.append, entries), "cannot write")
 
 
-async def _deliver_past(reader: Executor, file: SQLiteFile, feed: Feed, after: int, until: int) -> None:
+async def _deliver_past(reader: Executor, file: SQLiteFile, feed: StoreWatch, after: int, until: int) -> None:
     """Give `feed` its events after one revision up to another, in parts, so that it does not hold the loop."""
     while after < until:
         work = functools.partial(file.history, bounds(feed.prefix, ""), after, until, _PAST_PART)

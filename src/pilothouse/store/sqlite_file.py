@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pilothouse.seams.store import Event, KeyValue, StoreUnavailable
-from pilothouse.store.ledger import FIRST_REVISION, Entry, Head
+from pilothouse.store.revision_log import FIRST_REVISION, Entry, Head
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from pilothouse.api.scheme import resource_of
 from pilothouse.api.types.authentication.v1 import UserInfo
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
-from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.apiserver.authz import build as authz
 from pilothouse.kit.random import Chance
 from pilothouse.machinery.client import Client
@@ -17,10 +17,10 @@ from pilothouse.testing.reader import FakeReader
 MASTER = UserInfo(username="admin", groups=("system:masters", "system:authenticated"))
 
 
-def surroundings(reader: FakeReader, client: Client | None = None) -> Surroundings:
-    """Surroundings over the objects of `reader`."""
+def surroundings(reader: FakeReader, client: Client | None = None) -> PluginContext:
+    """PluginContext over the objects of `reader`."""
     made = authz.build(reader)
-    return Surroundings(
+    return PluginContext(
         reader=reader,
         client=cast(Client, client),
         authorizer=made.authorizer,

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.apiserver.generic.storage import CachedObject
 from pilothouse.testing.clock import VirtualClock, VirtualLoop
 
 
@@ -42,21 +42,21 @@ _GUARDED = 2000
 
 @pytest.fixture(autouse=True)
 def _shared_objects_stay_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    seen: list[tuple[Stored, Any]] = []
-    remember = Stored.remember
+    seen: list[tuple[CachedObject, Any]] = []
+    remember = CachedObject.remember
 
-    def remembering(item: Stored, obj: Any) -> None:
+    def remembering(item: CachedObject, obj: Any) -> None:
         if len(seen) < _GUARDED:
             seen.append((item, obj))
         remember(item, obj)
 
-    monkeypatch.setattr(Stored, "remember", remembering)
+    monkeypatch.setattr(CachedObject, "remember", remembering)
     yield
     for item, obj in seen:
         assert item.form.value(obj) == unversioned(item), f"somebody changed the shared object {item.key}"
 
 
-def unversioned(item: Stored) -> bytes:
+def unversioned(item: CachedObject) -> bytes:
     """The bytes that the store has: without the resourceVersion, which is the first of the metadata (a dry run's
     object has none)."""
     start = b'"metadata":{'

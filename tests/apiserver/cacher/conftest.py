@@ -6,14 +6,14 @@ import pytest_asyncio
 
 from pilothouse.api.types.core.v1 import Pod
 from pilothouse.apiserver.cacher.cache import WatchCache
-from pilothouse.apiserver.cacher.replica import Source
-from pilothouse.apiserver.generic.storage import KindBytes
+from pilothouse.apiserver.cacher.reflector import Source
+from pilothouse.apiserver.generic.storage import ObjectCodec
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.store.memory import MemoryStore
 from pilothouse.testing.clock import VirtualClock
 
 PODS = Source(
-    form=KindBytes(Pod, {"spec.nodeName": lambda p: p.spec.node_name, "status.phase": lambda p: p.status.phase}),
+    form=ObjectCodec(Pod, {"spec.nodeName": lambda p: p.spec.node_name, "status.phase": lambda p: p.status.phase}),
     prefix="/registry/pods/",
     namespaced=True,
     indexed=("spec.nodeName",),

@@ -9,9 +9,9 @@ from pilothouse.api.selectors import parse_fields, parse_labels
 from pilothouse.api.types.core.v1 import Pod, PodSpec, PodStatus
 from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.apiserver.cacher.cache import WatchCache
-from pilothouse.apiserver.generic.storage import Change, ChangeStream, Interest, KindBytes, Stored
+from pilothouse.apiserver.generic.storage import CachedObject, CacheEvent, ChangeStream, ObjectCodec, SelectionPredicate
 
-FORM = KindBytes(Pod)
+FORM = ObjectCodec(Pod)
 
 
 def key(path: str) -> str:
@@ -29,40 +29,42 @@ def pod(path: str, labels: str = "", node: str = "", phase: str = "") -> Pod:
     )
 
 
-async def create(cache: WatchCache, path: str, **more: str) -> Stored:
+async def create(cache: WatchCache, path: str, **more: str) -> CachedObject:
     made = pod(path, **more)
     return await cache.create(key(path), FORM.value(made), made)
 
 
-async def change(cache: WatchCache, path: str, **more: str) -> Stored:
+async def change(cache: WatchCache, path: str, **more: str) -> CachedObject:
     made = pod(path, **more)
     current = await cache.get(key(path))
     assert current is not None
     return await cache.replace(key(path), FORM.value(made), current.revision, made)
 
 
-async def delete(cache: WatchCache, path: str) -> Stored:
+async def delete(cache: WatchCache, path: str) -> CachedObject:
     current = await cache.get(key(path))
     assert current is not None
     return await cache.delete(key(path), current.revision)
 
 
-def interest(namespace: str = "", name: str = "", labels: str = "", fields: str = "") -> Interest:
-    return Interest(namespace, name, parse_labels(labels) if labels else None, parse_fields(fields) if fields else None)
+def interest(namespace: str = "", name: str = "", labels: str = "", fields: str = "") -> SelectionPredicate:
+    return SelectionPredicate(
+        namespace, name, parse_labels(labels) if labels else None, parse_fields(fields) if fields else None
+    )
 
 
-def paths(items: Iterable[Stored]) -> list[str]:
+def paths(items: Iterable[CachedObject]) -> list[str]:
     return [item.key.removeprefix("/registry/pods/") for item in items]
 
 
-def told(changes: Iterable[Change]) -> list[tuple[str, str]]:
+def told(changes: Iterable[CacheEvent]) -> list[tuple[str, str]]:
     """(type, namespace/name) of each change, a bookmark without a name."""
     return [(c.type, "" if c.item is None else c.item.key.removeprefix("/registry/pods/")) for c in changes]
 
 
-async def taken(stream: ChangeStream) -> list[Change]:
+async def taken(stream: ChangeStream) -> list[CacheEvent]:
     """What is waiting now: all of it, in however many parts it comes."""
-    found: list[Change] = []
+    found: list[CacheEvent] = []
     try:
         while True:
             async with asyncio.timeout(0.001):

@@ -114,7 +114,7 @@ async def test_what_follows_a_selected_page_is_not_counted(cache: WatchCache) ->
 
 
 async def test_every_past_revision_can_be_listed(cache: WatchCache) -> None:
-    """Against a model: the states after each of many random writes, from the ring and, past it, from the store."""
+    """Against a model: the states after each of many random writes, from the window and, past it, from the store."""
     chance = random.Random(7)
     states: dict[int, dict[str, int]] = {1: {}}
     now: dict[str, int] = {}

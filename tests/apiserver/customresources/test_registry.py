@@ -15,9 +15,9 @@ from pilothouse.api.errors import StatusError
 from pilothouse.api.facts import Resource
 from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition as Crd
 from pilothouse.api.types.meta.v1 import ObjectMeta
-from pilothouse.apiserver.customresources import registry as roster
+from pilothouse.apiserver.customresources import registry as registries
 from pilothouse.apiserver.customresources.version import Version
-from pilothouse.apiserver.generic.storage import Interest
+from pilothouse.apiserver.generic.storage import SelectionPredicate
 from pilothouse.apiserver.server import ApiServer
 from pilothouse.kit.aside import LARGE
 from pilothouse.machinery.client import ApplyPatch, Client, JSONPatch, MergePatch
@@ -95,7 +95,7 @@ async def test_a_large_definition_is_compiled_once_and_beside_the_loop(monkeypat
             made.append((crd.metadata.name, threading.current_thread() is threading.main_thread()))
             super().__init__(crd, declared)
 
-    monkeypatch.setattr(roster, "Version", Seen)
+    monkeypatch.setattr(registries, "Version", Seen)
     large = {**V1, "schema": schema(**{f"p{i}": {**TEXT, "description": "x" * 100} for i in range(1000)})}
     other = replace(definition(V1), metadata=ObjectMeta(name="others.example.com"))
     names = replace(other.spec.names, plural="others", kind="Other")
@@ -125,8 +125,8 @@ class Gate:
         """The last property that was added to the schema, and whether it was compiled on the loop."""
         self.closed = False
         self._go = threading.Semaphore(0)
-        monkeypatch.setattr(roster, "Version", self._version)
-        monkeypatch.setattr(roster, "aside", self._aside)
+        monkeypatch.setattr(registries, "Version", self._version)
+        monkeypatch.setattr(registries, "aside", self._aside)
 
     @staticmethod
     async def _aside(size: int, work: Callable[[], T]) -> T:
@@ -273,7 +273,7 @@ async def test_a_watch_ends_when_the_definition_changes() -> None:
             await client.patch(Crd, NAME, "", MergePatch({"spec": {"names": {"shortNames": ["w"]}}}))
             assert [event async for event in events] == []
         with pytest.raises(StoreUnavailable):
-            await old.registry.cache.watch(Interest(), -1)
+            await old.registry.cache.watch(SelectionPredicate(), -1)
 
 
 async def test_a_definition_takes_its_objects_along() -> None:

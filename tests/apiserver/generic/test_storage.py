@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pilothouse.api.types.core.v1 import ConfigMap
 from pilothouse.api.types.meta.v1 import ObjectMeta
-from pilothouse.apiserver.generic.storage import KindBytes
+from pilothouse.apiserver.generic.storage import ObjectCodec
 
-FORM = KindBytes(ConfigMap)
+FORM = ObjectCodec(ConfigMap)
 OBJ = ConfigMap(metadata=ObjectMeta(name="c"), data={"a": "b"})
 
 

@@ -160,7 +160,10 @@ async def test_failed_token_reviews(desk: Desk) -> None:
     answer = await desk.ask(where, TokenReview(spec=TokenReviewSpec(token="garbage"), status=claimed))
     assert (answer.status.authenticated, answer.status.error) == (False, "invalid bearer token")
     assert answer.status.user.username == "me"
-    assert await desk.refusal(where, TokenReview()) == (400, "token is required for TokenReview in authentication")
+    assert await desk.refusal(where, TokenReview()) == (
+        400,
+        "token is required for TokenReview in authentication",
+    )
 
 
 @pytest.mark.parametrize(

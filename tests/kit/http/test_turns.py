@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import asyncio
 
-from pilothouse.kit.http.turns import Turns
+from pilothouse.kit.http.write_scheduler import WriteScheduler
 
 
 async def test_a_turn_of_the_loop_has_its_share_and_all_get_theirs_in_order() -> None:
-    turns = Turns(limit=3)
+    turns = WriteScheduler(limit=3)
     written: list[tuple[int, int]] = []
     round_of_the_loop = 0
 
@@ -28,7 +28,7 @@ async def test_a_turn_of_the_loop_has_its_share_and_all_get_theirs_in_order() ->
 
 
 async def test_who_gives_up_takes_nobodys_turn() -> None:
-    turns = Turns(limit=1)
+    turns = WriteScheduler(limit=1)
     await turns.take()
     waiting = [asyncio.ensure_future(turns.take()) for _ in range(3)]
     await asyncio.sleep(0)

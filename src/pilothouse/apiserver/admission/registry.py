@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pilothouse.apiserver.admission.chain import Chain
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import MutatingPlugin, ValidatingPlugin
 from pilothouse.apiserver.admission.plugins.certificates import (
     CertificateApproval,
@@ -30,9 +31,8 @@ from pilothouse.apiserver.admission.plugins.runtime_class import RuntimeClassPlu
 from pilothouse.apiserver.admission.plugins.service_account import ServiceAccountPlugin
 from pilothouse.apiserver.admission.plugins.taint_nodes import TaintNodesByCondition
 from pilothouse.apiserver.admission.plugins.unserved_fields import UnservedFields
-from pilothouse.apiserver.admission.surroundings import Surroundings
 
-Factory = Callable[[Surroundings], MutatingPlugin | ValidatingPlugin]
+Factory = Callable[[PluginContext], MutatingPlugin | ValidatingPlugin]
 
 PLUGINS: Sequence[Factory] = (
     NamespaceLifecycle,
@@ -60,6 +60,6 @@ PLUGINS: Sequence[Factory] = (
 )
 
 
-def build(surroundings: Surroundings) -> Chain:
+def build(surroundings: PluginContext) -> Chain:
     """The chain of all plugins that are on."""
     return Chain([make(surroundings) for make in PLUGINS])

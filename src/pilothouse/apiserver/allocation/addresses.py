@@ -33,7 +33,7 @@ def address_object(ip: str, namespace: str, name: str) -> IPAddress:
     )
 
 
-class AddressBook:
+class ServiceIPAllocator:
     """Gives out addresses of the Service ranges. `client` acts as the server itself. An address that a stored Service
     has is not given out either, should someone have deleted its IPAddress."""
 

@@ -16,7 +16,7 @@ def ports_of(obj: Service) -> set[int]:
     return found | {obj.spec.health_check_node_port} if obj.spec.health_check_node_port else found
 
 
-class PortBook:
+class NodePortAllocator:
     """Knows which node ports are taken, from the cache of Services and from `hold`."""
 
     def __init__(self, numbers: NumberRange, reader: Reader, chance: Chance) -> None:

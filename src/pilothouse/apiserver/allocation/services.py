@@ -11,8 +11,8 @@ from pilothouse.api import errors
 from pilothouse.api.errors import StatusError
 from pilothouse.api.field_errors import as_status, invalid
 from pilothouse.api.types.core.v1 import Service, ServicePort
-from pilothouse.apiserver.allocation.addresses import AddressBook
-from pilothouse.apiserver.allocation.node_ports import PortBook
+from pilothouse.apiserver.allocation.addresses import ServiceIPAllocator
+from pilothouse.apiserver.allocation.node_ports import NodePortAllocator
 from pilothouse.apiserver.allocation.pools import PoolError
 from pilothouse.kinds.core.services import families, needs, transitions
 from pilothouse.kinds.strategy import Write, WriteHook
@@ -47,7 +47,7 @@ class _Taken:
 class ServiceHooks:
     """The `kinds.strategy.Hooks` of Services. `spawn` runs work in the background."""
 
-    def __init__(self, address_book: AddressBook, port_book: PortBook, spawn: Spawn) -> None:
+    def __init__(self, address_book: ServiceIPAllocator, port_book: NodePortAllocator, spawn: Spawn) -> None:
         self.address_book = address_book
         self.port_book = port_book
         self.spawn = spawn

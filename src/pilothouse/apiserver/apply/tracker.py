@@ -24,7 +24,7 @@ from pilothouse.apiserver.apply.updater import ConflictError, MissingVersionErro
 from pilothouse.apiserver.apply.validate import fits
 from pilothouse.apiserver.generic.scaling import scale_of
 from pilothouse.apiserver.request.call import Call
-from pilothouse.kinds.strategy import Strategy, Tracked, VersionForm
+from pilothouse.kinds.strategy import ServedVersion, Strategy, Tracked
 from pilothouse.kit.clock import Clock
 
 _MOST_TEMPLATES, _LARGEST_TEMPLATE = 512, 32 * 1024
@@ -250,7 +250,7 @@ def _json_path(kind: type[Any], path: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _conversion(strategy: Strategy[Any], forms: Mapping[str, VersionForm]) -> Any:
+def _conversion(strategy: Strategy[Any], forms: Mapping[str, ServedVersion]) -> Any:
     types = _types(strategy)
 
     def convert(tree: Tree, source: str, target: str) -> Tree:

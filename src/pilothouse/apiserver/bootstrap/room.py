@@ -22,7 +22,7 @@ async def make_room(store: Store, registry_of: Callable[[type[Object]], Registry
     Raises StoreUnavailable, RevisionMismatch."""
     for obj in wanted:
         registry = registry_of(type(obj))
-        key = registry.desk.key(obj.metadata.namespace, obj.metadata.name)
+        key = registry.kind_store.key(obj.metadata.namespace, obj.metadata.name)
         found = registry.cache.unreadable.get(key)
         if found is None:
             continue

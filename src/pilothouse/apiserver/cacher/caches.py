@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pilothouse.apiserver.cacher.cache import WatchCache
-from pilothouse.apiserver.cacher.replica import Source
+from pilothouse.apiserver.cacher.reflector import Source
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.tasks import TaskScope
 from pilothouse.seams.store import Store

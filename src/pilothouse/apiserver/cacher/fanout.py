@@ -6,9 +6,9 @@ import asyncio
 import weakref
 from collections.abc import Callable, Sequence
 
+from pilothouse.apiserver.cacher.event_window import EventWindow, Record
 from pilothouse.apiserver.cacher.plan import ALL, Axis, Plan, value_on
-from pilothouse.apiserver.cacher.ring import Record, Ring
-from pilothouse.apiserver.generic.storage import Change, LargeChange, Stored
+from pilothouse.apiserver.generic.storage import CachedObject, CacheEvent, LargeChange
 from pilothouse.kit import guard
 from pilothouse.seams.store import Compacted, StoreError
 
@@ -17,7 +17,7 @@ _LABEL_AXES = 16
 PIECE = 8 * 1024
 """Bytes of the objects that come first that are given at once."""
 WAITING = 256
-"""Changes that wait for a watcher; it finds more of them in the ring."""
+"""Changes that wait for a watcher; it finds more of them in the window."""
 
 
 class Stream:
@@ -25,21 +25,23 @@ class Stream:
 
     Whoever does not read costs next to nothing. The objects that come first are a list that all watches of the same
     moment share; each becomes a change when it is taken, a large one the same change for all. Of later changes some
-    wait here, the others in the ring, where they are looked up again: a watcher that is so slow that its next change
+    wait here, the others in the window, where they are looked up again: a watcher that is so slow that its next change
     has been forgotten there has lost it, as if it came back from a disconnection with an old version.
     """
 
-    def __init__(self, plan: Plan, axis: Axis, fanout: Fanout, initial: Sequence[Stored] | None, given: int) -> None:
+    def __init__(
+        self, plan: Plan, axis: Axis, fanout: Fanout, initial: Sequence[CachedObject] | None, given: int
+    ) -> None:
         self.plan = plan
         self.axis = axis
         self._fanout = fanout
         self._initial = initial
         self._sent = 0
         """Of `initial`, how many were taken."""
-        self._begun = fanout.ring.sequence
-        self._queue: list[Change] = []
+        self._begun = fanout.window.sequence
+        self._queue: list[CacheEvent] = []
         self._behind = False
-        """There are more changes in the ring than wait in the queue."""
+        """There are more changes in the window than wait in the queue."""
         self._given = given
         self._error: StoreError | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -54,7 +56,7 @@ class Stream:
     def beginning(self) -> bool:
         return self._initial is not None
 
-    async def next(self) -> Sequence[Change]:
+    async def next(self) -> Sequence[CacheEvent]:
         while not self._queue or self._initial is not None:
             if self._initial is not None:
                 return self._first(self._initial)
@@ -70,9 +72,9 @@ class Stream:
                 self._waiter = None
         return self._taken()
 
-    def _first(self, initial: Sequence[Stored]) -> Sequence[Change]:
+    def _first(self, initial: Sequence[CachedObject]) -> Sequence[CacheEvent]:
         """The next of the objects that were there, as many as fit into a piece; with the last the bookmark."""
-        changes: list[Change] = []
+        changes: list[CacheEvent] = []
         size = 0
         while self._sent < len(initial) and size < PIECE:
             item = initial[self._sent]
@@ -81,22 +83,22 @@ class Stream:
             changes.append(self._fanout.addition(item, self._begun))
         if self._sent == len(initial):
             self._initial = None
-            changes += [Change("BOOKMARK", None, self._given, self._begun), *self._taken()]
+            changes += [CacheEvent("BOOKMARK", None, self._given, self._begun), *self._taken()]
         return changes
 
-    def _taken(self) -> list[Change]:
+    def _taken(self) -> list[CacheEvent]:
         taken, self._queue = self._queue, []
         if taken:
             self._given = max(self._given, taken[-1].revision)
         return taken
 
     def _look_up(self) -> None:
-        """Go on with what the ring has after the last change taken."""
+        """Go on with what the window has after the last change taken."""
         self._behind = False
-        if self._given < self._fanout.ring.floor:
-            self.end(Compacted(self._fanout.ring.floor))
+        if self._given < self._fanout.window.floor:
+            self.end(Compacted(self._fanout.window.floor))
             return
-        for record in self._fanout.ring.after(self._given):
+        for record in self._fanout.window.after(self._given):
             self.offer(record)
             if self._behind:
                 return
@@ -121,26 +123,26 @@ class Stream:
         elif was:
             self._push(record.change("DELETED"))
 
-    def _push(self, change: Change) -> None:
+    def _push(self, change: CacheEvent) -> None:
         queue = self._queue
         if not queue and self._initial is None:
             queue.append(change)
             self._wake()
             return
         oldest = self._begun if self._initial is not None else queue[0].sequence
-        if oldest < self._fanout.ring.first_sequence:
-            self.end(Compacted(self._fanout.ring.floor))
+        if oldest < self._fanout.window.first_sequence:
+            self.end(Compacted(self._fanout.window.floor))
         elif len(queue) < WAITING:
             queue.append(change)  # whoever waits was woken by the first
         else:
             self._behind = True
 
     def _check(self) -> None:
-        """End a watch whose oldest change, or the state that it began with, was forgotten by the ring."""
-        ring = self._fanout.ring
+        """End a watch whose oldest change, or the state that it began with, was forgotten by the window."""
+        window = self._fanout.window
         oldest = self._begun if self._initial is not None else self._queue[0].sequence if self._queue else None
-        if oldest < ring.first_sequence if oldest is not None else self._given < ring.floor:
-            self.end(Compacted(ring.floor))
+        if oldest < window.first_sequence if oldest is not None else self._given < window.floor:
+            self.end(Compacted(window.floor))
 
     def end(self, error: StoreError) -> None:
         """Nothing more comes; what was not taken is lost."""
@@ -159,9 +161,9 @@ class Stream:
 class Fanout:
     """All watchers of a cache."""
 
-    def __init__(self, prefix: str, ring: Ring, current: Callable[[], int]) -> None:
+    def __init__(self, prefix: str, window: EventWindow, current: Callable[[], int]) -> None:
         self._prefix = prefix
-        self.ring = ring
+        self.window = window
         self._current = current
         self._axes: dict[Axis, dict[str, dict[Stream, None]]] = {}
         self._additions: weakref.WeakValueDictionary[int, LargeChange] = weakref.WeakValueDictionary()
@@ -175,7 +177,7 @@ class Fanout:
     def __len__(self) -> int:
         return sum(len(bucket) for buckets in self._axes.values() for bucket in buckets.values())
 
-    def add(self, plan: Plan, initial: Sequence[Stored] | None, given: int) -> Stream:
+    def add(self, plan: Plan, initial: Sequence[CachedObject] | None, given: int) -> Stream:
         """A watcher that is given `initial` and a bookmark (None: neither), stands at revision `given` then, and sees
         what comes from now on."""
         axis, value = plan.axis, plan.value
@@ -186,11 +188,11 @@ class Fanout:
         self._axes.setdefault(axis, {}).setdefault(value, {})[stream] = None
         return stream
 
-    def addition(self, item: Stored, sequence: int) -> Change:
+    def addition(self, item: CachedObject, sequence: int) -> CacheEvent:
         """What a watch that begins is told of `item`. As long as anybody is still sending that of a large one, it is
         the same for all: what it is encoded in may be as large, and those who do not read would each keep their own."""
         if len(item.tail) < PIECE:
-            return Change("ADDED", item, item.revision, sequence)
+            return CacheEvent("ADDED", item, item.revision, sequence)
         found = self._additions.get(id(item))
         if found is None:
             found = self._additions[id(item)] = LargeChange("ADDED", item, item.revision, sequence)
@@ -221,7 +223,7 @@ class Fanout:
 
     def _lose(self, stream: Stream, failure: Exception) -> None:
         """A watcher that could not take a change must come back."""
-        stream.end(Compacted(self.ring.floor))
+        stream.end(Compacted(self.window.floor))
 
     def end(self, error: StoreError) -> None:
         """End every watch."""

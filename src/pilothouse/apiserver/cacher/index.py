@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from pilothouse.apiserver.cacher.plan import Axis, value_on
-from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.apiserver.generic.storage import CachedObject
 
 # Axes that are indexed at once; each costs a look at every write. The one not asked for longest goes.
 _AXES = 8
@@ -18,7 +18,7 @@ class Index:
         self._prefix = prefix
         self._axes: dict[Axis, dict[str, set[str]]] = {}
 
-    def keys(self, axis: Axis, value: str, items: Mapping[str, Stored]) -> Collection[str]:
+    def keys(self, axis: Axis, value: str, items: Mapping[str, CachedObject]) -> Collection[str]:
         """The keys of `items` that lie at `value`. The first question about an axis looks at all of them."""
         values = self._axes.pop(axis, None)
         if values is None:
@@ -31,7 +31,7 @@ class Index:
         self._axes[axis] = values
         return values.get(value, ())
 
-    def move(self, key: str, old: Stored | None, new: Stored | None) -> None:
+    def move(self, key: str, old: CachedObject | None, new: CachedObject | None) -> None:
         """An object has changed, come (no `old`) or gone (no `new`)."""
         for axis, values in self._axes.items():
             before = value_on(axis, old, self._prefix) if old is not None else None

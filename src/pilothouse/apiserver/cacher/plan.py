@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pilothouse.api.selectors import FieldTerm, LabelSelector
-from pilothouse.apiserver.generic.storage import Interest, KindBytes, Stored
+from pilothouse.apiserver.generic.storage import CachedObject, ObjectCodec, SelectionPredicate
 
-Test = Callable[[Stored], bool]
+Test = Callable[[CachedObject], bool]
 Axis = tuple[str, str]
 """What watchers are found by: ("key", ""), ("field", NAME), ("label", NAME), ("namespace", "") or ("all", "")."""
 ALL: Axis = ("all", "")
@@ -28,12 +28,14 @@ class Plan(NamedTuple):
     def holds(self, key: str) -> bool:
         return key == self.key if self.key else self.first <= key < self.end
 
-    def wants(self, item: Stored) -> bool:
+    def wants(self, item: CachedObject) -> bool:
         """The whole question, for watchers."""
         return self.holds(item.key) and (self.test is None or self.test(item))
 
 
-def plan(interest: Interest, form: KindBytes, prefix: str, indexed: Sequence[str], namespaced: bool) -> Plan:
+def plan(
+    interest: SelectionPredicate, form: ObjectCodec, prefix: str, indexed: Sequence[str], namespaced: bool
+) -> Plan:
     """How to answer `interest` about objects under `prefix` (it ends with a slash)."""
     namespace, name, terms = interest.namespace, interest.name, []
     for term in interest.fields.terms if interest.fields is not None else ():
@@ -107,7 +109,7 @@ def _by_field(terms: Sequence[FieldTerm]) -> dict[str, _Wanted]:
     return found
 
 
-def _field_test(field: str, wanted: _Wanted, form: KindBytes, prefix: str) -> Test:
+def _field_test(field: str, wanted: _Wanted, form: ObjectCodec, prefix: str) -> Test:
     equal, different = wanted
     if field in ("metadata.name", "metadata.namespace"):
         which = 1 if field == "metadata.name" else 0
@@ -123,7 +125,7 @@ def _fits(value: str, wanted: _Wanted) -> bool:
     return value not in wanted.different and all(value == other for other in wanted.equal)
 
 
-def value_on(axis: Axis, item: Stored, prefix: str) -> str | None:
+def value_on(axis: Axis, item: CachedObject, prefix: str) -> str | None:
     """Where on `axis` an object lies; None if it has no such label."""
     kind, name = axis
     match kind:

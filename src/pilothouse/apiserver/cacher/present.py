@@ -6,13 +6,13 @@ import weakref
 from collections.abc import Callable, Sequence
 
 from pilothouse.apiserver.cacher.snapshot import Contents
-from pilothouse.apiserver.generic.storage import Interest, Stored
+from pilothouse.apiserver.generic.storage import CachedObject, SelectionPredicate
 
 
-class _Present(list[Stored]):
+class _Present(list[CachedObject]):
     """A list, and what it is of: it lives as long as a watch has not had all of it."""
 
-    state: tuple[int, Interest]
+    state: tuple[int, SelectionPredicate]
     contents: Contents
 
 
@@ -23,8 +23,12 @@ class Presents:
         self._last: weakref.ref[_Present] | None = None
 
     def of(
-        self, contents: Contents, sequence: int, interest: Interest, select: Callable[[], Sequence[Stored]]
-    ) -> Sequence[Stored]:
+        self,
+        contents: Contents,
+        sequence: int,
+        interest: SelectionPredicate,
+        select: Callable[[], Sequence[CachedObject]],
+    ) -> Sequence[CachedObject]:
         """What `select` makes of `contents` for `interest`, after the change number `sequence`."""
         last = self._last() if self._last is not None else None
         if last is None or last.state != (sequence, interest) or last.contents is not contents:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pilothouse.api.object import Object
-from pilothouse.apiserver.generic.storage import Cache, Stored
+from pilothouse.apiserver.generic.storage import Cache, CachedObject
 from pilothouse.apiserver.reader import Observer
 from pilothouse.kinds.strategy import Strategy
 
@@ -40,7 +40,7 @@ class CachedReader:
         return None if found is None else found.obj
 
     def observe(self, kind: type[K], observer: Observer[K]) -> None:
-        def told(before: Stored | None, after: Stored | None) -> None:
+        def told(before: CachedObject | None, after: CachedObject | None) -> None:
             observer(None if before is None else before.obj, None if after is None else after.obj)
 
         self._caches[kind][1].observe(told)

@@ -1,4 +1,4 @@
-"""The objects of a cache as they are now, and as they were at a revision that the ring still knows."""
+"""The objects of a cache as they are now, and as they were at a revision that the window still knows."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import heapq
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from pilothouse.apiserver.cacher.event_window import EventWindow
 from pilothouse.apiserver.cacher.index import Index
 from pilothouse.apiserver.cacher.plan import Plan
-from pilothouse.apiserver.cacher.ring import Ring
-from pilothouse.apiserver.generic.storage import Page, Stored, Unreadable
+from pilothouse.apiserver.generic.storage import CachedObject, Page, Unreadable
 from pilothouse.kit.sortedkeys import SortedKeys
 
 # With fewer objects, looking at all of them costs nothing.
@@ -20,13 +20,13 @@ class Contents:
     """Objects by key, and their keys in order."""
 
     def __init__(self, prefix: str) -> None:
-        self.items: dict[str, Stored] = {}
+        self.items: dict[str, CachedObject] = {}
         self.keys = SortedKeys()
         self.unreadable: dict[str, Unreadable] = {}
         """What the store has besides, but nobody can read."""
         self._index = Index(prefix)
 
-    def set(self, key: str, item: Stored | None) -> Stored | None:
+    def set(self, key: str, item: CachedObject | None) -> CachedObject | None:
         """Put or (None) remove; what was there before."""
         old = self.items.get(key)
         if self.unreadable:
@@ -41,7 +41,7 @@ class Contents:
         self._index.move(key, old, item)
         return old
 
-    def set_aside(self, found: Unreadable) -> Stored | None:
+    def set_aside(self, found: Unreadable) -> CachedObject | None:
         """Keep the key of what cannot be read; what was there before, if that could."""
         old = self.set(found.key, None)
         self.unreadable[found.key] = found
@@ -55,7 +55,7 @@ class Contents:
             return Page([found] if found is not None and _passes(plan, found) else [], revision)
         if limit <= 0:
             return Page(self._all(plan, first), revision)
-        items: list[Stored] = []
+        items: list[CachedObject] = []
         get, test = self.items.__getitem__, plan.test
         for chunk in self._candidates(plan, first):
             chosen = map(get, chunk) if test is None else filter(test, map(get, chunk))
@@ -65,16 +65,16 @@ class Contents:
                 return self._cut(plan, items, revision)
         return Page(items, revision)
 
-    def page_at(self, plan: Plan, start: str, limit: int, revision: int, ring: Ring) -> Page:
-        """The same as it was at `revision`, which is not before the ring's floor."""
-        then: dict[str, Stored | None] = {}
-        for record in ring.after(revision):
+    def page_at(self, plan: Plan, start: str, limit: int, revision: int, window: EventWindow) -> Page:
+        """The same as it was at `revision`, which is not before the window's floor."""
+        then: dict[str, CachedObject | None] = {}
+        for record in window.after(revision):
             then.setdefault(record.key, record.old)
         then = {key: item for key, item in then.items() if plan.holds(key)}
         if not then:
             return self.page(plan, start, limit, revision)
         first = max(plan.first, start)
-        items: list[Stored] = []
+        items: list[CachedObject] = []
         for key in self._merged(plan, first, then):
             item = then[key] if key in then else self.items.get(key)
             if item is None or not _passes(plan, item):
@@ -84,8 +84,8 @@ class Contents:
             items.append(item)
         return Page(items, revision)
 
-    def _all(self, plan: Plan, first: str) -> list[Stored]:
-        items: list[Stored] = []
+    def _all(self, plan: Plan, first: str) -> list[CachedObject]:
+        items: list[CachedObject] = []
         get, test = self.items.__getitem__, plan.test
         for chunk in self._candidates(plan, first):
             items += map(get, chunk) if test is None else filter(test, map(get, chunk))
@@ -99,7 +99,7 @@ class Contents:
                 return [sorted([key for key in found if first <= key < plan.end])]
         return self.keys.slices(first, plan.end)
 
-    def _merged(self, plan: Plan, first: str, then: dict[str, Stored | None]) -> Iterator[str]:
+    def _merged(self, plan: Plan, first: str, then: dict[str, CachedObject | None]) -> Iterator[str]:
         """Present keys and those of `then`, in order, each once."""
         if plan.key:
             if plan.key >= first:
@@ -113,7 +113,7 @@ class Contents:
             last = key
 
     def _cut(
-        self, plan: Plan, items: list[Stored], revision: int, then: dict[str, Stored | None] | None = None
+        self, plan: Plan, items: list[CachedObject], revision: int, then: dict[str, CachedObject | None] | None = None
     ) -> Page:
         """A page that ends with `items`, though more follow. What follows is counted only if no test decides."""
         next_key = items[-1].key + "\0"
@@ -126,5 +126,5 @@ class Contents:
         return Page(items, revision, next_key, remaining)
 
 
-def _passes(plan: Plan, item: Stored) -> bool:
+def _passes(plan: Plan, item: CachedObject) -> bool:
     return plan.test is None or plan.test(item)

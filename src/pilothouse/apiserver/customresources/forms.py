@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from pilothouse.api.codec import json as codec
 from pilothouse.api.custom import CustomObject, of_tree
 from pilothouse.apiserver.customresources.version import Version
-from pilothouse.apiserver.generic.storage import KindBytes, MalformedValue, Stored
+from pilothouse.apiserver.generic.storage import CachedObject, MalformedValue, ObjectCodec
 
 _FLOATS = b".0"
 
 
-class CustomBytes(KindBytes):
+class CustomBytes(ObjectCodec):
     """`versions` are all of the definition, by api_version: bytes may be of another version than `own`."""
 
     __slots__ = ("_own", "_versions")
@@ -37,7 +37,7 @@ class CustomBytes(KindBytes):
         value = super().value(obj)
         return super().value(_whole(obj)) if _FLOATS in value else value
 
-    def of_value(self, key: str, value: bytes, revision: int, obj: Any = None, *, unstored: str = "") -> Stored:
+    def of_value(self, key: str, value: bytes, revision: int, obj: Any = None, *, unstored: str = "") -> CachedObject:
         if obj is None:
             obj = self.current(value)
             value = self.value(obj)

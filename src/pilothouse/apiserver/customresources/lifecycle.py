@@ -12,7 +12,7 @@ from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition, Cust
 from pilothouse.api.types.meta.v1 import DeleteOptions
 from pilothouse.apiserver.customresources.registry import CustomResourceRegistries
 from pilothouse.apiserver.generic.registry import Registry
-from pilothouse.apiserver.generic.storage import Interest
+from pilothouse.apiserver.generic.storage import SelectionPredicate
 from pilothouse.apiserver.reader import Reader
 from pilothouse.apiserver.request.call import Call
 from pilothouse.kinds.apiextensions.customresourcedefinition import FINALIZER
@@ -126,7 +126,7 @@ class Lifecycle:
 
     async def _delete_all(self, registry: Registry) -> bool:
         """Delete every object; True if none is left."""
-        for item in (await registry.cache.list(Interest())).items:
+        for item in (await registry.cache.list(SelectionPredicate())).items:
             meta = item.obj.metadata
             if meta.deletion_timestamp is not None:
                 continue
@@ -136,7 +136,7 @@ class Lifecycle:
             except StatusError as error:
                 if error.reason != "NotFound":
                     raise
-        return not (await registry.cache.list(Interest(), limit=1)).items
+        return not (await registry.cache.list(SelectionPredicate(), limit=1)).items
 
     async def _told(self, crd: Crd, reason: str, message: str, status: str) -> Crd:
         wanted = Condition(type="Terminating", status=status, reason=reason, message=message)

@@ -13,14 +13,14 @@ from pilothouse.api.custom import CustomObject
 from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition
 from pilothouse.apiserver.cacher.cache import WatchCache
 from pilothouse.apiserver.cacher.caches import Caches
-from pilothouse.apiserver.cacher.replica import Source
+from pilothouse.apiserver.cacher.reflector import Source
 from pilothouse.apiserver.customresources.conversion import converter
 from pilothouse.apiserver.customresources.creates import CountedCreates
 from pilothouse.apiserver.customresources.forms import CustomBytes
 from pilothouse.apiserver.customresources.strategy import prefix_of, selectable, strategy_of
 from pilothouse.apiserver.customresources.version import Version
 from pilothouse.apiserver.customresources.view import VersionView
-from pilothouse.apiserver.generic.desk import Surroundings
+from pilothouse.apiserver.generic.kind_store import RegistryContext
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.storage import Cache
 from pilothouse.apiserver.openapi.custom import Custom
@@ -82,7 +82,7 @@ class CustomResourceRegistries:
     """By name of the definition; `definition_changed` is told of every change of one, and `problem` is to be
     asked after each."""
 
-    def __init__(self, caches: Caches, surroundings: Surroundings, tracker: Trackers, mount: Mount) -> None:
+    def __init__(self, caches: Caches, surroundings: RegistryContext, tracker: Trackers, mount: Mount) -> None:
         self._caches = caches
         self._surroundings = surroundings
         self._tracker = tracker

@@ -15,7 +15,7 @@ from pilothouse.api.codec.yaml_writer import written
 from pilothouse.api.errors import StatusError
 from pilothouse.api.scheme import BY_RESOURCE
 from pilothouse.api.types.meta.v1 import ListMeta
-from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.apiserver.generic.storage import CachedObject
 from pilothouse.apiserver.request import negotiation
 from pilothouse.apiserver.request.context import Context
 from pilothouse.apiserver.request.negotiation import JSON, PLAIN, PROTOBUF, YAML, Media
@@ -29,7 +29,7 @@ _tail = operator.attrgetter("tail")
 _raw_encode = msgspec.json.Encoder().encode
 
 
-def stored(context: Context, printer: Printer | None, item: Stored, status: int = 200) -> Response:
+def stored(context: Context, printer: Printer | None, item: CachedObject, status: int = 200) -> Response:
     """An object that is kept as bytes."""
     media = context.media
     if media.shape == "" and media.type == JSON and not media.pretty:
@@ -92,7 +92,11 @@ def encoded(obj: Any, media: Media) -> tuple[bytes, bytes]:
 
 
 async def items(
-    context: Context, printer: Printer | None, found: Sequence[Stored], head: tuple[str, str], metadata: dict[str, Any]
+    context: Context,
+    printer: Printer | None,
+    found: Sequence[CachedObject],
+    head: tuple[str, str],
+    metadata: dict[str, Any],
 ) -> Response:
     """A list; `head` is its kind and apiVersion, `metadata` that of the list."""
     media = context.media

@@ -16,7 +16,7 @@ from pilothouse.api.types.meta.v1 import DeleteOptions, StatusDetails
 from pilothouse.apiserver.generic.patching import TYPES as PATCH_TYPES
 from pilothouse.apiserver.request.context import Context
 from pilothouse.apiserver.request.negotiation import PROTOBUF, YAML, body_type
-from pilothouse.kinds.reading import Reading
+from pilothouse.kinds.body_decoder import BodyDecoder
 from pilothouse.kit.aside import LARGE, aside
 
 _YAML_COSTS = 16
@@ -38,7 +38,7 @@ async def decode(context: Context, data: bytes, media_type: str, kind: type[Any]
     return found.obj
 
 
-async def read(context: Context, data: bytes, media_type: str, reading: Reading, validation: str) -> Any:
+async def read(context: Context, data: bytes, media_type: str, reading: BodyDecoder, validation: str) -> Any:
     """The object in a body of a kind that reads bodies itself. Raises StatusError (400, 415)."""
     context.size = max(context.size, weight(data, media_type))
     found = await aside(context.size, lambda: reading.decode(data, media_type, validation or "Warn"))

@@ -20,13 +20,13 @@ from pilothouse.apiserver.endpoints import bodies
 from pilothouse.apiserver.generic.patching import PatchKind
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.generic.scaling import scale_errors, scale_of
-from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.apiserver.generic.storage import CachedObject
 from pilothouse.apiserver.generic.tracker import Change
 from pilothouse.apiserver.request.call import Call
 from pilothouse.apiserver.request.negotiation import YAML
-from pilothouse.kinds.reading import Reading
+from pilothouse.kinds.body_decoder import BodyDecoder
 from pilothouse.kinds.strategy import Scale as ScaleRules
-from pilothouse.kinds.strategy import VersionForm
+from pilothouse.kinds.strategy import ServedVersion
 from pilothouse.kit.aside import LARGE, aside
 
 _MEDIA_TYPES: dict[PatchKind, str] = {
@@ -44,7 +44,7 @@ class ObjectPatcher:
 
     async def patch(
         self, registry: Registry, kind: PatchKind, body: bytes, call: Call, force: bool | None
-    ) -> tuple[Stored, bool]:
+    ) -> tuple[CachedObject, bool]:
         form = registry.forms[call.api_version]
         if kind == "apply":
             return await self._apply(registry, form, body, call, bool(force))
@@ -57,8 +57,8 @@ class ObjectPatcher:
         return await registry.update(change, call, create=False)
 
     async def _apply(
-        self, registry: Registry, form: VersionForm, body: bytes, call: Call, force: bool
-    ) -> tuple[Stored, bool]:
+        self, registry: Registry, form: ServedVersion, body: bytes, call: Call, force: bool
+    ) -> tuple[CachedObject, bool]:
         config = await _configuration(body, call)
 
         def applied(live: Any) -> Any:
@@ -82,7 +82,7 @@ class ObjectPatcher:
 
     async def apply_scale(
         self, registry: Registry, rules: ScaleRules[Any], body: bytes, call: Call, force: bool | None
-    ) -> Stored:
+    ) -> CachedObject:
         config = await _configuration(body, call)
 
         def change(live: Any) -> Any:
@@ -104,7 +104,7 @@ class ObjectPatcher:
 
 
 async def _patched(
-    kind: PatchKind, body: bytes, live: Any, type_: type[Any], call: Call, reading: Reading | None = None
+    kind: PatchKind, body: bytes, live: Any, type_: type[Any], call: Call, reading: BodyDecoder | None = None
 ) -> Any:
     """What the patch makes of `live`; its problems become warnings. Raises StatusError.
 
@@ -124,7 +124,9 @@ async def _patched(
     return replace(live, **{attribute: getattr(found.obj, attribute) for attribute in named})
 
 
-async def _decoded(media_type: str, body: bytes, live: Any, call: Call, reading: Reading | None = None) -> Decoded[Any]:
+async def _decoded(
+    media_type: str, body: bytes, live: Any, call: Call, reading: BodyDecoder | None = None
+) -> Decoded[Any]:
     validation = call.field_validation or "Warn"
     data = codec.encode(live)
     if media_type == patch.JSON_PATCH and b"copy" in body:

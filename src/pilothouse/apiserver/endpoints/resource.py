@@ -21,10 +21,10 @@ from pilothouse.apiserver.cacher import tokens
 from pilothouse.apiserver.endpoints import answers, bodies, unreadable, watching
 from pilothouse.apiserver.endpoints.revisions import expired, too_large
 from pilothouse.apiserver.generic.deleting import check_options
-from pilothouse.apiserver.generic.desk import unavailable
+from pilothouse.apiserver.generic.kind_store import unavailable
 from pilothouse.apiserver.generic.patching import Patcher, patch_type
 from pilothouse.apiserver.generic.registry import Registry
-from pilothouse.apiserver.generic.storage import Interest, Page, Stored
+from pilothouse.apiserver.generic.storage import CachedObject, Page, SelectionPredicate
 from pilothouse.apiserver.request import options as opt
 from pilothouse.apiserver.request import query as q
 from pilothouse.apiserver.request.context import Context
@@ -73,7 +73,7 @@ class ResourceEndpoint:
             raise too_large(revision, error.current_revision) from None
         return self.answer(context, item)
 
-    def answer(self, context: Context, item: Stored, status: int = 200) -> Response:
+    def answer(self, context: Context, item: CachedObject, status: int = 200) -> Response:
         return answers.stored(
             context, self.printer, item if self.own else self.registry.shown(item, self.api_version), status
         )
@@ -98,16 +98,16 @@ class ResourceEndpoint:
             metadata = {"continue": "", **metadata}
         return await answers.items(context, self.printer, items, (self.list_kind, self.api_version), metadata)
 
-    def token(self, interest: Interest, page: Page) -> str:
+    def token(self, interest: SelectionPredicate, page: Page) -> str:
         """How to go on with a list that was cut; empty if it was not."""
         if not page.next_key:
             return ""
         return tokens.make_token(page.next_key.removeprefix(self._scope(interest)), page.revision)
 
-    def _scope(self, interest: Interest) -> str:
+    def _scope(self, interest: SelectionPredicate) -> str:
         return self.registry.prefix + (f"{interest.namespace}/" if interest.namespace else "")
 
-    async def page(self, interest: Interest, options: ListOptions) -> Page:
+    async def page(self, interest: SelectionPredicate, options: ListOptions) -> Page:
         """Raises StatusError (400, 410, 504)."""
         start, limit = "", max(options.limit, 0)
         exact = options.resource_version_match == "Exact"
@@ -131,21 +131,21 @@ class ResourceEndpoint:
         except StoreUnavailable as error:
             raise unavailable(error) from None
 
-    async def interest(self, context: Context, options: ListOptions) -> Interest:
+    async def interest(self, context: Context, options: ListOptions) -> SelectionPredicate:
         """What a list or watch is about. Raises StatusError (400)."""
         info = context.info
         name = info.name if len(info.parts) > 1 else ""
         size = _SELECTOR_COSTS * (len(options.label_selector) + len(options.field_selector))
         return await aside(size, lambda: self.selected(info.scope, name, options, size))
 
-    def selected(self, namespace: str, name: str, options: ListOptions, weight: int = 0) -> Interest:
+    def selected(self, namespace: str, name: str, options: ListOptions, weight: int = 0) -> SelectionPredicate:
         """Raises StatusError (400)."""
         try:
             labels = parse_labels(options.label_selector) if options.label_selector else None
             fields = self._fields(options.field_selector) if options.field_selector else None
         except SelectorError as error:
             raise bad_request(str(error)) from None
-        return Interest(namespace, name, labels, fields, weight)
+        return SelectionPredicate(namespace, name, labels, fields, weight)
 
     def _fields(self, text: str) -> FieldSelector:
         """A field selector in the terms of the storage version. Raises StatusError (400), SelectorError."""
@@ -219,7 +219,7 @@ class ResourceEndpoint:
         warning = self.registry.strategy.deletion.orphaning_warns
         if warning and options.propagation_policy is None and options.orphan_dependents is None:
             context.warnings.append(warning)
-        if isinstance(answer, Stored):
+        if isinstance(answer, CachedObject):
             return self.answer(context, answer)
         return answers.structure(context, answer)
 
@@ -238,7 +238,7 @@ class ResourceEndpoint:
         metadata = {"resourceVersion": str(page.revision)}
         return await self._listed(context, page, metadata)
 
-    async def _delete_member(self, context: Context, item: Stored, options: DeleteOptions) -> None:
+    async def _delete_member(self, context: Context, item: CachedObject, options: DeleteOptions) -> None:
         meta = item.obj.metadata
         call = context.call(self.api_version, options)
         call.namespace, call.name, call.size = meta.namespace, meta.name, 0

@@ -11,7 +11,7 @@ from pilothouse.api import errors
 from pilothouse.api.facts import Resource
 from pilothouse.api.types.meta.v1 import DeleteOptions
 from pilothouse.apiserver.generic.deleting import check_discard
-from pilothouse.apiserver.generic.desk import unavailable
+from pilothouse.apiserver.generic.kind_store import unavailable
 from pilothouse.apiserver.generic.registry import Registry
 from pilothouse.apiserver.request.access import Access
 from pilothouse.apiserver.request.context import Context
@@ -49,7 +49,7 @@ async def discard(context: Context, registry: Registry, resource: Resource, opti
     """Delete the object that a DELETE with the option is about, with no regard to hooks, finalizers and preconditions,
     if it cannot be read; False if it can, or is not there. Raises StatusError (403, 422)."""
     info = context.info
-    key = registry.desk.key(info.scope, info.name)
+    key = registry.kind_store.key(info.scope, info.name)
     if not options.ignore_store_read_error_with_cluster_breaking_potential or not registry.cache.unreadable.get(key):
         return False
     check_discard(options)

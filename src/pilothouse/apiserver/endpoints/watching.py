@@ -15,7 +15,7 @@ from pilothouse.api.errors import StatusError
 from pilothouse.api.types.meta.v1 import ListOptions, PartialObjectMetadata
 from pilothouse.apiserver.endpoints import answers
 from pilothouse.apiserver.endpoints.revisions import gone, too_large
-from pilothouse.apiserver.generic.storage import Change, ChangeStream, Interest, slices
+from pilothouse.apiserver.generic.storage import CacheEvent, ChangeStream, SelectionPredicate, slices
 from pilothouse.apiserver.request import negotiation
 from pilothouse.apiserver.request import options as opt
 from pilothouse.apiserver.request.context import Context
@@ -65,7 +65,9 @@ async def start(endpoint: ResourceEndpoint, context: Context) -> Response:
     return Response(200, body, frames.content_type, headers)
 
 
-async def _opened(endpoint: ResourceEndpoint, interest: Interest, options: ListOptions, revision: int) -> ChangeStream:
+async def _opened(
+    endpoint: ResourceEndpoint, interest: SelectionPredicate, options: ListOptions, revision: int
+) -> ChangeStream:
     cache = endpoint.registry.cache
     if options.send_initial_events:
         return await cache.watch(interest, revision, initial=True)
@@ -89,11 +91,11 @@ class _Frames:
         else:
             self.content_type = b"application/vnd.kubernetes.protobuf;stream=watch"
 
-    def large(self, change: Change, most: int) -> Iterator[bytes]:
+    def large(self, change: CacheEvent, most: int) -> Iterator[bytes]:
         """The event of a large object in slices of `most` bytes; in stored JSON without the whole being made."""
         return change.frame_slices(most) if self.plain else slices(self.change(change), most)
 
-    def change(self, change: Change) -> bytes:
+    def change(self, change: CacheEvent) -> bytes:
         assert change.item is not None
         if self.plain:
             return change.frame
@@ -104,7 +106,7 @@ class _Frames:
             return change.encoded((*form, "columns"), partial(self._made, columns=True))
         return change.encoded(form, self._made)
 
-    def _made(self, change: Change, columns: bool = False) -> bytes:
+    def _made(self, change: CacheEvent, columns: bool = False) -> bytes:
         assert change.item is not None
         endpoint, media = self.endpoint, self.context.media
         item = change.item if endpoint.own else endpoint.registry.shown(change.item, endpoint.api_version)
@@ -207,7 +209,7 @@ def _next_bookmark(now: float, end: float, last: float) -> float:
     return max(min(now + BOOKMARK_PERIOD, lead), now)
 
 
-def _pieces(frames: _Frames, changes: Sequence[Change], most: int, initial: bool) -> Iterator[bytes]:
+def _pieces(frames: _Frames, changes: Sequence[CacheEvent], most: int, initial: bool) -> Iterator[bytes]:
     """The bytes of a batch: small events together, in pieces of about `most` and less than twice that; larger ones in
     slices of `most` at the most. `initial`: the end of the initial events is still to come."""
     parts: list[bytes] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pilothouse.apiserver.filters.priority.gate import TooMany
+from pilothouse.apiserver.filters.flowcontrol.controller import TooMany
 
 MOST = 48
 """Bodies of one user that are waited for at a time; those that arrive with their heads do not count. A level that has

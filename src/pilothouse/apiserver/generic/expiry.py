@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 
-from pilothouse.apiserver.generic.storage import Cache, Stored
+from pilothouse.apiserver.generic.storage import Cache, CachedObject
 from pilothouse.kit.clock import Clock
 from pilothouse.seams.store import RevisionMismatch, StoreUnavailable
 
@@ -22,7 +22,7 @@ class Expiry:
         self._written: collections.OrderedDict[str, tuple[float, int]] = collections.OrderedDict()
         cache.observe(self._seen)
 
-    def _seen(self, before: Stored | None, after: Stored | None) -> None:
+    def _seen(self, before: CachedObject | None, after: CachedObject | None) -> None:
         item = after or before
         assert item is not None
         self._written.pop(item.key, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, Protocol
 
 from pilothouse.apiserver.generic.registry import Registry
-from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.apiserver.generic.storage import CachedObject
 from pilothouse.apiserver.generic.tracker import Change
 from pilothouse.apiserver.request.call import Call
 from pilothouse.kinds.strategy import Scale
@@ -31,7 +31,7 @@ class Patcher(Protocol):
 
     async def patch(
         self, registry: Registry, kind: PatchKind, body: bytes, call: Call, force: bool | None
-    ) -> tuple[Stored, bool]:
+    ) -> tuple[CachedObject, bool]:
         """The object after the patch, and whether it was created (apply). Raises StatusError."""
         ...
 
@@ -41,6 +41,6 @@ class Patcher(Protocol):
 
     async def apply_scale(
         self, registry: Registry, rules: Scale[Any], body: bytes, call: Call, force: bool | None
-    ) -> Stored:
+    ) -> CachedObject:
         """The object after a Scale was applied to it. Raises StatusError."""
         ...

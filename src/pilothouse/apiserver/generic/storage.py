@@ -28,7 +28,7 @@ ChangeType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
 
 class MalformedValue(ValueError):
-    """Stored bytes that do not begin with their kind, apiVersion and metadata: this server did not write them."""
+    """CachedObject bytes that do not begin with their kind, apiVersion and metadata: this server did not write them."""
 
 
 class Unreadable(NamedTuple):
@@ -46,7 +46,7 @@ class Unreadable(NamedTuple):
         )
 
 
-class KindBytes:
+class ObjectCodec:
     """How objects of one kind are written and read: the constant head of their JSON, the splicing of resourceVersions,
     the typed decoding, and the fields that can be selected (beside metadata.name and metadata.namespace)."""
 
@@ -69,7 +69,7 @@ class KindBytes:
             obj = replace(obj, metadata=replace(obj.metadata, resource_version=""))
         return codec.encode(obj)
 
-    def of_value(self, key: str, value: bytes, revision: int, obj: Any = None, *, unstored: str = "") -> Stored:
+    def of_value(self, key: str, value: bytes, revision: int, obj: Any = None, *, unstored: str = "") -> CachedObject:
         """The item of stored bytes; `obj` is its typed form, if it is at hand, with or without a resourceVersion.
 
         Revision 0 is that of what is not stored (a dry run's object): it has no resourceVersion but `unstored`.
@@ -77,13 +77,13 @@ class KindBytes:
         if not value.startswith(self._start):
             raise MalformedValue(f"the value of {key} begins with {value[:80]!r}, not with {self._start!r}")
         if not revision:
-            return Stored(
+            return CachedObject(
                 self,
                 key,
                 0,
                 self._versioned(value, codec.encode(unstored)[1:]) if unstored else value[len(self.head) :],
             )
-        item = Stored(self, key, revision, self._versioned(value, b'%d"' % revision))
+        item = CachedObject(self, key, revision, self._versioned(value, b'%d"' % revision))
         if obj is not None:
             item.remember(self.stamped(obj, revision))
         return item
@@ -126,13 +126,13 @@ class Columns(Struct, gc=False, eq=False):
     fields: tuple[str, ...]
 
 
-class Stored(Struct, gc=False, eq=False):
-    """An immutable object as it is kept at one revision. Made by `KindBytes.of_value`.
+class CachedObject(Struct, gc=False, eq=False):
+    """An immutable object as it is kept at one revision. Made by `ObjectCodec.of_value`.
 
     A Struct so that the cycle collector does not know it: there may be a hundred thousand, none part of a cycle.
     """
 
-    form: KindBytes
+    form: ObjectCodec
     key: str
     revision: int
     tail: bytes
@@ -181,10 +181,10 @@ class Stored(Struct, gc=False, eq=False):
         except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
             raise errors.internal(f"unable to decode {self.key} in the store: {error}") from None
 
-    def at(self, revision: int) -> Stored:
+    def at(self, revision: int) -> CachedObject:
         """The same object with another resourceVersion: how a deletion shows the last state."""
         rest = self.tail[self.tail.index(b'"', len(_VERSION)) :]
-        moved = Stored(self.form, self.key, revision, b"%b%d%b" % (_VERSION, revision, rest))
+        moved = CachedObject(self.form, self.key, revision, b"%b%d%b" % (_VERSION, revision, rest))
         moved._columns = self._columns
         held = self._obj() if self._obj is not None else None
         if held is not None:
@@ -194,7 +194,7 @@ class Stored(Struct, gc=False, eq=False):
         return moved
 
 
-class Interest(NamedTuple):
+class SelectionPredicate(NamedTuple):
     """Which objects of a kind a list or watch is about. Empty texts and selectors select all."""
 
     namespace: str = ""
@@ -209,18 +209,18 @@ class Page(NamedTuple):
     """Items in key order, consistent at `revision`; `next_key` is where to go on if `limit` cut the list, with
     `remaining` more items (-1: not counted, as with selectors)."""
 
-    items: Sequence[Stored]
+    items: Sequence[CachedObject]
     revision: int
     next_key: str = ""
     remaining: int = -1
 
 
-class Change(Struct, gc=False, eq=False):
+class CacheEvent(Struct, gc=False, eq=False):
     """What a watch tells, shared by all watchers that are told. DELETED carries the last state, with the deletion's
     revision; so does an object that a selector does not select any more. BOOKMARK has no item."""
 
     type: ChangeType
-    item: Stored | None
+    item: CachedObject | None
     revision: int
     sequence: int = 0
     """Its place among all changes of the cache."""
@@ -253,7 +253,7 @@ class Change(Struct, gc=False, eq=False):
             start += most
         yield from slices(tail[start:] + _CLOSING, most)
 
-    def encoded(self, form: Hashable, encode: Callable[[Change], bytes]) -> bytes:
+    def encoded(self, form: Hashable, encode: Callable[[CacheEvent], bytes]) -> bytes:
         """Another encoding (protobuf, Table, another version), made by `encode` once for all and kept under `form`."""
         if self._forms is None:
             self._forms = {}
@@ -263,7 +263,7 @@ class Change(Struct, gc=False, eq=False):
         return found
 
 
-class LargeChange(Change, gc=True, eq=False, weakref=True):
+class LargeChange(CacheEvent, gc=True, eq=False, weakref=True):
     """One that can be found again as long as somebody has it (msgspec refuses weak references without gc)."""
 
 
@@ -289,7 +289,7 @@ class ChangeStream(Protocol):
         """Whether objects that were there when it began are still to come, and the bookmark after them."""
         ...
 
-    async def next(self) -> Sequence[Change]:
+    async def next(self) -> Sequence[CacheEvent]:
         """The next changes, at least one and no more than a piece of bytes or a few hundred. Raises `Compacted` when
         those that follow are lost (the watcher was too slow), StoreUnavailable when the cache closes."""
         ...
@@ -302,7 +302,7 @@ class ChangeStream(Protocol):
     def close(self) -> None: ...
 
 
-Observer = Callable[[Stored | None, Stored | None], None]
+Observer = Callable[[CachedObject | None, CachedObject | None], None]
 """Told of the item before (None: it is new) and after (None: it is gone), on the loop: quick, and raises nothing."""
 
 
@@ -339,40 +339,40 @@ class Cache(Protocol):
         """How many objects the cache has now."""
         ...
 
-    def peek(self, key: str) -> Stored | None:
+    def peek(self, key: str) -> CachedObject | None:
         """What the cache has now, perhaps a moment old; None also for what cannot be read."""
         ...
 
-    def items(self, namespace: str = "") -> Sequence[Stored]:
+    def items(self, namespace: str = "") -> Sequence[CachedObject]:
         """What the cache has now of a namespace (empty: of all), in key order, perhaps a moment old."""
         ...
 
-    async def get(self, key: str, revision: int = -1) -> Stored | None:
+    async def get(self, key: str, revision: int = -1) -> CachedObject | None:
         """-1: the most recent; 0: what the cache has; else at least as new as `revision`. Raises StatusError (500) for
         what cannot be read."""
         ...
 
     async def list(
-        self, interest: Interest, *, revision: int = -1, exact: bool = False, start: str = "", limit: int = 0
+        self, interest: SelectionPredicate, *, revision: int = -1, exact: bool = False, start: str = "", limit: int = 0
     ) -> Page:
         """`revision` as in `get`; `exact`: as it was at that revision (raises `Compacted`). `start` is a key."""
         ...
 
-    async def watch(self, interest: Interest, after: int, *, initial: bool = False) -> ChangeStream:
+    async def watch(self, interest: SelectionPredicate, after: int, *, initial: bool = False) -> ChangeStream:
         """Changes after revision `after` (raises `Compacted`). With `initial` the objects there are come first, as
         ADDED, then a BOOKMARK; `after` is then the least revision they may be at (-1: the most recent)."""
         ...
 
-    async def create(self, key: str, value: bytes, obj: Any = None) -> Stored:
+    async def create(self, key: str, value: bytes, obj: Any = None) -> CachedObject:
         """Write through to the store: when this returns, every reader of the cache sees it. `obj` is the typed form of
         `value`, so that nobody decodes it again. Raises KeyExists."""
         ...
 
-    async def replace(self, key: str, value: bytes, expected_revision: int, obj: Any = None) -> Stored:
+    async def replace(self, key: str, value: bytes, expected_revision: int, obj: Any = None) -> CachedObject:
         """Raises RevisionMismatch."""
         ...
 
-    async def delete(self, key: str, expected_revision: int) -> Stored:
+    async def delete(self, key: str, expected_revision: int) -> CachedObject:
         """The last state, with the deletion's revision. Raises RevisionMismatch."""
         ...
 

@@ -16,7 +16,7 @@ from pilothouse.api.types.autoscaling.v2 import (
 )
 from pilothouse.kinds.autoscaling import conversion, metrics, rules
 from pilothouse.kinds.cells import age
-from pilothouse.kinds.strategy import Cell, Status, Strategy, VersionForm
+from pilothouse.kinds.strategy import Cell, ServedVersion, Status, Strategy
 
 _UP = HPAScalingRules(
     stabilization_window_seconds=0,
@@ -80,7 +80,7 @@ STRATEGY = Strategy(
     type=HorizontalPodAutoscaler,
     prefix="horizontalpodautoscalers",
     defaults=defaults,
-    versions={"autoscaling/v1": VersionForm(conversion.V1, conversion.to_v2, conversion.to_v1, v1_defaults)},
+    versions={"autoscaling/v1": ServedVersion(conversion.V1, conversion.to_v2, conversion.to_v1, v1_defaults)},
     validate=rules.validate,
     status=Status(validate=rules.validate_status),
     row=row,

@@ -8,7 +8,7 @@ from pilothouse.api.types.core.v1 import Event, EventSeries
 from pilothouse.api.types.events import v1 as events_v1
 from pilothouse.kinds.cells import age
 from pilothouse.kinds.core import event_rules
-from pilothouse.kinds.strategy import Cell, Deletion, MetaUpdate, Strategy, VersionForm
+from pilothouse.kinds.strategy import Cell, Deletion, MetaUpdate, ServedVersion, Strategy
 from pilothouse.semantics.validation.names import dns_subdomain, path_segment
 
 
@@ -87,7 +87,7 @@ EVENTS_V1_FIELDS = {
     for name in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 } | {"reportingController": "reportingComponent"}
 
-EVENTS_V1 = VersionForm(
+EVENTS_V1 = ServedVersion(
     events_v1.Event,
     from_events_v1,
     to_events_v1,

@@ -7,7 +7,7 @@ from typing import cast
 
 from pilothouse.kit.http.heads import join_headers, phrase, status_line
 from pilothouse.kit.http.messages import Feed, Response, Upgrade
-from pilothouse.kit.http.outlet import Outlet
+from pilothouse.kit.http.response_writer import ResponseWriter
 
 BLOCK = 64 * 1024
 """Bytes that are given to TLS at once: encrypting them holds the loop for well under a millisecond."""
@@ -73,18 +73,18 @@ class Plan:
         """The last chunk with the trailers."""
         return b"0\r\n" + join_headers(self.response.trailers) + b"\r\n" if self.chunked else b""
 
-    async def send(self, outlet: Outlet, bodiless: bool) -> None:
+    async def send(self, writer: ResponseWriter, bodiless: bool) -> None:
         """Send all of it at the peer's pace; the iterator is closed whatever happens. Raises ConnectionClosed."""
         if self.stream is None:
-            await _send_pieces(outlet, self.head, self.pieces)
+            await _send_pieces(writer, self.head, self.pieces)
             return
         try:
-            await outlet.write(self.head)
+            await writer.write(self.head)
             if not bodiless:
                 async for piece in self.stream:
                     if piece:
-                        await outlet.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self.chunked else piece)
-                await outlet.write(self.tail)
+                        await writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self.chunked else piece)
+                await writer.write(self.tail)
         finally:
             close = getattr(self.stream, "aclose", None)
             if close is not None:
@@ -102,7 +102,7 @@ def upgrade_head(upgrade: Upgrade) -> bytes:
     return line + b"\r\n" + join_headers(upgrade.headers) + b"\r\n"
 
 
-async def _send_pieces(outlet: Outlet, head: bytes, pieces: Sequence[bytes]) -> None:
+async def _send_pieces(writer: ResponseWriter, head: bytes, pieces: Sequence[bytes]) -> None:
     """Small pieces go out together, in blocks; large ones in blocks of their own."""
     gathered, size = [head], len(head)
     for first in range(0, len(pieces), _GROUP):
@@ -114,16 +114,16 @@ async def _send_pieces(outlet: Outlet, head: bytes, pieces: Sequence[bytes]) -> 
             continue
         for piece in group:
             if len(piece) > BLOCK:
-                await outlet.write(b"".join(gathered))
+                await writer.write(b"".join(gathered))
                 gathered, size = [], 0
                 view = memoryview(piece)
                 for start in range(0, len(piece), BLOCK):
-                    await outlet.write_block(bytes(view[start : start + BLOCK]))
+                    await writer.write_block(bytes(view[start : start + BLOCK]))
                 continue
             gathered.append(piece)
             size += len(piece)
             if size >= BLOCK:
-                await outlet.write_block(b"".join(gathered))
+                await writer.write_block(b"".join(gathered))
                 gathered, size = [], 0
     if gathered:
-        await outlet.write(b"".join(gathered))
+        await writer.write(b"".join(gathered))

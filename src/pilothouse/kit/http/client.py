@@ -21,7 +21,7 @@ import httptools
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.heads import join_headers
 from pilothouse.kit.http.messages import BodyTooLarge, ConnectionClosed, Header, RawStream
-from pilothouse.kit.http.outlet import ConnectionStream, Dialed
+from pilothouse.kit.http.response_writer import ConnectionStream, Dialed
 from pilothouse.kit.tasks import TaskScope
 
 CONNECT_SECONDS = 10.0

@@ -14,12 +14,12 @@ from typing import Protocol, cast
 from pilothouse.kit import guard
 from pilothouse.kit.http.answers import BLOCK, Plan, bodiless, upgrade_head
 from pilothouse.kit.http.heads import BadRequest, plain_refusal
-from pilothouse.kit.http.inlet import Inlet
 from pilothouse.kit.http.limits import Limits
 from pilothouse.kit.http.messages import Answer, BodyTooLarge, ConnectionClosed, Feed, Handler, Response, Upgrade
-from pilothouse.kit.http.outlet import ChunkSink, ConnectionStream, EndedStream, Outlet
 from pilothouse.kit.http.request import IncomingRequest
-from pilothouse.kit.http.turns import Turns
+from pilothouse.kit.http.request_reader import RequestReader
+from pilothouse.kit.http.response_writer import ChunkSink, ConnectionStream, EndedStream, ResponseWriter
+from pilothouse.kit.http.write_scheduler import WriteScheduler
 from pilothouse.kit.tasks import TaskScope
 
 TURN = 16
@@ -34,7 +34,7 @@ class Acceptor(Protocol):
 
     handler: Handler
     limits: Limits
-    turns: Turns
+    turns: WriteScheduler
     scope: TaskScope
     draining: bool
     answered: int
@@ -67,34 +67,34 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)  # uvloop's is one, but doesn't inherit from it
-        self.outlet = Outlet(transport, self._server.turns, self._server.write_buffer)
+        self.writer = ResponseWriter(transport, self._server.turns, self._server.write_buffer)
         peer = transport.get_extra_info("peername")
         remote = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
         secure: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         certificate = secure.getpeercert(binary_form=True) if secure is not None else None
-        self._inlet = Inlet(transport, self._server.limits.head_bytes, remote, certificate, self._advance)
+        self._reader = RequestReader(transport, self._server.limits.head_bytes, remote, certificate, self._advance)
         self._server.opened(self)
 
     def data_received(self, data: bytes) -> None:
         if self._raw is not None:
             self._raw.feed(data)
         elif not self._closing:  # else dropped, so that the peer can read our last answer while it still sends
-            if (self._active is None or self._active.awaited) and not self._inlet.in_head:
+            if (self._active is None or self._active.awaited) and not self._reader.in_head:
                 self._since = self._server.now
-            self._inlet.arrived(data)
+            self._reader.arrived(data)
             if self._active is None:
                 self._advance()
 
     def eof_received(self) -> bool:
         if self._raw is not None:
             self._raw.feed_end()
-            return self.outlet.half_open
+            return self.writer.half_open
         return False  # as in Go, a peer that has closed its side is gone, and what it asked for is cancelled
 
     def connection_lost(self, error: Exception | None) -> None:
         self._closing = True
-        self.outlet.set_lost()
-        self._inlet.end()
+        self.writer.set_lost()
+        self._reader.end()
         if self._feed is not None:
             feed, self._feed = self._feed, None
             feed.stopped()
@@ -107,10 +107,10 @@ class Connection(asyncio.Protocol):
         self._server.closed(self)
 
     def pause_writing(self) -> None:
-        self.outlet.set_full(True)
+        self.writer.set_full(True)
 
     def resume_writing(self) -> None:
-        self.outlet.set_full(False)
+        self.writer.set_full(False)
         if self._feed is not None:
             self._feed.writable()
         elif self._active is None:
@@ -121,13 +121,13 @@ class Connection(asyncio.Protocol):
     @property
     def busy(self) -> bool:
         """Whether a request is being answered, or an upgraded stream is open."""
-        return self._active is not None or self._inlet.waiting
+        return self._active is not None or self._reader.waiting
 
     def close_if_idle(self) -> None:
         """Close, unless a request is being answered; the server's `draining` makes that one the last."""
         if not self.busy:
             self._closing = True
-            self.outlet.close()
+            self.writer.close()
 
     def sweep(self) -> None:
         """Close what has been idle, or slow with its head or body, for too long."""
@@ -135,9 +135,9 @@ class Connection(asyncio.Protocol):
         if self._active is not None:
             late = self._active.wholly and self._server.now - self._begun > limits.body_seconds
             if self._active.awaited and (late or waited > limits.body_stall_seconds):
-                self.outlet.abort()
-        elif self._inlet.in_head and waited > limits.head_seconds:
-            self.outlet.abort()
+                self.writer.abort()
+        elif self._reader.in_head and waited > limits.head_seconds:
+            self.writer.abort()
         elif waited > limits.idle_seconds:
             self.close_if_idle()
 
@@ -146,16 +146,16 @@ class Connection(asyncio.Protocol):
     def _advance(self) -> None:
         """Answer what has arrived, as far as order, the peer's pace and fairness allow."""
         self._scheduled = False
-        self._inlet.pump()
+        self._reader.pump()
         answered = 0
-        while self._active is None and not self._closing and not self.outlet.full:
+        while self._active is None and not self._closing and not self.writer.full:
             if answered == TURN:
                 self._advance_soon()
                 return
-            request = self._inlet.take()
+            request = self._reader.take()
             if request is None:
-                if self._inlet.refused is not None:
-                    self._refuse(self._inlet.refused)
+                if self._reader.refused is not None:
+                    self._refuse(self._reader.refused)
                 return
             answered += 1
             self._start(request)
@@ -175,7 +175,7 @@ class Connection(asyncio.Protocol):
             sound = True
         finally:
             if not sound:  # the answer cannot be sent: the loop tells of it, and the peer gets none
-                self.outlet.abort()
+                self.writer.abort()
 
     async def _run(self, request: IncomingRequest, coming: Answer | Awaitable[Answer]) -> None:
         answer: Answer | None = None
@@ -187,13 +187,13 @@ class Connection(asyncio.Protocol):
                 try:
                     made = await guard.result("http handler", request.method, coming, _CUT_SHORT)
                 except _CUT_SHORT as error:
-                    made = _cut_short(error, self._inlet)
+                    made = _cut_short(error, self._reader)
                 answer = _internal_error(self._server) if isinstance(made, Exception) else made
             if isinstance(answer, Upgrade):
                 await self._take_over(request, answer)
             elif not self._answer_now(request, answer):
                 plan = _plan(self._server, request, answer)
-                await plan.send(self.outlet, bodiless(request.method, answer.status))
+                await plan.send(self.writer, bodiless(request.method, answer.status))
                 self._finish(request, plan.close)
             sound = True
         except ConnectionClosed:
@@ -203,7 +203,7 @@ class Connection(asyncio.Protocol):
             if isinstance(answer, Response):
                 self._feed_sent = _told(answer, self._feed)
             if not sound:
-                self.outlet.abort()
+                self.writer.abort()
         self._advance()
 
     def _answer_now(self, request: IncomingRequest, response: Response) -> bool:
@@ -216,10 +216,10 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return True
         if plan.feed is not None:
-            self.outlet.transport.write(plan.head)
+            self.writer.transport.write(plan.head)
             self._start_feed(request, plan, plan.feed)
             return True
-        self.outlet.transport.write(plan.head + b"".join(plan.pieces) if plan.size else plan.head)
+        self.writer.transport.write(plan.head + b"".join(plan.pieces) if plan.size else plan.head)
         self._finish(request, plan.close)
         return True
 
@@ -233,7 +233,7 @@ class Connection(asyncio.Protocol):
                 self._advance_soon()
 
         self._feed = feed
-        feed.started(ChunkSink(self.outlet, plan.chunked, plan.tail, ended))
+        feed.started(ChunkSink(self.writer, plan.chunked, plan.tail, ended))
 
     async def _take_over(self, request: IncomingRequest, upgrade: Upgrade) -> None:
         if not self._closing and not request.upgradable:
@@ -242,13 +242,13 @@ class Connection(asyncio.Protocol):
             # What is behind the upgrade must still be let go of; nothing of it may follow a refusal.
             await upgrade.run(EndedStream())
             return
-        self._raw = ConnectionStream(self.outlet, self._inlet.leave())
-        self.outlet.transport.write(upgrade_head(upgrade))
+        self._raw = ConnectionStream(self.writer, self._reader.leave())
+        self.writer.transport.write(upgrade_head(upgrade))
         try:
             await upgrade.run(self._raw)
         finally:
             self._closing = True
-            self.outlet.close()
+            self.writer.close()
 
     def _finish(self, request: IncomingRequest, close: bool) -> None:
         self._active = None
@@ -258,7 +258,7 @@ class Connection(asyncio.Protocol):
             self._close_gently(request.complete)
             return
         if request.upgradable:
-            self._inlet.resume()
+            self._reader.resume()
         if not request.complete:
             request.discard()
 
@@ -269,17 +269,17 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, refused: BadRequest) -> None:
         self._server.refused += 1
-        self.outlet.transport.write(plain_refusal(refused))
+        self.writer.transport.write(plain_refusal(refused))
         self._close_gently(False)
 
     def _close_gently(self, all_read: bool) -> None:
         """Close once the peer has had time to read the answer: closing on unread bytes would reset the connection."""
         self._closing = True
         self._active = None
-        if all_read or self.outlet.lost:
-            self.outlet.close()
-        elif not self.outlet.transport.is_closing():
-            self.outlet.end()
+        if all_read or self.writer.lost:
+            self.writer.close()
+        elif not self.writer.transport.is_closing():
+            self.writer.end()
             self._server.linger(self)
 
 
@@ -294,11 +294,11 @@ def _told(response: Response, feed: Feed | None) -> Callable[[], None] | None:
 _CUT_SHORT = (BodyTooLarge, ConnectionClosed)
 
 
-def _cut_short(error: BodyTooLarge | ConnectionClosed, inlet: Inlet) -> Response:
+def _cut_short(error: BodyTooLarge | ConnectionClosed, reader: RequestReader) -> Response:
     """What is answered to a request whose body could not be read. Raises ConnectionClosed: nobody is there."""
     if isinstance(error, BodyTooLarge):
         return Response(413, b"413 Request Entity Too Large", PLAIN_TEXT, close=True)
-    if inlet.refused is None:
+    if reader.refused is None:
         raise error
     return Response(400, b"400 Bad Request", PLAIN_TEXT, close=True)
 

@@ -21,8 +21,8 @@ from pilothouse.kit.http.connection import Connection
 from pilothouse.kit.http.heads import http_date
 from pilothouse.kit.http.limits import Limits
 from pilothouse.kit.http.messages import Handler
-from pilothouse.kit.http.outlet import LEAST_BUFFER, WRITE_BUFFER
-from pilothouse.kit.http.turns import Turns
+from pilothouse.kit.http.response_writer import LEAST_BUFFER, WRITE_BUFFER
+from pilothouse.kit.http.write_scheduler import WriteScheduler
 from pilothouse.kit.tasks import TaskScope
 
 HANDSHAKE_SECONDS = 10.0
@@ -37,7 +37,7 @@ class Server:
     def __init__(self, handler: Handler, clock: Clock, limits: Limits | None = None, name: str = "http") -> None:
         self.handler = handler
         self.limits = limits or Limits()
-        self.turns = Turns()
+        self.turns = WriteScheduler()
         self.draining = False
         self.answered = 0
         """Responses sent, ever."""
@@ -106,7 +106,7 @@ class Server:
             except TimeoutError:
                 pass
         for connection in list(self._connections):
-            connection.outlet.abort()
+            connection.writer.abort()
         if self._connections:
             await self._wait_empty()
         await self.scope.close()
@@ -134,9 +134,9 @@ class Server:
         self._connections.add(connection)
         if len(self._connections) > self.limits.connections or self.draining:
             self.refused += 1
-            connection.outlet.abort()
+            connection.writer.abort()
             return
-        bare: socket.socket | None = connection.outlet.transport.get_extra_info("socket")
+        bare: socket.socket | None = connection.writer.transport.get_extra_info("socket")
         if bare is not None and bare.family in (socket.AF_INET, socket.AF_INET6):
             _keep_alive(bare)
 
@@ -152,7 +152,7 @@ class Server:
 
     async def _close_later(self, connection: Connection) -> None:
         await self._clock.sleep(self.limits.linger_seconds)
-        connection.outlet.abort()
+        connection.writer.abort()
 
 
 def _keep_alive(bare: socket.socket) -> None:

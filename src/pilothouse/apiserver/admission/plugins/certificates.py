@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.certificates.v1 import CertificateSigningRequest
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused
-from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.apiserver.authz.interface import Authorizer
 from pilothouse.apiserver.authz.union import MASTERS
 from pilothouse.apiserver.request.access import Access
@@ -34,7 +34,7 @@ class CertificateApproval:
 
     name = "CertificateApproval"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         self._authorizer = surroundings.authorizer
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
@@ -51,7 +51,7 @@ class CertificateSigning:
 
     name = "CertificateSigning"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         self._authorizer = surroundings.authorizer
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
@@ -72,7 +72,7 @@ class ClusterTrustBundleAttest:
 
     name = "ClusterTrustBundleAttest"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         self._authorizer = surroundings.authorizer
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
@@ -95,7 +95,7 @@ class CertificateSubjectRestriction:
 
     name = "CertificateSubjectRestriction"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         pass
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:

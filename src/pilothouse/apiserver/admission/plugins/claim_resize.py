@@ -7,9 +7,9 @@ from decimal import Decimal
 from pilothouse.api.quantity import ZERO
 from pilothouse.api.types.core.v1 import PersistentVolumeClaim
 from pilothouse.api.types.storage.v1 import StorageClass
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused
-from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.semantics.volumes import class_of
 
 
@@ -18,7 +18,7 @@ class PersistentVolumeClaimResize:
 
     name = "PersistentVolumeClaimResize"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         self._reader = surroundings.reader
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:

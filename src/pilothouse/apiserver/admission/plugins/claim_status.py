@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from pilothouse.api.field_errors import FieldErrors, as_status, forbidden
 from pilothouse.api.types.meta.v1 import PatchOptions
 from pilothouse.api.types.resource.v1 import AllocatedDeviceStatus, AllocationResult, ResourceClaim, ResourceClaimStatus
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
-from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.apiserver.request.access import Access
 from pilothouse.semantics import serviceaccounts as accounts
 
@@ -54,7 +54,7 @@ class ResourceClaimStatusAuthorization:
 
     name = "ResourceClaimStatusAuthorization"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         self._authorizer = surroundings.authorizer
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:

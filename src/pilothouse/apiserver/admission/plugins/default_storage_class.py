@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from pilothouse.api.types.core.v1 import PersistentVolumeClaim
 from pilothouse.api.types.storage.v1 import StorageClass
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
-from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.semantics.volumes import default_class, names_class
 
 
@@ -16,7 +16,7 @@ class DefaultStorageClass:
 
     name = "DefaultStorageClass"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         self._reader = surroundings.reader
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:

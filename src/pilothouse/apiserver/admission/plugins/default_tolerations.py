@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from pilothouse.api.types.core.v1 import Pod, PodSpec, Toleration
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
-from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.kit.memo import Memo
 
 SECONDS = 300
@@ -18,7 +18,7 @@ class DefaultTolerationSeconds:
 
     name = "DefaultTolerationSeconds"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         pass
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:

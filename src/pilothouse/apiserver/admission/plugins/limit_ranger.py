@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from pilothouse.api.quantity import Quantity
 from pilothouse.api.types.core.v1 import Container, LimitRange, LimitRangeItem, PersistentVolumeClaim, Pod
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused_for
-from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.kit.aside import aside
 from pilothouse.semantics.requests import as_quantities, pod_limits, spec_requests
 
@@ -24,7 +24,7 @@ class LimitRanger:
 
     name = "LimitRanger"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         self._reader = surroundings.reader
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:

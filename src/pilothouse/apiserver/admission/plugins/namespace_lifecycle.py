@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from pilothouse.api import errors
 from pilothouse.api.types.core.v1 import Namespace
 from pilothouse.api.types.meta.v1 import StatusCause, StatusDetails
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused
-from pilothouse.apiserver.admission.surroundings import Surroundings
 
 IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
 
@@ -19,7 +19,7 @@ class NamespaceLifecycle:
 
     name = "NamespaceLifecycle"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         self._reader = surroundings.reader
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:

@@ -12,11 +12,11 @@ from pilothouse.api.types.authentication.v1 import TokenRequest
 from pilothouse.api.types.core.v1 import Node, PersistentVolume, PersistentVolumeClaim, Pod, Volume
 from pilothouse.api.types.resource.v1 import ResourceSlice
 from pilothouse.api.types.storage.v1 import CSIDriver
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.object_references import UnknownSource, referenced
 from pilothouse.apiserver.admission.plugins.service_account import MIRROR
 from pilothouse.apiserver.admission.refusal import refused
-from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.apiserver.authz.node import LEASE_NAMESPACE, node_of
 from pilothouse.apiserver.request.access import Access
 from pilothouse.kit.tls import name_parts
@@ -47,7 +47,7 @@ class NodeRestriction:
 
     name = "NodeRestriction"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         self._reader = surroundings.reader
         self._authorizer = surroundings.authorizer
         self._checks: dict[tuple[str, str], Check] = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
-from pilothouse.apiserver.admission.surroundings import Surroundings
 
 _FINALIZERS = {
     ("", "persistentvolumeclaims"): "kubernetes.io/pvc-protection",
@@ -19,7 +19,7 @@ class StorageObjectInUseProtection:
 
     name = "StorageObjectInUseProtection"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         pass
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:

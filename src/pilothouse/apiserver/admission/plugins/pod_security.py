@@ -7,6 +7,7 @@ from typing import Any
 
 from pilothouse.api.field_errors import as_status
 from pilothouse.api.types.core.v1 import Namespace, Pod, PodTemplateSpec
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.podsecurity.control import Violation
 from pilothouse.apiserver.admission.podsecurity.policy import (
@@ -20,7 +21,6 @@ from pilothouse.apiserver.admission.podsecurity.policy import (
     violations,
 )
 from pilothouse.apiserver.admission.refusal import refused
-from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.kit.aside import LARGE, aside
 
 _MOST_PODS = 3000
@@ -45,7 +45,7 @@ class PodSecurity:
 
     name = "PodSecurity"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         self._reader = surroundings.reader
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:

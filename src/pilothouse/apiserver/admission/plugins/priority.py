@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from pilothouse.api.types.core.v1 import Pod, PodSpec
 from pilothouse.api.types.scheduling.v1 import PriorityClass
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused
-from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.kit.memo import Memo
 
 _PREEMPT = "PreemptLowerPriority"
@@ -20,7 +20,7 @@ class Priority:
 
     name = "Priority"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         self._reader = surroundings.reader
         self._default: PriorityClass | None = None
         self._defaults: dict[str, PriorityClass] = {}

@@ -17,9 +17,9 @@ from pilothouse.api.errors import StatusError, conflict
 from pilothouse.api.quantity import ZERO, Quantity
 from pilothouse.api.scheme import BY_RESOURCE
 from pilothouse.api.types.core.v1 import Container, Pod, ResourceQuota
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused
-from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.kit.aside import aside
 from pilothouse.kit.in_flight import InFlight
 from pilothouse.semantics import quota as counting
@@ -40,7 +40,7 @@ class ResourceQuotaPlugin:
 
     name = "ResourceQuota"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         self._reader = surroundings.reader
         self._client = surroundings.client
         self._clock = surroundings.clock

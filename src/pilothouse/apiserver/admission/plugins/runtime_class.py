@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from pilothouse.api.types.core.v1 import Pod, PodSpec, Toleration
 from pilothouse.api.types.node.v1 import RuntimeClass
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused
-from pilothouse.apiserver.admission.surroundings import Surroundings
 
 
 class RuntimeClassPlugin:
@@ -16,7 +16,7 @@ class RuntimeClassPlugin:
 
     name = "RuntimeClass"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         self._reader = surroundings.reader
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:

@@ -26,9 +26,9 @@ from pilothouse.api.types.core.v1 import (
     VolumeProjection,
 )
 from pilothouse.api.types.core.v1 import ServiceAccount as Account
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
 from pilothouse.apiserver.admission.refusal import refused
-from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.apiserver.authz.nodegraph import secret_names
 from pilothouse.kit.aside import LARGE, aside
 from pilothouse.kit.memo import Memo
@@ -47,7 +47,7 @@ class ServiceAccountPlugin:
 
     name = "ServiceAccount"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         self._reader = surroundings.reader
         self._chance = surroundings.chance
         # Pods of one template get one volume name: it has to be unique in its pod only, and they share their spec.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from pilothouse.api.types.core.v1 import Node, Taint
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
-from pilothouse.apiserver.admission.surroundings import Surroundings
 
 _TAINT = Taint(key="node.kubernetes.io/not-ready", effect="NoSchedule")
 
@@ -16,7 +16,7 @@ class TaintNodesByCondition:
 
     name = "TaintNodesByCondition"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         pass
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:

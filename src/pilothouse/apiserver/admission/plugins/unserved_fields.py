@@ -8,8 +8,8 @@ from pilothouse.api import scheme
 from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition
 from pilothouse.api.types.core.v1 import Node
 from pilothouse.apiserver.admission import unserved
+from pilothouse.apiserver.admission.context import PluginContext
 from pilothouse.apiserver.admission.interface import Attributes, Operation
-from pilothouse.apiserver.admission.surroundings import Surroundings
 from pilothouse.kit.aside import LARGE, aside
 
 _COMPONENTS = "system:"
@@ -21,7 +21,7 @@ class UnservedFields:
 
     name = "UnservedFields"
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: PluginContext) -> None:
         self._nodes = 0
         surroundings.reader.observe(Node, self._count)
 

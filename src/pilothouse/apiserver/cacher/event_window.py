@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from pilothouse.apiserver.generic.storage import Change, ChangeType, Stored
+from pilothouse.apiserver.generic.storage import CachedObject, CacheEvent, ChangeType
 
 # Encodings are dropped once a change is this far back; who is slower encodes for himself.
 _ENCODED = 256
@@ -17,9 +17,9 @@ class Record(Struct, gc=False, eq=False):
 
     sequence: int
     revision: int
-    old: Stored | None
-    new: Stored | None
-    _changes: dict[ChangeType, Change] | None = None
+    old: CachedObject | None
+    new: CachedObject | None
+    _changes: dict[ChangeType, CacheEvent] | None = None
 
     @property
     def key(self) -> str:
@@ -29,7 +29,7 @@ class Record(Struct, gc=False, eq=False):
     def size(self) -> int:
         return len(self.new.tail) if self.new is not None else 0
 
-    def change(self, type: ChangeType) -> Change:
+    def change(self, type: ChangeType) -> CacheEvent:
         """What watchers are told who see it as `type`: one object for all of them."""
         if self._changes is None:
             self._changes = {}
@@ -39,7 +39,7 @@ class Record(Struct, gc=False, eq=False):
             if type == "DELETED":
                 assert self.old is not None
                 item = self.old.at(self.revision)
-            found = self._changes[type] = Change(type, item, self.revision, self.sequence)
+            found = self._changes[type] = CacheEvent(type, item, self.revision, self.sequence)
         return found
 
     def drop_encodings(self) -> None:
@@ -47,7 +47,7 @@ class Record(Struct, gc=False, eq=False):
             change.drop_encodings()
 
 
-class Ring:
+class EventWindow:
     """Records in order of revision, bounded in number and bytes. All changes after revision `floor` are there."""
 
     def __init__(self, floor: int, max_records: int = 20_000, max_bytes: int = 24_000_000) -> None:
@@ -67,7 +67,7 @@ class Ring:
         """That of the newest record."""
         return self._sequence
 
-    def add(self, old: Stored | None, new: Stored | None, revision: int) -> Record:
+    def add(self, old: CachedObject | None, new: CachedObject | None, revision: int) -> Record:
         self._sequence += 1
         record = Record(self._sequence, revision, old, new)
         self._records.append(record)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import cast
 
 from pilothouse.kit.http.messages import ConnectionClosed
-from pilothouse.kit.http.turns import Turns
+from pilothouse.kit.http.write_scheduler import WriteScheduler
 
 READ_BUFFER = 256 * 1024
 LEAST_BUFFER, WRITE_BUFFER = 4 * 1024, 256 * 1024
@@ -17,13 +17,13 @@ LEAST_BUFFER, WRITE_BUFFER = 4 * 1024, 256 * 1024
 would let half a megabyte wait for each of thousands of watches; where there are few, it keeps long answers flowing."""
 
 
-class Outlet:
+class ResponseWriter:
     """Writes to a transport and knows when its buffer is full."""
 
     __slots__ = ("_turns", "_waiters", "full", "half_open", "lost", "transport")
 
     def __init__(
-        self, transport: asyncio.Transport, turns: Turns | None = None, write_buffer: int = WRITE_BUFFER
+        self, transport: asyncio.Transport, turns: WriteScheduler | None = None, write_buffer: int = WRITE_BUFFER
     ) -> None:
         self.transport = transport
         transport.set_write_buffer_limits(high=write_buffer)
@@ -98,7 +98,7 @@ class ChunkSink:
 
     __slots__ = ("_chunked", "_ended", "_outlet", "_tail")
 
-    def __init__(self, outlet: Outlet, chunked: bool, tail: bytes, ended: Callable[[], None]) -> None:
+    def __init__(self, outlet: ResponseWriter, chunked: bool, tail: bytes, ended: Callable[[], None]) -> None:
         self._outlet = outlet
         self._chunked = chunked
         self._tail = tail
@@ -119,7 +119,7 @@ class ChunkSink:
 class ConnectionStream:
     """Implements `messages.RawStream` over a transport; the connection's protocol feeds it."""
 
-    def __init__(self, outlet: Outlet, first: bytes = b"") -> None:
+    def __init__(self, outlet: ResponseWriter, first: bytes = b"") -> None:
         self._outlet = outlet
         self._pieces: deque[bytes] = deque([first] if first else [])
         self._buffered = len(first)
@@ -197,7 +197,7 @@ class Dialed(asyncio.Protocol):
     stream: ConnectionStream
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._outlet = Outlet(cast(asyncio.Transport, transport))
+        self._outlet = ResponseWriter(cast(asyncio.Transport, transport))
         self.stream = ConnectionStream(self._outlet)
 
     def data_received(self, data: bytes) -> None:

@@ -13,7 +13,7 @@ from pilothouse.machinery.client import Client
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class PluginContext:
     """`client` acts as the API server itself (group system:masters) and is for the few plugins that write."""
 
     reader: Reader

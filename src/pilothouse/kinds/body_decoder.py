@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from pilothouse.api.codec.strict import Decoded
 
 
-class Reading(Protocol):
+class BodyDecoder(Protocol):
     """Reads the bodies and patches of one version of a kind. Pure; problems in what it answers become warnings."""
 
     @property

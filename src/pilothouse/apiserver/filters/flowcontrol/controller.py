@@ -1,4 +1,4 @@
-"""The gate in front of the handlers: lets requests through by priority and fairness, or refuses them with 429."""
+"""Priority and fairness (KEP-1040): lets requests through when it is their turn, or refuses them with 429."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from pilothouse.api.types.flowcontrol.v1 import FlowSchema, PriorityLevelConfiguration
-from pilothouse.apiserver.filters.priority.classify import Classifier, Flow
-from pilothouse.apiserver.filters.priority.dump import tables
-from pilothouse.apiserver.filters.priority.figures import EXEMPT, Figures, Series
-from pilothouse.apiserver.filters.priority.queues import Full, Level, Seats
+from pilothouse.apiserver.filters.flowcontrol.classify import Classifier, Flow
+from pilothouse.apiserver.filters.flowcontrol.dump import tables
+from pilothouse.apiserver.filters.flowcontrol.metrics import EXEMPT, Figures, Series
+from pilothouse.apiserver.filters.flowcontrol.queues import Full, Level, Seats
 from pilothouse.apiserver.reader import Reader
 from pilothouse.apiserver.request.access import Access
 from pilothouse.kit.clock import Clock
@@ -54,7 +54,7 @@ class TooMany(Exception):
         )
 
 
-class Ticket:
+class Seat:
     """A request that has been let through. `done` gives its seats back, the first time it is called; `done_with` does
     so once an answer has been sent, if that takes work, and not too long."""
 
@@ -62,7 +62,7 @@ class Ticket:
 
     def __init__(
         self,
-        gate: Gate,
+        gate: FlowController,
         level: Level | None,
         width: int,
         slot: bool,
@@ -105,7 +105,7 @@ class Ticket:
         return told
 
 
-class Gate:
+class FlowController:
     """Follows the flow schemas and priority levels that `reader` tells of."""
 
     def __init__(self, reader: Reader, clock: Clock, total: int = TOTAL_SEATS, metrics: Registry | None = None) -> None:
@@ -129,12 +129,12 @@ class Gate:
         """Path to the table that is shown there."""
         return tables(self._seats, self._figures)
 
-    async def enter(self, access: Access, objects: int = 0) -> Ticket:
+    async def enter(self, access: Access, objects: int = 0) -> Seat:
         """Wait for the request's turn. `objects` is how many a list will answer, roughly. Raises TooMany."""
         flow = self._classifier.classify(access)
         headers = self._headers_of(flow)
         if access.verb in _UNSEATED or access.subresource in _STREAMS:
-            return Ticket(self, None, 0, False, headers)
+            return Seat(self, None, 0, False, headers)
         width = min(LIST_SEATS, max(1, objects // 100))
         level = self._level_of(flow)
         schema = flow.schema.metadata.name if flow is not None else CATCH_ALL
@@ -152,7 +152,7 @@ class Gate:
                 series.seats -= width
                 self.leave(level, width, False)
                 raise
-        return Ticket(self, level, width, slot, headers, series)
+        return Seat(self, level, width, slot, headers, series)
 
     def leave(self, level: Level | None, width: int, slot: bool) -> None:
         if slot:

@@ -34,7 +34,7 @@ def dangling(schema: FlowSchema, exists: bool, now: float) -> FlowSchemaConditio
     )
 
 
-class Upkeep:
+class ConfigConsumer:
     """Follows schemas and levels, and writes what has to be written a moment after they change."""
 
     def __init__(self, reader: Reader, client: Client, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""Priority and fairness: classification, seats, queues and the gate that ties them together."""
+"""Priority and fairness: classification, seats, queues and the flow_controller that ties them together."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from pilothouse.api.types.authentication.v1 import UserInfo
 from pilothouse.api.types.flowcontrol.v1 import FlowSchema, PriorityLevelConfiguration
-from pilothouse.apiserver.filters.priority.classify import Classifier
-from pilothouse.apiserver.filters.priority.gate import LONGEST_WAIT, Gate, Ticket, TooMany
-from pilothouse.apiserver.filters.priority.queues import Full, Seats, deal
+from pilothouse.apiserver.filters.flowcontrol.classify import Classifier
+from pilothouse.apiserver.filters.flowcontrol.controller import LONGEST_WAIT, FlowController, Seat, TooMany
+from pilothouse.apiserver.filters.flowcontrol.queues import Full, Seats, deal
 from pilothouse.apiserver.request.access import Access
 from pilothouse.kinds.flowcontrol.bootstrap import flow_schemas, priority_levels
 from pilothouse.testing.clock import VirtualClock
@@ -120,16 +120,16 @@ def test_a_full_hand_refuses() -> None:
         low.enqueue("x", 1, lambda: True)
 
 
-def gate(clock: VirtualClock, total: int = 1) -> Gate:
-    return Gate(FakeReader(*priority_levels(), *flow_schemas()), clock, total)
+def flow_controller(clock: VirtualClock, total: int = 1) -> FlowController:
+    return FlowController(FakeReader(*priority_levels(), *flow_schemas()), clock, total)
 
 
 LIST = Access(ALICE, "list", **PODS)
 
 
 async def test_who_waits_too_long_is_refused(clock: VirtualClock) -> None:
-    made = gate(clock)
-    held: list[Ticket] = []
+    made = flow_controller(clock)
+    held: list[Seat] = []
 
     async def fill() -> None:
         while True:
@@ -141,13 +141,13 @@ async def test_who_waits_too_long_is_refused(clock: VirtualClock) -> None:
     answer = caught.value.answer()
     assert answer.status == 429
     assert (b"retry-after", b"1") in answer.headers
-    for ticket in held:
-        ticket.done()
+    for seat in held:
+        seat.done()
     assert all(level.in_use == level.waiting == 0 for level in made.seats.levels.values())
 
 
 async def test_one_level_full_leaves_others_free(clock: VirtualClock) -> None:
-    made = gate(clock, total=20)
+    made = flow_controller(clock, total=20)
     crowd = [asyncio.ensure_future(made.enter(LIST, 5000)) for _ in range(50)]
     await clock.settle()
     before = clock.monotonic()
@@ -159,20 +159,20 @@ async def test_one_level_full_leaves_others_free(clock: VirtualClock) -> None:
         task.cancel()
     results = await asyncio.gather(*crowd, return_exceptions=True)
     for found in results:
-        if isinstance(found, Ticket):
+        if isinstance(found, Seat):
             found.done()
     assert all(level.in_use == level.waiting == 0 for level in made.seats.levels.values())
 
 
 async def test_watches_take_no_seat(clock: VirtualClock) -> None:
-    made = gate(clock)
+    made = flow_controller(clock)
     for _ in range(100):
         await made.enter(Access(ALICE, "watch", **PODS))
 
 
 async def test_the_gate_follows_changes(clock: VirtualClock) -> None:
     reader = FakeReader(*priority_levels(), *flow_schemas())
-    made = Gate(reader, clock)
+    made = FlowController(reader, clock)
     catch_all = reader.get(PriorityLevelConfiguration, "catch-all")
     default = reader.get(FlowSchema, "global-default")
     assert catch_all is not None

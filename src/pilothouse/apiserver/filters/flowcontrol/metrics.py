@@ -1,11 +1,11 @@
-"""The figures of priority and fairness, under the names that the real server's metrics have."""
+"""The metrics of priority and fairness, under the names that the real server's metrics have."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from pilothouse.apiserver.filters.priority.queues import Level, Seats
+from pilothouse.apiserver.filters.flowcontrol.queues import Level, Seats
 from pilothouse.kit.metrics import Gauge, Histogram, Registry
 
 _BOTH = ("priority_level", "flow_schema")
@@ -14,7 +14,7 @@ EXEMPT = "exempt"
 
 
 class Series:
-    """What requests of one flow schema at one level are counted in. The gate counts in place: this is on the way of
+    """What requests of one flow schema at one level are counted in. They are counted in place: this is on the way of
     every request."""
 
     __slots__ = ("begun", "ended", "seats", "waits")
@@ -41,7 +41,7 @@ class _Waits(Histogram):
 
 
 class Figures:
-    """Counts what the gate does."""
+    """Counts what the flow controller does."""
 
     def __init__(self, registry: Registry, seats: Seats) -> None:
         prefix = "apiserver_flowcontrol_"

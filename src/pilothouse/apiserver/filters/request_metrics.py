@@ -53,7 +53,7 @@ class _Series(NamedTuple):
     running: Gauge
 
 
-class Observation:
+class RequestMetrics:
     """Sees requests begin and end."""
 
     def __init__(self, registry: Registry, clock: Clock, serves: Callable[[RequestInfo], bool]) -> None:

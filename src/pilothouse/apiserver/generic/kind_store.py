@@ -13,11 +13,11 @@ from pilothouse.api.codec.json import longer_than
 from pilothouse.api.errors import StatusError
 from pilothouse.apiserver.admission.interface import Admission, Attributes, Operation
 from pilothouse.apiserver.generic.emptiness import without_empty
-from pilothouse.apiserver.generic.storage import Cache, KindBytes, Stored
+from pilothouse.apiserver.generic.storage import Cache, CachedObject, ObjectCodec
 from pilothouse.apiserver.generic.tracker import Tracker
 from pilothouse.apiserver.generic.writing import with_meta
 from pilothouse.apiserver.request.call import Call
-from pilothouse.kinds.strategy import NOTHING, Hooks, Strategy, VersionForm, Write, WriteHook
+from pilothouse.kinds.strategy import NOTHING, Hooks, ServedVersion, Strategy, Write, WriteHook
 from pilothouse.kit.aside import LARGE, aside
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.random import Chance
@@ -33,7 +33,7 @@ class Stale(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class RegistryContext:
     """What every registry of a server works with."""
 
     clock: Clock
@@ -42,27 +42,27 @@ class Surroundings:
     tracker: Tracker
 
 
-class Desk:
+class KindStore:
     """One stored kind, as those who create, update and delete it see it."""
 
     def __init__(
         self,
         strategy: Strategy[Any],
         cache: Cache,
-        surroundings: Surroundings,
+        surroundings: RegistryContext,
         hooks: Hooks | None = None,
-        form: KindBytes | None = None,
+        form: ObjectCodec | None = None,
     ) -> None:
         self.strategy = strategy
         self.resource = strategy.resource
         self.cache = cache
         self.hooks = hooks
         self.surroundings = surroundings
-        self.own = VersionForm(strategy.type, _same, _same, strategy.defaults, strategy.field_aliases)
+        self.own = ServedVersion(strategy.type, _same, _same, strategy.defaults, strategy.field_aliases)
         self.forms = {self.resource.api_version: self.own, **strategy.versions}
         self.rules = {v: replace(strategy, **form.rules) if form.rules else strategy for v, form in self.forms.items()}
-        self.bytes = {version: KindBytes(form.type) for version, form in self.forms.items()}
-        self.stored_bytes = self.bytes[self.resource.api_version] = form or KindBytes(strategy.type, strategy.fields)
+        self.bytes = {version: ObjectCodec(form.type) for version, form in self.forms.items()}
+        self.stored_bytes = self.bytes[self.resource.api_version] = form or ObjectCodec(strategy.type, strategy.fields)
         self.prefix = f"/registry/{strategy.prefix}/"
 
     def key(self, namespace: str, name: str) -> str:
@@ -126,7 +126,7 @@ class Desk:
                 raise errors.bad_request(TOLD)
         return value, obj
 
-    async def swap(self, existing: Stored, new: Any, call: Call) -> Stored:
+    async def swap(self, existing: CachedObject, new: Any, call: Call) -> CachedObject:
         """Store `new` in place of `existing`; without a change nothing is written. Raises Stale, StatusError."""
         kind = self.stored_bytes
         value, new = await aside(call.size, partial(self.value, new, call.size))
@@ -141,7 +141,7 @@ class Desk:
         except StoreUnavailable as error:
             raise unavailable(error) from None
 
-    async def remove(self, item: Stored, call: Call) -> Stored:
+    async def remove(self, item: CachedObject, call: Call) -> CachedObject:
         """Take `item` out of the store. Raises Stale, StatusError."""
         if call.dry_run:
             return item

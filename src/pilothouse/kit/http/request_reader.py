@@ -15,7 +15,7 @@ SLICE = 64 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Inlet:
+class RequestReader:
     """Parses what has arrived only while nothing parsed waits; the transport is paused as long as bytes wait."""
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pilothouse.api.types.core.v1 import Binding, ObjectReference, Pod, PodStatus
 from pilothouse.api.types.meta.v1 import ObjectMeta
-from pilothouse.apiserver.actions.binding import bound
+from pilothouse.apiserver.subresources.binding import bound
 
 
 def test_the_node_that_was_promised_is_no_longer_told() -> None:

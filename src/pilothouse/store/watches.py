@@ -11,14 +11,14 @@ from pilothouse.seams.store import Event, Sink, StoreError, StoreUnavailable
 _MEMO_LIMIT = 10_000
 
 
-class Feed:
+class StoreWatch:
     """One watch. Until `go_live` its events are kept back, because older ones are still being read.
 
     Implements `seams.store.Watch`; `committed` tells the engine's revision, which a live feed has always reached.
     """
 
     def __init__(
-        self, prefix: str, after_revision: int, sink: Sink, committed: Callable[[], int], owner: Feeds
+        self, prefix: str, after_revision: int, sink: Sink, committed: Callable[[], int], owner: WatchIndex
     ) -> None:
         self.prefix = prefix
         self._after = after_revision
@@ -74,24 +74,24 @@ class Feed:
             self._sink.ended(error)
 
 
-class Feeds:
+class WatchIndex:
     """All watches of an engine, found by the directory of a key: its text up to the last slash."""
 
     def __init__(self) -> None:
-        self._feeds: dict[Feed, None] = {}
-        self._by_directory: dict[str, tuple[Feed, ...]] = {}
-        self._partial: tuple[Feed, ...] = ()
+        self._feeds: dict[StoreWatch, None] = {}
+        self._by_directory: dict[str, tuple[StoreWatch, ...]] = {}
+        self._partial: tuple[StoreWatch, ...] = ()
 
-    def __contains__(self, feed: Feed) -> bool:
+    def __contains__(self, feed: StoreWatch) -> bool:
         return feed in self._feeds
 
-    def add(self, prefix: str, after_revision: int, sink: Sink, committed: Callable[[], int]) -> Feed:
-        feed = Feed(prefix, after_revision, sink, committed, self)
+    def add(self, prefix: str, after_revision: int, sink: Sink, committed: Callable[[], int]) -> StoreWatch:
+        feed = StoreWatch(prefix, after_revision, sink, committed, self)
         self._feeds[feed] = None
         self._changed()
         return feed
 
-    def remove(self, feed: Feed) -> None:
+    def remove(self, feed: StoreWatch) -> None:
         if self._feeds.pop(feed, self) is None:
             self._changed()
 
@@ -101,7 +101,7 @@ class Feeds:
 
     def dispatch(self, batch: Iterable[Event]) -> None:
         """Tell everyone concerned; each feed gets its share of the batch in one call."""
-        shares: dict[Feed, list[Event]] = {}
+        shares: dict[StoreWatch, list[Event]] = {}
         for event in batch:
             directory = event.key[: event.key.rfind("/") + 1]
             feeds = self._by_directory.get(directory)
@@ -114,19 +114,19 @@ class Feeds:
                     shares.setdefault(feed, []).append(event)
         guard.each("store watch", shares.items(), self._give, self._give_up)
 
-    def _give(self, share: tuple[Feed, list[Event]]) -> None:
+    def _give(self, share: tuple[StoreWatch, list[Event]]) -> None:
         feed, events = share
         if feed in self._feeds:
             feed.take(events)
 
-    def _give_up(self, share: tuple[Feed, list[Event]], failure: Exception) -> None:
+    def _give_up(self, share: tuple[StoreWatch, list[Event]], failure: Exception) -> None:
         """A sink that raised has lost events: it must begin anew, and nobody else hears of it."""
         feed = share[0]
         if feed in self._feeds:
             self.remove(feed)
             guard.call("store watch", feed.prefix, feed.end, StoreUnavailable(f"the watch failed: {failure!r}"))
 
-    def _learn(self, directory: str) -> tuple[Feed, ...]:
+    def _learn(self, directory: str) -> tuple[StoreWatch, ...]:
         if len(self._by_directory) >= _MEMO_LIMIT:
             self._by_directory.clear()
         whole = (f for f in self._feeds if f not in self._partial)

@@ -28,7 +28,7 @@ class Entry(NamedTuple):
         return self.previous.mod_revision if self.previous is not None else 0
 
 
-class Ledger:
+class RevisionLog:
     """Gives out revisions. The caller has checked its precondition against `head`."""
 
     def __init__(self, revision: int = FIRST_REVISION) -> None:

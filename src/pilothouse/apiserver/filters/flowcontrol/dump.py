@@ -1,11 +1,11 @@
-"""What the gate holds just now, as text for people: the tables below /debug/api_priority_and_fairness. Pure."""
+"""What flow control holds just now, as text for people: the tables below /debug/api_priority_and_fairness. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pilothouse.apiserver.filters.priority.figures import EXEMPT, Figures
-from pilothouse.apiserver.filters.priority.queues import Seats
+from pilothouse.apiserver.filters.flowcontrol.metrics import EXEMPT, Figures
+from pilothouse.apiserver.filters.flowcontrol.queues import Seats
 
 _LEVELS = (
     "PriorityLevelName",

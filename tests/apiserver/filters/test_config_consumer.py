@@ -7,7 +7,7 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from pilothouse.api.types.flowcontrol.v1 import FlowSchema, PriorityLevelConfiguration
-from pilothouse.apiserver.filters.priority.upkeep import Upkeep, dangling
+from pilothouse.apiserver.filters.flowcontrol.config_consumer import ConfigConsumer, dangling
 from pilothouse.kinds.flowcontrol.bootstrap import flow_schemas, priority_levels
 from pilothouse.machinery.client import ApplyPatch, Client
 from pilothouse.testing.clock import VirtualClock
@@ -48,7 +48,7 @@ async def test_a_round() -> None:
     levels = [p for p in priority_levels() if p.metadata.name not in ("catch-all", "system")]
     schemas = [s for s in flow_schemas() if s.metadata.name != "exempt"]
     writes = Writes()
-    await Upkeep(FakeReader(*levels, *schemas), cast(Client, writes), VirtualClock()).tidy()
+    await ConfigConsumer(FakeReader(*levels, *schemas), cast(Client, writes), VirtualClock()).tidy()
     assert writes.created == ["PriorityLevelConfiguration/catch-all", "FlowSchema/exempt"]
     assert {n for n, s in writes.marked.items() if s == "True"} == {"catch-all", "system-nodes"}
     assert PriorityLevelConfiguration is type(levels[0])

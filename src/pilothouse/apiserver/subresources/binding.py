@@ -11,7 +11,7 @@ from pilothouse.api.field_errors import FieldErrors, not_supported, required
 from pilothouse.api.time import format_time
 from pilothouse.api.types.core.v1 import Binding, Pod, PodCondition
 from pilothouse.api.types.meta.v1 import Status
-from pilothouse.apiserver.generic.desk import Desk, Stale
+from pilothouse.apiserver.generic.kind_store import KindStore, Stale
 from pilothouse.apiserver.generic.writing import with_meta
 from pilothouse.apiserver.request.call import Call
 
@@ -55,9 +55,9 @@ def _conflict(name: str, why: str) -> StatusError:
 
 
 class Binder:
-    """Binds pods; `pods` is the desk of their registry."""
+    """Binds pods; `pods` is the store of their kind."""
 
-    def __init__(self, pods: Desk) -> None:
+    def __init__(self, pods: KindStore) -> None:
         self._pods = pods
 
     async def bind(self, binding: Binding, call: Call) -> Struct:

@@ -1,4 +1,4 @@
-"""Turns in sending: how much of long answers is written in one turn of the loop, whoever they are for.
+"""WriteScheduler in sending: how much of long answers is written in one turn of the loop, whoever they are for.
 
 A kernel takes megabytes of a quick reader's answer at once, and two hundred readers are quick together: without turns
 everybody else would wait for all of them.
@@ -13,7 +13,7 @@ from collections import deque
 BLOCKS_A_TURN = 48
 
 
-class Turns:
+class WriteScheduler:
     """Shared by the connections of a server. First come, first served."""
 
     def __init__(self, limit: int = BLOCKS_A_TURN) -> None:

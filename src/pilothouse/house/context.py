@@ -18,7 +18,7 @@ SCHEDULER = UserInfo(username="system:kube-scheduler", groups=(AUTHENTICATED,))
 
 
 @dataclass(frozen=True)
-class Heart:
+class ControlPlaneContext:
     """The server that all parts are clients of, and their doors to time, chance and tasks."""
 
     server: ApiServer
@@ -30,4 +30,4 @@ class Heart:
         return self.server.client(user)
 
 
-__all__ = ["AUTHENTICATED", "CONTROLLER_MANAGER", "MASTER", "SCHEDULER", "Heart"]
+__all__ = ["AUTHENTICATED", "CONTROLLER_MANAGER", "MASTER", "SCHEDULER", "ControlPlaneContext"]

@@ -15,9 +15,9 @@ from pilothouse.api.types.core.v1 import Pod, PodCondition
 from pilothouse.api.types.meta.v1 import Condition, DeleteOptions, Preconditions, Status, StatusCause, StatusDetails
 from pilothouse.api.types.policy.v1 import Eviction, PodDisruptionBudget
 from pilothouse.apiserver.generic.deleting import check_options, check_preconditions
-from pilothouse.apiserver.generic.desk import Stale
+from pilothouse.apiserver.generic.kind_store import Stale
 from pilothouse.apiserver.generic.registry import Registry
-from pilothouse.apiserver.generic.storage import Stored
+from pilothouse.apiserver.generic.storage import CachedObject
 from pilothouse.apiserver.request.call import Call
 from pilothouse.kit.aside import aside
 from pilothouse.semantics import conditions
@@ -112,7 +112,7 @@ class Evictor:
     def __init__(self, pods: Registry, budgets: Registry) -> None:
         self._pods = pods
         self._budgets = budgets
-        self._clock = pods.desk.surroundings.clock
+        self._clock = pods.kind_store.surroundings.clock
 
     async def evict(self, eviction: Eviction, call: Call) -> Struct:
         """Raises StatusError."""
@@ -132,7 +132,7 @@ class Evictor:
             item = await self._pods.get(call.namespace, call.name)
         return Status(status="Success", code=201)
 
-    async def _unguarded(self, item: Stored, options: DeleteOptions, call: Call) -> bool:
+    async def _unguarded(self, item: CachedObject, options: DeleteOptions, call: Call) -> bool:
         """Delete a pod over which no budget has a say; False if it has begun meanwhile, so that one may have."""
         begins = item.obj.status.phase == "Pending" and item.obj.metadata.deletion_timestamp is None
         ours = begins and not _names_version(options)
@@ -144,7 +144,7 @@ class Evictor:
             return False
         return True
 
-    async def _guarded(self, item: Stored, options: DeleteOptions, call: Call) -> None:
+    async def _guarded(self, item: CachedObject, options: DeleteOptions, call: Call) -> None:
         named = _names_version(options)
         if named:
             check_preconditions(self._pods.strategy, item.obj.metadata, options)
@@ -168,25 +168,25 @@ class Evictor:
             raise _busy(found[0].metadata.name) from None
 
     async def _admitted(self, eviction: Eviction, call: Call) -> None:
-        desk = self._pods.desk
-        attributes = desk.attributes("CREATE", call, eviction, None)
+        kind_store = self._pods.kind_store
+        attributes = kind_store.attributes("CREATE", call, eviction, None)
         attributes.kind, attributes.kind_group, attributes.kind_version = "Eviction", "policy", "v1"
-        await desk.surroundings.admission.admit(attributes)
-        await desk.surroundings.admission.validate(attributes)
+        await kind_store.surroundings.admission.admit(attributes)
+        await kind_store.surroundings.admission.validate(attributes)
 
     async def _charge(self, name: str, call: Call) -> None:
-        desk = self._budgets.desk
-        key = desk.key(call.namespace, name)
-        while (item := await desk.cache.get(key)) is not None:
+        kind_store = self._budgets.kind_store
+        key = kind_store.key(call.namespace, name)
+        while (item := await kind_store.cache.get(key)) is not None:
             try:
-                await desk.swap(item, charged(item.obj, call.name, self._clock.now()), call)
+                await kind_store.swap(item, charged(item.obj, call.name, self._clock.now()), call)
                 return
             except Stale:
                 continue
 
-    async def _mark(self, item: Stored | None, call: Call, *, only_as_it_is: bool = False) -> Stored | None:
+    async def _mark(self, item: CachedObject | None, call: Call, *, only_as_it_is: bool = False) -> CachedObject | None:
         """Say in the pod why it goes: the pod as it is then; None if it is gone, or with `only_as_it_is` changed."""
-        desk = self._pods.desk
+        kind_store = self._pods.kind_store
         while item is not None:
             pod: Pod = item.obj
             now = format_time(self._clock.now())
@@ -200,9 +200,9 @@ class Evictor:
             others = tuple(c for c in pod.status.conditions if c.type != condition.type)
             marked = replace(pod, status=replace(pod.status, conditions=(*others, condition)))
             try:
-                return await desk.swap(item, marked, call)
+                return await kind_store.swap(item, marked, call)
             except Stale:
-                item = None if only_as_it_is else await desk.cache.get(item.key)
+                item = None if only_as_it_is else await kind_store.cache.get(item.key)
         return None
 
     async def _delete(self, options: DeleteOptions, call: Call) -> None:
@@ -213,7 +213,7 @@ def _names_version(options: DeleteOptions) -> bool:
     return options.preconditions is not None and bool(options.preconditions.resource_version)
 
 
-def _at(options: DeleteOptions, item: Stored) -> DeleteOptions:
+def _at(options: DeleteOptions, item: CachedObject) -> DeleteOptions:
     """The options, for this very state of a pod."""
     version = str(item.revision)
     conditions = options.preconditions or Preconditions()

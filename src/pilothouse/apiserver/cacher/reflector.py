@@ -11,10 +11,10 @@ from typing import Any
 
 from pilothouse.api.codec.depth import DEEPEST, too_deep
 from pilothouse.api.errors import StatusError
+from pilothouse.apiserver.cacher.event_window import EventWindow
 from pilothouse.apiserver.cacher.fanout import Fanout
-from pilothouse.apiserver.cacher.ring import Ring
 from pilothouse.apiserver.cacher.snapshot import Contents
-from pilothouse.apiserver.generic.storage import KindBytes, MalformedValue, Observer, Stored, Unreadable
+from pilothouse.apiserver.generic.storage import CachedObject, MalformedValue, ObjectCodec, Observer, Unreadable
 from pilothouse.kit import guard
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.tasks import TaskScope
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 # Seconds between attempts to reach a store that is away, and how long a reader waits for them.
 RETRY = 0.5
 PATIENCE = 5.0
-# Seconds that a replica which is not used any more goes on for the requests that still do.
+# Seconds that a reflector which is not used any more goes on for the requests that still do.
 _LINGER = 60.0
 # Past changes that a new cache reads, so that watches go on over a restart; and objects it takes in at once.
 _HISTORY = 10_000
@@ -40,7 +40,7 @@ class Source:
     """What a cache is about. `prefix` ends with a slash (`/registry/pods/`). Watches and lists that want one value of
     a field in `indexed` (names of the form's fields) are found by it."""
 
-    form: KindBytes
+    form: ObjectCodec
     prefix: str
     namespaced: bool
     indexed: Sequence[str] = ()
@@ -51,7 +51,7 @@ class Source:
 Hint = tuple[bytes, Any]
 
 
-class Replica:
+class CacheReflector:
     """Fills itself when started, and anew whenever its watch ends. Is the sink of the store's watch."""
 
     def __init__(self, store: Store, source: Source, clock: Clock, scope: TaskScope) -> None:
@@ -61,8 +61,8 @@ class Replica:
         self._clock = clock
         self._scope = scope
         self.contents = Contents(source.prefix)
-        self.ring = Ring(0, source.ring_records, source.ring_bytes)
-        self.fanout = Fanout(source.prefix, self.ring, lambda: self.revision)
+        self.window = EventWindow(0, source.ring_records, source.ring_bytes)
+        self.fanout = Fanout(source.prefix, self.window, lambda: self.revision)
         self._watch: Watch | None = None
         self.retired: StoreUnavailable | None = None
         """Why there are no new watchers any more."""
@@ -84,7 +84,7 @@ class Replica:
         filling = self._filling is not None and not self._filling.done()
         return self._watch is not None or (self._seen > 0 and not filling)
 
-    def observe(self, observer: Observer, present: Sequence[Stored]) -> None:
+    def observe(self, observer: Observer, present: Sequence[CachedObject]) -> None:
         """Tell `observer` of what is `present`, and of every change."""
         guard.each("cache observer", present, lambda item: observer(None, item))
         self._observers.append(observer)
@@ -139,10 +139,10 @@ class Replica:
         item = None if event.value is None else self._item(event)
         self._changed(self.contents.set(event.key, item), item, event.mod_revision)
 
-    def _changed(self, old: Stored | None, item: Stored | None, revision: int) -> None:
+    def _changed(self, old: CachedObject | None, item: CachedObject | None, revision: int) -> None:
         self._seen = revision
         if old is not None or item is not None:
-            self.fanout.dispatch(self.ring.add(old, item, revision))
+            self.fanout.dispatch(self.window.add(old, item, revision))
             self._tell(old, item)
 
     def _set_aside(self, event: Event, failure: Exception) -> None:
@@ -157,7 +157,7 @@ class Replica:
         if self._observers and not self._scope.closing:
             self._begin()
 
-    def _item(self, event: Event) -> Stored:
+    def _item(self, event: Event) -> CachedObject:
         assert event.value is not None
         obj = next((o for value, o in self._hints.get(event.key, ()) if value == event.value), None)
         if obj is None:
@@ -166,7 +166,7 @@ class Replica:
         self._recent.append(stamped)
         return self._form.of_value(event.key, event.value, event.mod_revision, stamped)
 
-    def _read(self, key: str, value: bytes, revision: int) -> Stored:
+    def _read(self, key: str, value: bytes, revision: int) -> CachedObject:
         """An item that is known to decode: what selectors ask for is read out at once. Raises anything."""
         if too_deep(value):  # it could be read, but neither walked by everybody nor written again
             raise MalformedValue(f"the value of {key} is nested deeper than {DEEPEST} levels")
@@ -174,7 +174,7 @@ class Replica:
         assert item.columns is not None
         return item
 
-    def _tell(self, old: Stored | None, new: Stored | None) -> None:
+    def _tell(self, old: CachedObject | None, new: CachedObject | None) -> None:
         item = new or old
         if self._observers and item is not None:
             guard.tell("cache observer", item.key, self._observers, old, new)
@@ -203,7 +203,7 @@ class Replica:
     def _install(self, loaded: Contents, base: int) -> None:
         """Make what was loaded the present, and tell observers what is different."""
         before, self.contents = self.contents.items, loaded
-        self.ring.reset(base)
+        self.window.reset(base)
         self._seen = base
         if not self._observers:
             return
@@ -221,7 +221,7 @@ async def _later(clock: Clock, seconds: float, work: Callable[[], None]) -> None
 
 
 async def _load(
-    store: Store, prefix: str, read: Callable[[str, bytes, int], Stored], clock: Clock, base: int
+    store: Store, prefix: str, read: Callable[[str, bytes, int], CachedObject], clock: Clock, base: int
 ) -> Contents:
     """The objects at revision `base`. Raises Compacted."""
     loaded = Contents(prefix)
