@@ -16,3 +16,8 @@ def pytest_asyncio_loop_factories(
     if "clock" in getattr(item, "fixturenames", ()):
         return None
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "tls"])
+def secure(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)

@@ -27,11 +27,6 @@ from pilothouse.testing.http import AUTHORITY, NOW, serving
 GET = b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "tls"])
-def secure(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
-
-
 def echo(request: Request) -> Answer:
     return Response(200, request.method.encode() + b" " + request.target, b"text/plain")
 

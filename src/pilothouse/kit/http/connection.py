@@ -13,6 +13,7 @@ from typing import Protocol, cast
 
 from pilothouse.kit import guard
 from pilothouse.kit.http.answers import BLOCK, Plan, bodiless, upgrade_head
+from pilothouse.kit.http.head_budget import HeadBudget
 from pilothouse.kit.http.heads import BadRequest, plain_refusal
 from pilothouse.kit.http.limits import Limits
 from pilothouse.kit.http.messages import Answer, BodyTooLarge, ConnectionClosed, Feed, Handler, Response, Upgrade
@@ -35,6 +36,7 @@ class Acceptor(Protocol):
     handler: Handler
     limits: Limits
     turns: WriteScheduler
+    heads: HeadBudget
     scope: TaskScope
     draining: bool
     answered: int
@@ -72,7 +74,9 @@ class Connection(asyncio.Protocol):
         remote = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
         secure: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         certificate = secure.getpeercert(binary_form=True) if secure is not None else None
-        self._reader = RequestReader(transport, self._server.limits.head_bytes, remote, certificate, self._advance)
+        self._reader = RequestReader(
+            transport, self._server.limits.head_bytes, self._server.heads, remote, certificate, self._advance
+        )
         self._server.opened(self)
 
     def data_received(self, data: bytes) -> None:

@@ -48,6 +48,11 @@ class RequestDecoder:
         self._method = b""
         self._restart()
 
+    @property
+    def head_bytes(self) -> int:
+        """How much of the head that is arriving has come; 0 without one."""
+        return self._head_bytes if self.in_head else 0
+
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises BadRequest; after that, and after a request that closes, nothing more is read."""
         if self._finished:

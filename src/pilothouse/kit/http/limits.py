@@ -10,6 +10,8 @@ class Limits:
     """How much of a peer's size and slowness is borne. `head_bytes` may be passed by at most one read (256 KiB)."""
 
     head_bytes: int = 1024 * 1024
+    heads_bytes: int = 32 * 1024 * 1024
+    """Bytes of all large heads that are on their way (`head_budget`)."""
     head_seconds: float = 32.0
     idle_seconds: float = 90.0
     body_stall_seconds: float = 60.0

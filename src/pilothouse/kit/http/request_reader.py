@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from pilothouse.kit.http.decoder import RequestDecoder
+from pilothouse.kit.http.head_budget import SMALL, HeadBudget
 from pilothouse.kit.http.heads import BadRequest
 from pilothouse.kit.http.request import BODY_BUFFER, IncomingRequest
 
@@ -22,6 +23,7 @@ class RequestReader:
         self,
         transport: asyncio.Transport,
         head_limit: int,
+        heads: HeadBudget,
         remote: tuple[str, int],
         certificate: bytes | None,
         moved: Callable[[], None],
@@ -33,7 +35,8 @@ class RequestReader:
         self._certificate = certificate
         self._moved = moved
         self._backlog: deque[bytes] = deque()
-        self._held = False
+        self._held = self._large_head = self._cut_off = False
+        self._heads = heads
         self._decoder = RequestDecoder(self._make_request, head_limit)
 
     @property
@@ -48,8 +51,12 @@ class RequestReader:
 
     def arrived(self, data: bytes) -> None:
         """Bytes from the peer."""
+        if self._cut_off:
+            return
         self._backlog.append(data)
         self.pump()
+        if self._large_head or self._decoder.head_bytes > SMALL:
+            self._count_head()
 
     def take(self) -> IncomingRequest | None:
         """The next request, in the order sent."""
@@ -87,10 +94,25 @@ class RequestReader:
 
     def end(self) -> None:
         """Nothing more will be read."""
+        self._heads.released(self)
         self._backlog.clear()
         self._decoder.ready.clear()
         if self._decoder.current is not None:
             self._decoder.current.broke()
+
+    def cut_off(self) -> None:
+        """Close at once: the heads that are on their way take too much."""
+        self._cut_off = True
+        self._transport.abort()
+
+    def _count_head(self) -> None:
+        """Tell of a large head that is on its way, or that there is none any more."""
+        size = self._decoder.head_bytes
+        self._large_head = size > SMALL
+        if self._large_head:
+            self._heads.grown(self, size)
+        else:
+            self._heads.released(self)
 
     def send_continue(self) -> None:
         if not self._transport.is_closing():

@@ -18,6 +18,7 @@ import ssl
 
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.http.connection import Connection
+from pilothouse.kit.http.head_budget import HeadBudget
 from pilothouse.kit.http.heads import http_date
 from pilothouse.kit.http.limits import Limits
 from pilothouse.kit.http.messages import Handler
@@ -38,6 +39,7 @@ class Server:
         self.handler = handler
         self.limits = limits or Limits()
         self.turns = WriteScheduler()
+        self.heads = HeadBudget(self.limits.heads_bytes)
         self.draining = False
         self.answered = 0
         """Responses sent, ever."""
