@@ -25,7 +25,7 @@ from pilothouse.kit.clock import SystemClock, pause
 from pilothouse.testing.clock import VirtualClock
 
 SPEC = ClusterSpec("dev", "simulated", 6443, "192.0.2.1", "172.30.0.0/24", "10.244.0.0/16")
-STAYS = "herald.ready(); signal.pause()"
+STAYS = "readiness.ready(); signal.pause()"
 ENDS = "sys.exit(3)"
 PRELUDE = """
 import pathlib, signal, sys

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.apiserver.filters.test_figures import Asked
+from tests.apiserver.filters.test_flowcontrol_metrics import Asked
 
 from pilothouse.apiserver.filters.uploads import MOST
 from pilothouse.kit.http.messages import Response
