@@ -140,7 +140,16 @@ async def test_a_runtime_that_refuses_is_asked_again(clock: VirtualClock) -> Non
     one = OneContainer(clock, None, failures=3)
     async with killer(one) as hand:
         await hand.kill(victim(), 10)
-        assert one.sent == [("TERM", 1.5), ("KILL", 10)]
+        assert one.sent == [("FailedKillPod", 0), ("TERM", 3.5), ("KILL", 10)]
+
+
+async def test_a_runtime_that_is_away_for_long_is_asked_less_often_and_its_return_noticed(clock: VirtualClock) -> None:
+    """0.5, 1, 2, 4 and 8 seconds, then every ten: an hour is some 360 tries, and the pod's owner is told once."""
+    one = OneContainer(clock, None, failures=360)
+    async with killer(one) as hand:
+        await hand.kill(victim(), 30)
+        assert [what for what, _ in one.sent] == ["FailedKillPod", "KILL"]
+        assert 3500 < one.sent[-1][1] < 3700
 
 
 async def test_less_time_for_a_container_that_is_not_being_killed_is_nothing(clock: VirtualClock) -> None:

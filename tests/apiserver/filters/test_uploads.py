@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.apiserver.filters.test_flowcontrol_metrics import Asked
-
 from pilothouse.apiserver.filters.uploads import MOST
 from pilothouse.kit.http.messages import Response
+from tests.apiserver.filters.test_flowcontrol_metrics import Asked
 from tests.apiserver.servers import running
 
 REVIEW = b"/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"

@@ -21,15 +21,18 @@ from pilothouse.seams.runtime import Container, ContainerState, RuntimeFailure
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+LONGEST_RETRY = 10.0
+"""Seconds between two tries at most while the runtime does not do it (upstream's backOffPeriod)."""
 # A container has at least this long between TERM and KILL.
 MINIMUM_SECONDS = 2.0
 
 
 @dataclass(slots=True)
 class _End:
-    """`deadline` is when KILL is due, on the monotonic clock."""
+    """`deadline` is when KILL is due, on the monotonic clock. `failed`: the runtime has refused once."""
 
     deadline: float
+    failed: bool = False
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     turn: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -88,7 +91,7 @@ class Killer:
             if victim.in_turn:
                 await self._within(end, end.turn.wait())
             while True:
-                await self._stop(victim.container_id, end)
+                await self._stop(victim, end)
                 found = await self._look(victim.container_id)
                 if found is None or found.state is ContainerState.EXITED:
                     return found
@@ -105,25 +108,33 @@ class Killer:
         elif not outcome.success:
             self._complain("FailedPreStopHook", "PreStopHook failed", victim.name)
 
-    async def _stop(self, container_id: str, end: _End) -> None:
+    async def _stop(self, victim: Victim, end: _End) -> None:
         end.deadline = max(end.deadline, self._shop.clock.monotonic() + MINIMUM_SECONDS)
 
         async def politely() -> bool:
             left = max(end.deadline - self._shop.clock.monotonic(), 0.0)
-            return await self._insist(lambda: self._shop.runtime.stop_container(container_id, left))
+            return await self._insist(victim, end, left)
 
         # The runtime sends KILL after the time it was given; if that has become less since, another call does.
         if not await self._within(end, politely()):
-            await self._insist(lambda: self._shop.runtime.stop_container(container_id, 0.0))
+            await self._insist(victim, end, 0.0)
 
-    async def _insist(self, action: Callable[[], Awaitable[None]]) -> bool:
+    async def _insist(self, victim: Victim, end: _End, grace: float) -> bool:
+        """Have the runtime stop it, again and again until it does: a runtime that is away comes back. The pod's owner
+        is told once."""
+        delay = RUNTIME_RETRY
         while True:
             try:
-                await action()
+                await self._shop.runtime.stop_container(victim.container_id, grace)
                 return True
             except RuntimeFailure as error:
-                log.warning("a container is not stopped: %s; trying again", error)
-                await self._shop.clock.sleep(RUNTIME_RETRY)
+                log.warning("container %s is not stopped: %s; again in %s s", victim.container_id[:13], error, delay)
+                if not end.failed:
+                    end.failed = True
+                    what = f'failed to "KillContainer" for "{victim.name}" with KillContainerError: "{error}"'
+                    self._complain("FailedKillPod", f"error killing pod: {what}", "")
+                await self._shop.clock.sleep(delay)
+                delay = min(2 * delay, LONGEST_RETRY)
 
     async def _within(self, end: _End, work: Coroutine[Any, Any, T]) -> T | None:
         """What comes of `work`; None, and it is given up, when the time of `end` is up first."""
