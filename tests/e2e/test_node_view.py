@@ -37,12 +37,16 @@ spec:
         - {{name: run, mountPath: /own/run}}
         - {{name: shared, mountPath: /shared}}
         - {{name: secret, mountPath: /secret}}
+        - {{name: machine, mountPath: /machine}}
+        - {{name: state, mountPath: /state}}
       volumes:
       - {{name: log, hostPath: {{path: /var/log}}}}
       - {{name: lib, hostPath: {{path: /var/lib/agent, type: DirectoryOrCreate}}}}
       - {{name: run, hostPath: {{path: /run/agent, type: DirectoryOrCreate}}}}
       - {{name: shared, hostPath: {{path: HOME}}}}
       - {{name: secret, secret: {{secretName: agent}}}}
+      - {{name: machine, hostPath: {{path: /}}}}
+      - {{name: state, hostPath: {{path: HOME/state, type: Directory}}}}
 ---
 apiVersion: v1
 kind: Secret
@@ -109,6 +113,21 @@ def test_other_folders_are_the_machines(cluster: Cluster, agents: dict[str, str]
     (cluster.home / "hello").write_text("from the machine")
     for pod in agents.values():
         assert cluster.kubectl("exec", pod, "--", "cat", "/shared/hello").stdout == "from the machine"
+
+
+def test_no_container_sees_the_clusters_keys(cluster: Cluster, agents: dict[str, str]) -> None:
+    state = cluster.home / "state"
+    (cluster.home / "link").symlink_to(state)
+    assert (state / cluster.name / "pki/ca.key").exists(), "this is where they are"
+    for node, pod in agents.items():
+        for place in (f"/machine{state}", "/state", "/shared/state"):
+            found = cluster.kubectl("exec", pod, "--", "find", place, "-maxdepth", "3").stdout.split()
+            below = f"{place}/{cluster.name}"
+            assert sorted(found) == [place, below, f"{below}/nodes", f"{below}/nodes/{node}"], place
+            assert cluster.kubectl("exec", pod, "--", "touch", f"{below}/x", check=False).returncode
+        link = f"/shared/link/{cluster.name}/pki/ca.key"
+        assert cluster.kubectl("exec", pod, "--", "cat", link, check=False).returncode
+    (cluster.home / "link").unlink()
 
 
 def test_secrets_and_tokens_lie_in_memory(cluster: Cluster, agents: dict[str, str]) -> None:

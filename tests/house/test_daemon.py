@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,26 @@ readiness = ReadinessPipe(pathlib.Path(sys.argv[1]))
 def daemon(tmp_path: pathlib.Path, body: str) -> Daemon:
     lock = tmp_path / "run/d.lock"
     return Daemon("d", (sys.executable, "-c", PRELUDE + body, str(lock)), lock, tmp_path / "logs/d.log")
+
+
+def test_it_gets_a_descriptor_of_its_folder_alone(tmp_path: pathlib.Path) -> None:
+    """What it starts does not: containers are among that."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/cluster.json").write_text("{}")
+    body = """
+import os, subprocess
+from pilothouse.house.daemon import given_folder
+from pilothouse.house.paths import Paths
+folder = given_folder()
+paths = Paths(pathlib.Path("/nowhere"), pathlib.Path("/nowhere")).through(folder)
+assert paths.spec.read_text() == "{}", paths
+assert given_folder() is None
+seen = subprocess.run(["ls", "-l", "/proc/self/fd"], capture_output=True, text=True).stdout
+readiness.failed("inherited" if str(pathlib.Path(f"/proc/self/fd/{folder}").readlink()) in seen else "not inherited")
+"""
+    one = replace(daemon(tmp_path, body), folder=tmp_path / "state")
+    with pytest.raises(HouseError, match="not inherited"):
+        one.start(20)
 
 
 def test_it_is_found_and_ended(tmp_path: pathlib.Path) -> None:

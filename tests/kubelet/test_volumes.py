@@ -142,6 +142,14 @@ def test_host_paths_are_checked(tmp_path: Path, kind: str, text: str) -> None:
         disk.check_host_path(target)
 
 
+def test_links_of_host_paths_are_followed_by_their_text(tmp_path: Path) -> None:
+    """The kernel would follow its own links out of the node's view of the machine."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    assert disk.real_host_path(Host(f"{tmp_path}/link/x", "File")) == Host(f"{tmp_path}/there/x", "File")
+    assert disk.real_host_path(Host(f"/proc/self/root{tmp_path}/link", "")) == Host(f"{tmp_path}/there", "")
+
+
 def test_removing_a_pods_folder(tmp_path: Path) -> None:
     made = disk.make_all(tmp_path / "p/volumes", {"v": Files(files(a="1")), "e": Scratch(False)}, "one", None)
     assert sorted(made) == ["e", "v"]

@@ -19,7 +19,7 @@ from pilothouse.kit import filelock
 from pilothouse.kit.clock import SystemClock, pause
 from pilothouse.seams.house import HouseError
 
-READY_FD = "PILOTHOUSE_READY_FD"
+READY_FD, FOLDER_FD = "PILOTHOUSE_READY_FD", "PILOTHOUSE_FOLDER_FD"
 STOP_SECONDS = 15.0
 TWIN_EXIT = 75
 """The exit code of a process that found its twin running."""
@@ -29,12 +29,14 @@ _PID_TRIES, _PID_SECONDS = 100, 0.01
 
 @dataclass(frozen=True)
 class Daemon:
-    """One process of a cluster. `command` starts it; it says on the ready pipe how far it is."""
+    """One process of a cluster. `command` starts it; it says on the ready pipe how far it is. It gets an open
+    descriptor of `folder` (`given_folder`), if there is one: it may not see it by its path."""
 
     name: str
     command: tuple[str, ...]
     lock: pathlib.Path
     log: pathlib.Path
+    folder: pathlib.Path | None = None
 
     def pid(self) -> int | None:
         """The pid of the living process, None if it does not run."""
@@ -69,7 +71,9 @@ class Daemon:
             )
         self.lock.parent.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY) if self.folder else None
         read_end, write_end = os.pipe()
+        given = {READY_FD: write_end} | ({FOLDER_FD: folder} if folder is not None else {})
         with open(self.log, "ab") as log, open(os.devnull, "rb") as nothing:
             process = subprocess.Popen(
                 self.command,
@@ -77,11 +81,12 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                pass_fds=(write_end,),
+                pass_fds=tuple(given.values()),
                 cwd="/",
-                env={**os.environ, READY_FD: str(write_end)},
+                env={**os.environ, **{name: str(descriptor) for name, descriptor in given.items()}},
             )
-        os.close(write_end)
+        for descriptor in given.values():
+            os.close(descriptor)
         return Launched(self, process, read_end)
 
     @property
@@ -176,6 +181,16 @@ def _read_until(pipe: int, deadline: float) -> bytes | None:
 def own_command(*arguments: str) -> tuple[str, ...]:
     """The command line that runs this package's daemon in a new interpreter."""
     return (sys.executable, "-m", "pilothouse", "--daemon", *arguments)
+
+
+def given_folder() -> int | None:
+    """The descriptor of the folder that this process was given, None if it was not. No program that it starts gets it:
+    containers are among them."""
+    number = os.environ.pop(FOLDER_FD, "")
+    if not number:
+        return None
+    os.set_inheritable(int(number), False)
+    return int(number)
 
 
 class TwinRuns(HouseError):

@@ -28,7 +28,7 @@ def node(paths: Paths, spec: ClusterSpec, member: NodeSpec) -> Daemon:
     from pilothouse.house.network import in_namespaces
 
     command = (*in_namespaces(paths, spec, member), *own_command("node", spec.name, member.name))
-    return Daemon(member.name, command, paths.lock(member.name), paths.log(member.name))
+    return Daemon(member.name, command, paths.lock(member.name), paths.log(member.name), folder=paths.state)
 
 
 def daemons(paths: Paths, spec: ClusterSpec) -> list[Daemon]:

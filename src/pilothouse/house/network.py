@@ -11,6 +11,7 @@ from pilothouse.house.spec import ClusterSpec, NodeSpec
 from pilothouse.runtime.network import machine
 from pilothouse.runtime.network.plan import ClusterNetwork, NodeLink
 from pilothouse.runtime.view import machine as view_machine
+from pilothouse.runtime.view import plan as view_plan
 from pilothouse.runtime.view.plan import NodeView
 
 
@@ -20,18 +21,25 @@ def network_of(spec: ClusterSpec) -> ClusterNetwork:
 
 
 def view_of(paths: Paths, spec: ClusterSpec, node: NodeSpec) -> NodeView:
-    """How the node sees the machine. It needs of it what the cluster keeps, this program, the programs that it calls,
-    and the resolver's configuration, wherever they lie."""
+    """How the node sees the machine. It needs of it its own files, this program, the programs that it calls, and the
+    resolver's configuration, wherever they lie. What else clusters keep on this machine, their keys first of all, is
+    hidden from it: the node's process has a descriptor of its cluster's (`house/members.py`), which no container
+    gets."""
     program = [sys.prefix, sys.base_prefix, *sys.path, *os.environ.get("PATH", "").split(":")]
-    needed = [paths.state, paths.run, *map(pathlib.Path, filter(os.path.isdir, program))]
+    needed = [paths.run, *map(pathlib.Path, filter(os.path.isdir, program))]
     resolver = pathlib.Path("/etc/resolv.conf").resolve()
+    folders, own = (paths.state.parent, paths.state), paths.node_state(node.name)
     return NodeView(
         spec.name,
         node.name,
         spec.node_address(node),
-        own=paths.node_state(node.name).resolve() / "root",
+        own=own.resolve() / "root",
         pins=paths.node_run(node.name).resolve() / "ns",
         kept=(resolver, resolver.parent, *(path.absolute() for path in needed), *(path.resolve() for path in needed)),
+        hidden=tuple(
+            dict.fromkeys(name for path in folders for name in view_plan.names(path.absolute(), path.resolve()))
+        ),
+        shown=tuple(dict.fromkeys((own.absolute(), own.resolve()))),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 def _bases() -> tuple[pathlib.Path, pathlib.Path]:
@@ -20,10 +20,21 @@ def _bases() -> tuple[pathlib.Path, pathlib.Path]:
 
 @dataclass(frozen=True)
 class Paths:
-    """The files of one cluster."""
+    """The files of one cluster. `door` leads to the state directory in a process that does not see it by its path, as
+    a node's: of its folders only the node's own and those in `run` are there by path."""
 
     state: pathlib.Path
     run: pathlib.Path
+    door: pathlib.Path | None = None
+
+    @property
+    def _kept(self) -> pathlib.Path:
+        return self.door or self.state
+
+    def through(self, descriptor: int) -> Paths:
+        """The same for a process that has an open descriptor of the state directory; for the programs that it starts
+        too, and for nobody with fewer rights than it has."""
+        return replace(self, door=pathlib.Path(f"/proc/{os.getpid()}/fd/{descriptor}"))
 
     @staticmethod
     def of(name: str) -> Paths:
@@ -38,35 +49,35 @@ class Paths:
 
     @property
     def spec(self) -> pathlib.Path:
-        return self.state / "cluster.json"
+        return self._kept / "cluster.json"
 
     @property
     def spec_copy(self) -> pathlib.Path:
         """The same again, for `down` to read if the other is damaged."""
-        return self.state / ".cluster.json.copy"
+        return self._kept / ".cluster.json.copy"
 
     @property
     def pki(self) -> pathlib.Path:
-        return self.state / "pki"
+        return self._kept / "pki"
 
     @property
     def encryption(self) -> pathlib.Path:
         """The keys that what is secret in the store is encrypted with, as an EncryptionConfiguration."""
-        return self.state / "encryption.yaml"
+        return self._kept / "encryption.yaml"
 
     @property
     def store(self) -> pathlib.Path:
-        return self.state / "store.db"
+        return self._kept / "store.db"
 
     @property
     def images(self) -> pathlib.Path:
         """What `image load` was given, for the nodes that come later (`house/loaded_images.py`)."""
-        return self.state / "images"
+        return self._kept / "images"
 
     @property
     def removing(self) -> pathlib.Path:
         """There from when `down` begins to end processes: nothing is started any more, and `down` alone goes on."""
-        return self.state / ".removing"
+        return self._kept / ".removing"
 
     @property
     def supervision(self) -> pathlib.Path:

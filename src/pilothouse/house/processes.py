@@ -11,7 +11,7 @@ from typing import Any
 
 from pilothouse.api.errors import StatusError
 from pilothouse.house import spec as specs
-from pilothouse.house.daemon import TWIN_EXIT, ReadinessPipe, TwinRuns
+from pilothouse.house.daemon import TWIN_EXIT, ReadinessPipe, TwinRuns, given_folder
 from pilothouse.house.members import CONTROL_PLANE, SUPERVISOR
 from pilothouse.house.paths import Paths
 from pilothouse.house.spec import ClusterSpec
@@ -35,6 +35,8 @@ def run(arguments: Sequence[str]) -> int:
     kind, name, *rest = arguments
     component = rest[0] if rest else kind
     paths = Paths.of(name)
+    if (folder := given_folder()) is not None:
+        paths = paths.through(folder)
     try:
         spec = specs.load(paths)
         if spec is None:
@@ -58,7 +60,7 @@ def run(arguments: Sequence[str]) -> int:
     except* Failures as group:
         first = _first(group)
         log.error("%s ends: %s", component, first)
-        advice = getattr(first, "advice", "") or (FREE_SPACE if lacks_space(paths.state) else "")
+        advice = getattr(first, "advice", "") or (FREE_SPACE if lacks_space(paths.spec.parent) else "")
         readiness.failed(str(first), advice)
         failed = True
     return 1 if failed else 0

@@ -104,6 +104,13 @@ def canonical(path: str) -> str:
         os.close(found)
 
 
+def by_text(path: str) -> str:
+    """The path that the links in `path` lead to by what is written in them, whether it exists or not. The kernel's own
+    links (`/proc/1/root`) lead elsewhere than they say; they may be seen differently by different namespaces. Advice
+    only, too."""
+    return os.path.realpath(path)
+
+
 def open_inside(base: str, path: str) -> int:
     """An O_PATH descriptor of what `path` names in the tree at `base`. Links are followed as long as they stay in the
     tree; `base` itself is trusted. Raises OSError, LeadsOutside."""

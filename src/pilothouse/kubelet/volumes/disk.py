@@ -10,10 +10,11 @@ import logging
 import os
 import stat
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from pilothouse.kubelet.safepath import descriptors, mounts, trees
 from pilothouse.kubelet.safepath import files as paths
-from pilothouse.kubelet.safepath import mounts, trees
 from pilothouse.kubelet.volumes import atomic
 from pilothouse.kubelet.volumes.model import Files, Host, Scratch, Shape, VolumeError
 
@@ -48,8 +49,9 @@ def make_all(
 
 def _make(folder: Path, name: str, shape: Shape, stamp: str, group: int | None, memory: int) -> str:
     if isinstance(shape, Host):
-        check_host_path(shape)
-        return shape.path
+        real = real_host_path(shape)
+        check_host_path(real)
+        return real.path
     parent = folder / f"kubernetes.io~{shape.plugin}"
     parent.mkdir(exist_ok=True, mode=0o750)
     target = parent / name
@@ -93,6 +95,12 @@ def _mount_memory(target: str, size: int, group: int | None) -> None:
 def _mount_huge_pages(target: str, page: int, group: int | None) -> None:
     options = [f"pagesize={page}", *(["mode=0777"] if group is None else ["mode=2777", f"gid={group}"])]
     mounts.mount("nodev", target, "hugetlbfs", options=",".join(options))
+
+
+def real_host_path(shape: Host) -> Host:
+    """The same with the path that its links lead to by what is written in them. The kernel's own links (`/proc/1/root`)
+    would lead out of the node's view of the machine, to what is hidden there."""
+    return replace(shape, path=descriptors.by_text(shape.path))
 
 
 def check_host_path(shape: Host) -> None:

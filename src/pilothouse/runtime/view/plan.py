@@ -20,7 +20,9 @@ MARK = Path("/run/pilothouse-node")
 @dataclass(frozen=True)
 class NodeView:
     """`own` keeps the node's own folders, `pins` what holds the namespaces; both belong to the node alone. `kept` are
-    paths of the machine that are needed although they lie in one of the node's own folders. `address` is the node's."""
+    paths of the machine that are needed although they lie in one of the node's own folders. `hidden` are folders of the
+    machine that neither the node nor its containers see, by whatever name; of them, what is in `shown` is there
+    nevertheless. `address` is the node's."""
 
     cluster: str
     node: str
@@ -28,6 +30,8 @@ class NodeView:
     own: Path
     pins: Path
     kept: tuple[Path, ...] = ()
+    hidden: tuple[Path, ...] = ()
+    shown: tuple[Path, ...] = ()
 
     @property
     def mount_pin(self) -> Path:
@@ -40,6 +44,12 @@ class NodeView:
 
 def within(path: Path, folders: Iterable[str]) -> bool:
     return any(path == Path(folder) or path.is_relative_to(folder) for folder in folders)
+
+
+def names(path: Path, real: Path) -> tuple[Path, ...]:
+    """By which a folder is to be hidden that is called `path`, and is `real` once links are followed. Links of the
+    machine lead to the real one in the view too; what stands for a link in one of the node's own folders does not."""
+    return (path, real) if within(path, OWN_FOLDERS) else (real,)
 
 
 def _kept(view: NodeView) -> list[Path]:
@@ -77,13 +87,42 @@ def script(view: NodeView) -> str:
         f"printf '%s\\n' {shlex.quote(f'{view.cluster} {view.node}')} > {inside(MARK)}",
         f"mkdir -p -m 1777 {inside('/run/lock')}",
     ]
+    hidden = _outermost(view.hidden)
+    for covered in hidden:
+        if within(covered, OWN_FOLDERS):
+            lines += _hide(view, covered, inside(covered))
     lines += [f"if [ -e {file} ]; then mount --bind {inside(file)} {file}; fi" for file in OWN_FILES]
     # One that holds the state directory of this view is covered last: the others are bound from below it.
     lines += [f"mount --rbind {inside(folder)} {folder}" for folder in _in_order(view)]
+    # After those, since they may lie in it.
+    for covered in hidden:
+        if not within(covered, OWN_FOLDERS):
+            lines += _hide(view, covered, shlex.quote(str(covered)))
     # What containers mount with propagation Bidirectional must lie on shared mounts.
     lines += [f"mount --make-shared {folder}" for folder in ("/", *OWN_FOLDERS)]
     lines.append(f"printf '%s\\n' {shlex.quote(view.node)} > /proc/sys/kernel/hostname")
     return "\n".join(lines) + "\n"
+
+
+def _outermost(folders: Iterable[Path]) -> list[Path]:
+    found: list[Path] = []
+    for folder in sorted(set(folders)):
+        if not within(folder, map(str, found)):
+            found.append(folder)
+    return found
+
+
+def _hide(view: NodeView, folder: Path, target: str) -> list[str]:
+    """Cover `target`, where `folder` of the machine would be seen, by an empty folder in memory that nobody can write
+    to, with what is shown of it. It is made elsewhere, since what it covers cannot be named any more."""
+    draft = view.own / "cover"
+    cover = shlex.quote(str(draft))
+    lines = [f"mkdir -p {cover} {target}", f"mount -t tmpfs -o mode=0755,size=64k pilothouse {cover}"]
+    for path in view.shown:
+        if path.is_relative_to(folder):
+            source, place = shlex.quote(str(path)), shlex.quote(str(draft / path.relative_to(folder)))
+            lines += [f"mkdir -p {place}", f"mount --bind {source} {place}"]
+    return [*lines, f"mount -o remount,bind,ro {cover}", f"mount --move {cover} {target}"]
 
 
 def _in_order(view: NodeView) -> list[str]:
