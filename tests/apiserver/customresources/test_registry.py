@@ -163,7 +163,9 @@ async def changed(client: Client, *names: str) -> None:
 
 def declared(server: ApiServer) -> list[str]:
     """The properties of the schema that is served, without those that make it large."""
-    properties = server.customs.served[NAME].schemas["v1"]["properties"]["spec"]["properties"]
+    schema = server.customs.served[NAME].told["v1"].schema
+    assert schema is not None
+    properties = schema["properties"]["spec"]["properties"]
     return [name for name in properties if not name.startswith("p")]
 
 

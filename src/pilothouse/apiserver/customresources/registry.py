@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -61,8 +61,8 @@ class Served:
     cache: WatchCache
     registries: dict[str, Registry]
     storage: str
-    schemas: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    """The schemas as they were declared, by version."""
+    told: dict[str, Custom] = field(default_factory=dict)
+    """What OpenAPI tells of the served versions, by version."""
 
     @property
     def stored(self) -> Registry:
@@ -167,12 +167,8 @@ class CustomResourceRegistries:
         """What OpenAPI tells of: the served versions by group and version."""
         found: dict[tuple[str, str], list[Custom]] = {}
         for served in self.served.values():
-            for declared in served.crd.spec.versions or ():
-                if declared.served:
-                    registry = served.registries[declared.name]
-                    schema = served.schemas[declared.name]
-                    told = Custom(registry.resource, registry.strategy.list_kind, schema)
-                    found.setdefault((registry.resource.group, declared.name), []).append(told)
+            for version, told in served.told.items():
+                found.setdefault((told.resource.group, version), []).append(told)
         return found
 
     def _drop(self, held: Served) -> None:
@@ -200,8 +196,10 @@ class CustomResourceRegistries:
                 strategy, seen, self._surroundings, CountedCreates(self.creates, crd.metadata.name), own
             )
             served.registries[version.declared.name] = registry
-            served.schemas[version.declared.name] = version.schema.raw
             if version.declared.served:
+                served.told[version.declared.name] = Custom(
+                    registry.resource, strategy.list_kind, version.schema.raw, version.digest
+                )
                 self._mount.serve(registry)
         self.served[crd.metadata.name] = served
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from msgspec.structs import replace
 
 from pilothouse.api import custom
-from pilothouse.api.codec.json import to_builtins
+from pilothouse.api.codec.json import encode, to_builtins
 from pilothouse.api.custom import CustomObject
 from pilothouse.api.field_errors import FieldErrors
 from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition, CustomResourceDefinitionVersion
@@ -31,6 +32,7 @@ class Version:
         if crd.spec.preserve_unknown_fields:
             raw = {**raw, "x-kubernetes-preserve-unknown-fields": True}
         self.schema = structural.parse(raw)
+        self.digest = hashlib.sha256(encode(raw)).hexdigest()
         self._fill = defaulting.compiled(self.schema)
         self._check = checking.compiled(raw)
         status = raw.get("properties", {}).get("status")

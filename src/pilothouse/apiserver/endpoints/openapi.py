@@ -22,6 +22,7 @@ from pilothouse.kit.http.messages import Answer, Header, Response
 
 JSON = "application/json"
 _PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+V2, V2_PROTOBUF = "v2", "v2 protobuf"
 _V2 = (JSON, _PROTOBUF, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
 Groups = Mapping[str, Mapping[str, list[Resource]]]
 Customs = Mapping[tuple[str, str], Sequence[Custom]]
@@ -46,10 +47,12 @@ class OpenApi:
         self._server_version = server_version
         self._made: dict[str, Document] = {}
         self._tags: dict[str, str] = {}
+        self._spoken: dict[str, list[Any]] | None = None
         self._making = asyncio.Lock()
 
     def changed(self) -> None:
         """What is served is not what it was. A document that is being made now goes to those who wait for it alone."""
+        self._spoken = None
         own = self._own()
         self._made = {name: made for name, made in self._made.items() if name in own}
         self._tags = {name: tag for name, tag in self._tags.items() if name in own}
@@ -58,9 +61,9 @@ class OpenApi:
         """None for a document that does not exist."""
         if rest == ["v3"]:
             return Response(200, msgspec.json.encode(openapi.v3_index({name: self._tag(name) for name in self._v3s()})))
-        name = "/".join(rest[1:]) if rest[:1] == ["v3"] else "v2" if rest == ["v2"] else ""
+        name = "/".join(rest[1:]) if rest[:1] == ["v3"] else V2 if rest == ["v2"] else ""
         make = self._v3s().get(name)
-        if make is None and name != "v2":
+        if make is None and name != V2:
             return None
         wanted = negotiation.first_of(context.request.header(b"accept"), _V2 if make is None else (JSON,))
         if wanted is None:
@@ -69,7 +72,7 @@ class OpenApi:
             return self._elsewhere(context, name) or await self._answer(context, name, make)
         if wanted == JSON:
             return await self._answer(context, name, self._v2)
-        return await self._answer(context, name + " protobuf", self._v2_protobuf)
+        return await self._answer(context, V2_PROTOBUF, self._v2_protobuf)
 
     # What there is, and the tags that tell one state of it from another without making any document.
 
@@ -91,10 +94,22 @@ class OpenApi:
         """What is spoken in each group version of the API's own kinds, by the name of its document."""
         return {_name(g, v): resources for g, versions in self._groups().items() for v, resources in versions.items()}
 
+    def _all(self) -> dict[str, list[Any]]:
+        """What is spoken in each group version, by the name of its document; schemas stand as their digests. Gathered
+        once for each state, and without a walk through any schema, as clients make the loop wait for it."""
+        if self._spoken is None:
+            self._spoken = self._own() | {
+                _name(*place): [custom._replace(schema=None) for custom in customs]
+                for place, customs in self.customs().items()
+            }
+        return self._spoken
+
     def _tag(self, name: str) -> str:
         if name not in self._tags:
-            spoken = self._own() | {_name(*place): customs for place, customs in self.customs().items()}
-            made_from = (name, self._server_version, state.stamp(), spoken.get(name, sorted(spoken.items())))
+            spoken = self._all()
+            # v2 tells of everything; what is neither v2 nor of a group version, of its own path alone.
+            told = sorted(spoken.items()) if name in (V2, V2_PROTOBUF) else spoken.get(name)
+            made_from = (name, self._server_version, state.stamp(), told)
             self._tags[name] = openapi.document_hash(repr(made_from).encode())
         return self._tags[name]
 

@@ -59,11 +59,13 @@ _UNSAID_IN_V2 = ("anyOf", "oneOf", "allOf", "not", "nullable")
 
 
 class Custom(NamedTuple):
-    """A served version of a custom resource, the kind of its lists, and its schema, None if it has none."""
+    """A served version of a custom resource, the kind of its lists, and its schema, None if it has none.
+    `digest` tells one schema from another: to compare or to hash them takes long, and is done once for each."""
 
     resource: Resource
     list_kind: str
     schema: Mapping[str, Any] | None
+    digest: str
 
 
 def name_of(group: str, version: str, kind: str) -> str:
