@@ -39,6 +39,7 @@ spec:
         - {{name: secret, mountPath: /secret}}
         - {{name: machine, mountPath: /machine}}
         - {{name: state, mountPath: /state}}
+        - {{name: around, mountPath: /around}}
       volumes:
       - {{name: log, hostPath: {{path: /var/log}}}}
       - {{name: lib, hostPath: {{path: /var/lib/agent, type: DirectoryOrCreate}}}}
@@ -47,6 +48,7 @@ spec:
       - {{name: secret, secret: {{secretName: agent}}}}
       - {{name: machine, hostPath: {{path: /}}}}
       - {{name: state, hostPath: {{path: HOME/state, type: Directory}}}}
+      - {{name: around, hostPath: {{path: /proc/{os.getpid()}/root/HOME/state}}}}
 ---
 apiVersion: v1
 kind: Secret
@@ -120,7 +122,7 @@ def test_no_container_sees_the_clusters_keys(cluster: Cluster, agents: dict[str,
     (cluster.home / "link").symlink_to(state)
     assert (state / cluster.name / "pki/ca.key").exists(), "this is where they are"
     for node, pod in agents.items():
-        for place in (f"/machine{state}", "/state", "/shared/state"):
+        for place in (f"/machine{state}", "/state", "/around", "/shared/state"):
             found = cluster.kubectl("exec", pod, "--", "find", place, "-maxdepth", "3").stdout.split()
             below = f"{place}/{cluster.name}"
             assert sorted(found) == [place, below, f"{below}/nodes", f"{below}/nodes/{node}"], place
