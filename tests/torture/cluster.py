@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pilothouse.house import members
 from pilothouse.house import spec as specs
 from pilothouse.house.clusters import Clusters
 from pilothouse.house.daemon import own_command
@@ -174,6 +175,8 @@ def control_plane(nodes: int = 0, **more: Any) -> Iterator[ControlPlane]:
         try:
             found = specs.load(Paths.of(name))
             assert found is not None
+            # What is killed here is started by the test: the supervisor would sometimes be quicker.
+            members.supervisor(Paths.of(name), found).stop()
             plane = ControlPlane(name, home, found.api_port, yaml.safe_load(clusters.kubeconfig(name)))
             yield plane
         finally:
