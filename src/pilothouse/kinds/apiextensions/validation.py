@@ -26,6 +26,7 @@ from pilothouse.kinds.apiextensions.conversion_rules import (
     conversion_errors,
 )
 from pilothouse.kinds.apiextensions.convertible import inner
+from pilothouse.kinds.apiextensions.pattern_budget import pattern_errors
 from pilothouse.kinds.apiextensions.version_rules import (
     column_errors,
     deprecation_errors,
@@ -82,6 +83,9 @@ def _name(crd: Crd) -> Iterator[Any]:
 
 
 def _spec(spec: CustomResourceDefinitionSpec) -> Iterator[Any]:
+    if too_much := pattern_errors(spec.versions or ()):
+        yield from too_much
+        return  # what follows would compile all of them
     if not spec.group:
         yield required("spec.group")
     elif faults := dns_subdomain(spec.group):

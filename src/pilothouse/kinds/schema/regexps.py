@@ -51,6 +51,23 @@ def compiled(pattern: str) -> re2._Regexp:
     return made
 
 
+def size(pattern: str) -> int:
+    """The instructions of its program; none of one that does not compile, and more than any other has of one that is
+    too large to be compiled: to find that out takes as long."""
+    try:
+        instructions: int = compiled(pattern).programsize
+    except re2.error as error:
+        what = error.args[0]
+        text = what.decode(errors="replace") if isinstance(what, bytes) else str(what)
+        return _MOST + 1 if text.startswith(_TOO_LARGE) else 0
+    return instructions
+
+
+def too_large(pattern: str) -> str:
+    """What Go says of a pattern that is too large."""
+    return f"error parsing regexp: {_TEXTS[_TOO_LARGE]}: `{pattern}`"
+
+
 def _too_large(pattern: str) -> bool:
     size = 0
     for escape in _CLASS.finditer(pattern):
