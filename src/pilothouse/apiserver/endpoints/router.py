@@ -1,7 +1,7 @@
 """From an authorized request to what it does: one look-up, under the verb that was authorized.
 
 A route keeps its handlers by the API's verbs, not by HTTP methods. Who looks for a handler names the verb, group,
-version, resource and subresource that authorization was asked about (`filters/request_info.py`), so no form of request
+version, resource and subresource that authorization was asked about (`request/request_info.py`), so no form of request
 can reach a handler that another verb would have had to authorize. The method can only refuse: it must be the one
 that the verb is asked with.
 """
