@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 from msgspec import convert
 
-from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinitionVersion
+from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinition, JSONSchemaProps
 from pilothouse.kinds.apiextensions.pattern_budget import pattern_errors
+from pilothouse.kinds.apiextensions.validation import validate
 from pilothouse.kinds.schema import regexps
 
 PATH = "spec.versions[0].schema.openAPIV3Schema"
 
 
-def version(schema: dict[str, Any]) -> CustomResourceDefinitionVersion:
-    return convert({"name": "v1", "schema": {"openAPIV3Schema": schema}}, CustomResourceDefinitionVersion)
+def version(schema: dict[str, Any]) -> tuple[str, JSONSchemaProps]:
+    return PATH, convert(schema, JSONSchemaProps)
 
 
 def large(count: int) -> list[dict[str, Any]]:
@@ -54,6 +55,15 @@ def test_what_people_write_is_far_from_it() -> None:
     assert pattern_errors([version({"type": "object", "properties": {"a": {"pattern": "("}}})]) == []
 
 
-def test_one_that_is_too_large_by_itself_ends_it() -> None:
-    (found,) = pattern_errors([version({"properties": {"a": {"type": "string", "pattern": r"^(\pL){1,900}x$"}}})])
+@pytest.mark.parametrize("count", [1, 100])
+def test_one_that_is_too_large_by_itself_is_told_as_upstream_does(count: int) -> None:
+    """Where all versions share a schema, upstream looks at it in one place. A hundred of them are not all tried."""
+    properties = {f"p{at}": {"type": "string", "pattern": rf"^(\pL){{1,{900 + at}}}x$"} for at in range(count)}
+    schema = {"type": "object", "properties": properties}
+    served = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    crd = convert(
+        {"spec": {"versions": [served, {**served, "name": "v2", "storage": False}]}}, CustomResourceDefinition
+    )
+    (found,) = [error for error in validate(crd) if "regular expression" in error.message]
+    assert found.path.startswith("spec.validation.openAPIV3Schema.properties[p")
     assert "expression too large" in found.message

@@ -54,7 +54,7 @@ class Trackers(Protocol):
 
 
 @dataclass(slots=True)
-class Served:
+class ServedDefinition:
     """One definition as it is served. `registries` are by version; not all of them need be mounted."""
 
     crd: CustomResourceDefinition
@@ -87,7 +87,7 @@ class CustomResourceRegistries:
         self._surroundings = surroundings
         self._tracker = tracker
         self._mount = mount
-        self.served: dict[str, Served] = {}
+        self.served: dict[str, ServedDefinition] = {}
         self.creates = InFlight()
         """Creates under way, by the name of their definition."""
         self._judged: dict[str, Judged] = {}
@@ -171,7 +171,7 @@ class CustomResourceRegistries:
                 found.setdefault((told.resource.group, version), []).append(told)
         return found
 
-    def _drop(self, held: Served) -> None:
+    def _drop(self, held: ServedDefinition) -> None:
         del self.served[held.crd.metadata.name]
         for version, registry in held.registries.items():
             if _is_served(held.crd, version):
@@ -187,7 +187,7 @@ class CustomResourceRegistries:
         form = CustomBytes(stored, versions, fields)
         source = Source(form, f"/registry/{prefix_of(crd)}/", crd.spec.scope == "Namespaced")
         cache = self._caches.of(source)
-        served = Served(crd, cache, {}, stored.declared.name)
+        served = ServedDefinition(crd, cache, {}, stored.declared.name)
         for version in versions.values():
             seen, own = self._seen(crd, version, stored, cache, form, versions)
             strategy = strategy_of(crd, version, versions)

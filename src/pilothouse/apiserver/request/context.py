@@ -27,7 +27,7 @@ class Uploads(Protocol):
     """Counts the bodies that a user keeps the server waiting for."""
 
     def one(self, user: str) -> AbstractContextManager[None]:
-        """One more while the block lasts; entering raises StatusError (429) for one too many."""
+        """One more while the block lasts; entering raises TooMany (a 429) for one too many."""
         ...
 
 

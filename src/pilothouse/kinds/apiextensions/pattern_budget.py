@@ -6,12 +6,12 @@ definitions could hold up everybody for seconds. Upstream has no such limit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pilothouse.api.codec.json import to_builtins
 from pilothouse.api.field_errors import FieldErrors, invalid
-from pilothouse.api.types.apiextensions.v1 import CustomResourceDefinitionVersion
+from pilothouse.api.types.apiextensions.v1 import JSONSchemaProps
 from pilothouse.kinds.schema import regexps
 
 MOST_INSTRUCTIONS = 1_000_000
@@ -20,14 +20,12 @@ _BY_NAME = ("properties", "patternProperties", "definitions", "dependencies")
 _NESTED = ("items", "additionalItems", "additionalProperties", "not", "allOf", "anyOf", "oneOf")
 
 
-def pattern_errors(versions: Sequence[CustomResourceDefinitionVersion]) -> FieldErrors:
-    """The error of the first pattern by which a definition has more than it may; no pattern after it is looked at."""
+def pattern_errors(schemas: Iterable[tuple[str, JSONSchemaProps]]) -> FieldErrors:
+    """The error of the first pattern by which a definition has more than it may; no pattern after it is looked at.
+    `schemas`: of its versions, each with its path in the definition."""
     left = MOST_INSTRUCTIONS
-    for at, version in enumerate(versions):
-        schema = version.schema.open_apiv_3_schema if version.schema is not None else None
-        if schema is None:
-            continue
-        for path, pattern in _patterns(to_builtins(schema), f"spec.versions[{at}].schema.openAPIV3Schema"):
+    for top, schema in schemas:
+        for path, pattern in _patterns(to_builtins(schema), top):
             left -= regexps.size(pattern)
             if left < 0:
                 told = f"must be a valid regular expression, but isn't: {regexps.too_large(pattern)}"

@@ -18,6 +18,7 @@ from pilothouse.api.types.apiextensions.v1 import (
     CustomResourceDefinitionSpec,
     CustomResourceDefinitionStatus,
     CustomResourceDefinitionVersion,
+    JSONSchemaProps,
 )
 from pilothouse.kinds.apiextensions.approval import ANNOTATION, approval
 from pilothouse.kinds.apiextensions.conversion_rules import (
@@ -83,7 +84,7 @@ def _name(crd: Crd) -> Iterator[Any]:
 
 
 def _spec(spec: CustomResourceDefinitionSpec) -> Iterator[Any]:
-    if too_much := pattern_errors(spec.versions or ()):
+    if too_much := pattern_errors(_schemas(spec.versions or ())):
         yield from too_much
         return  # what follows would compile all of them
     if not spec.group:
@@ -150,6 +151,15 @@ def _versions(spec: CustomResourceDefinitionSpec) -> Iterator[Any]:
     for part, errors, name in _PARTS:
         if part in shared and versions:
             yield from errors(versions[0], f"spec.{name}", any(map(_has_status, versions)))
+
+
+def _schemas(versions: Sequence[Version]) -> Iterator[tuple[str, JSONSchemaProps]]:
+    """The schemas of all versions. Upstream's internal type has one that they share in a place of its own."""
+    shared = bool(versions) and _alike(versions, "schema")
+    for at, version in enumerate(versions):
+        schema = version.schema.open_apiv_3_schema if version.schema is not None else None
+        if schema is not None:
+            yield f"{'spec.validation' if shared else f'spec.versions[{at}].schema'}.openAPIV3Schema", schema
 
 
 def _alike(versions: Sequence[Version], part: str) -> bool:

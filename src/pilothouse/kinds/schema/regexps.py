@@ -31,6 +31,8 @@ _TOO_LARGE = "pattern too large - compile failed"
 # but only when it has parsed all of the pattern: 0.1 ms for each class, in one call that lets no other thread in.
 _MOST = 1_000_000
 _CLASS = re.compile(r"\\(?:([pP](?:\{[^{}]{1,64}\}|[A-Za-z]))|.)", re.DOTALL)
+REFUSED = 100_000
+"""Instructions that could be compiled in the time that it takes to refuse a pattern as too large (30 ms)."""
 # How many programs are kept for patterns that come again, and of what size: strangers choose them.
 _KEPT, _LONG, _SMALL = 512, 256, 4096
 _kept: dict[str, re2._Regexp] = {}
@@ -52,14 +54,12 @@ def compiled(pattern: str) -> re2._Regexp:
 
 
 def size(pattern: str) -> int:
-    """The instructions of its program; none of one that does not compile, and more than any other has of one that is
-    too large to be compiled: to find that out takes as long."""
+    """What it costs to compile a pattern, as instructions of its program: none for one that is wrong, REFUSED for one
+    that is too large, as it takes a while to find that out."""
     try:
         instructions: int = compiled(pattern).programsize
     except re2.error as error:
-        what = error.args[0]
-        text = what.decode(errors="replace") if isinstance(what, bytes) else str(what)
-        return _MOST + 1 if text.startswith(_TOO_LARGE) else 0
+        return REFUSED if _text(error).startswith(_TOO_LARGE) else 0
     return instructions
 
 
@@ -93,10 +93,14 @@ def go_error(pattern: str) -> str:
     try:
         compiled(pattern)
     except re2.error as error:
-        what = error.args[0]
-        text = what.decode(errors="replace") if isinstance(what, bytes) else str(what)
-        kind, _, part = text.partition(": ")
-        part = pattern if kind == _TOO_LARGE else part
+        kind, _, part = _text(error).partition(": ")
+        if kind == _TOO_LARGE:
+            return too_large(pattern)
         told = f"error parsing regexp: {_TEXTS.get(kind, kind)}"
         return f"{told}: `{part}`" if part else told
     return ""
+
+
+def _text(error: re2.error) -> str:
+    what = error.args[0]
+    return what.decode(errors="replace") if isinstance(what, bytes) else str(what)
