@@ -35,7 +35,7 @@ folder = given_folder()
 paths = Paths(pathlib.Path("/nowhere"), pathlib.Path("/nowhere")).through(folder)
 assert paths.spec.read_text() == "{}", paths
 assert given_folder() is None
-seen = subprocess.run(["ls", "-l", "/proc/self/fd"], capture_output=True, text=True).stdout
+seen = subprocess.run(["ls", "-l", "/proc/self/fd"], capture_output=True, text=True, close_fds=False).stdout
 readiness.failed("inherited" if str(pathlib.Path(f"/proc/self/fd/{folder}").readlink()) in seen else "not inherited")
 """
     one = replace(daemon(tmp_path, body), folder=tmp_path / "state")

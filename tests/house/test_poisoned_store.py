@@ -23,7 +23,7 @@ from pilothouse.apiserver.assembly import assemble
 from pilothouse.apiserver.authn.build import Settings as AuthnSettings
 from pilothouse.apiserver.parts import MASTER, Parts
 from pilothouse.apiserver.server import ApiServer
-from pilothouse.controllers import registry as roster
+from pilothouse.controllers import registry
 from pilothouse.controllers.environment import Environment, Settings
 from pilothouse.house.control_plane import SCHEDULER, controller_identity
 from pilothouse.kinds.registry import strategies
@@ -120,7 +120,7 @@ async def control_plane(store: MemoryStore) -> AsyncIterator[tuple[ApiServer, Sc
             scope=scope,
             settings=Settings(cluster_authority="authority", token_signer=signer()),
         )
-        roster.start(environment)
+        registry.start(environment)
         client = server.client(SCHEDULER)
         scheduler = Scheduler(client, informers, clock, chance, Recorder("default-scheduler", client, clock, scope))
         scope.spawn(scheduler.run(), "scheduler")

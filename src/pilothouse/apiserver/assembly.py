@@ -93,15 +93,15 @@ def assemble(parts: Parts) -> ApiServer:
     client = LocalClient(served, gatekeeper, p.clock, MASTER)
 
     admission = admission_plugins.build(PluginContext(reader, client, authz.authorizer, authz.rbac, p.clock, p.chance))
-    surroundings = RegistryContext(p.clock, p.chance, admission, tracker)
+    context = RegistryContext(p.clock, p.chance, admission, tracker)
     hooks = _hooks(p, reader, client, scope.spawn)
     registries = {
-        kind: Registry(strategy, cache, surroundings, hooks.get(kind)) for kind, (strategy, cache) in kinds.items()
+        kind: Registry(strategy, cache, context, hooks.get(kind)) for kind, (strategy, cache) in kinds.items()
     }
     reviewed = [action_of(review, admission, tracker) for review in _reviews(p, reader, authn, authz)]
     _serve_builtin(served, p, registries, reviewed)
     mount(served.add_connection, reader, p.kubelets, p.clock, p.chance)
-    customs = CustomResourceRegistries(caches, surroundings, tracker, served)
+    customs = CustomResourceRegistries(caches, context, tracker, served)
     documents.publish(customs.published)
     reader.observe(CustomResourceDefinition, customs.definition_changed)
 
@@ -109,8 +109,8 @@ def assemble(parts: Parts) -> ApiServer:
     _publish(documents, p, flow_controller)
     _expose(p.metrics, request_metrics, kinds, served)
     start_hooks, log_watch = health_checks.StartHooks(), health_checks.LogWatch(p.clock)
-    replicas = [cache.reflector for _, cache in kinds.values()]
-    health_checks.declare(documents.health, p.store, p.clock, replicas, log_watch, start_hooks, p.ending)
+    reflectors = [cache.reflector for _, cache in kinds.values()]
+    health_checks.declare(documents.health, p.store, p.clock, reflectors, log_watch, start_hooks, p.ending)
 
     def known(info: RequestInfo) -> int:
         endpoint = served.by_resource.get((info.group, info.version, info.resource))

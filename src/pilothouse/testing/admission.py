@@ -17,8 +17,8 @@ from pilothouse.testing.reader import FakeReader
 MASTER = UserInfo(username="admin", groups=("system:masters", "system:authenticated"))
 
 
-def surroundings(reader: FakeReader, client: Client | None = None) -> PluginContext:
-    """PluginContext over the objects of `reader`."""
+def plugin_context(reader: FakeReader, client: Client | None = None) -> PluginContext:
+    """What plugins are given, over the objects of `reader`."""
     made = authz.build(reader)
     return PluginContext(
         reader=reader,

@@ -15,7 +15,7 @@ from pilothouse.apiserver.admission.plugins.claim_status import ResourceClaimSta
 from pilothouse.apiserver.authz.interface import NO_OPINION, Decision, Verdict
 from pilothouse.apiserver.request.access import Access
 from pilothouse.semantics.serviceaccounts import NODE_NAME
-from pilothouse.testing.admission import attributes, send, surroundings
+from pilothouse.testing.admission import attributes, plugin_context, send
 from pilothouse.testing.reader import FakeReader
 
 NODE = "worker-1"
@@ -91,7 +91,7 @@ OLD = claim(("a", "old"), ("b", "old"), node=NODE)
 async def test_parts_of_a_status_take_rights_of_their_own(
     new: ResourceClaim, old: ResourceClaim, who: UserInfo, allowed: list[str], asked: list[str], refused: list[str]
 ) -> None:
-    plugin = ResourceClaimStatusAuthorization(surroundings(FakeReader()))
+    plugin = ResourceClaimStatusAuthorization(plugin_context(FakeReader()))
     plugin._authorizer = authorizer = Asked(*allowed)
     write = attributes("UPDATE", new, old, subresource="status", user=who)
     causes: list[str] = []
@@ -108,7 +108,7 @@ async def test_parts_of_a_status_take_rights_of_their_own(
 
 
 async def test_a_patch_takes_the_right_to_patch() -> None:
-    plugin = ResourceClaimStatusAuthorization(surroundings(FakeReader()))
+    plugin = ResourceClaimStatusAuthorization(plugin_context(FakeReader()))
     plugin._authorizer = authorizer = Asked("patch binding  ")
     write = attributes("UPDATE", claim(node=NODE), claim(), subresource="status", user=user())
     write.options = PatchOptions()

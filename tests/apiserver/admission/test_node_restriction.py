@@ -31,7 +31,7 @@ from pilothouse.apiserver.admission.object_references import (
 )
 from pilothouse.apiserver.admission.plugins.node_restriction import NodeRestriction
 from pilothouse.apiserver.admission.plugins.service_account import ServiceAccountPlugin
-from pilothouse.testing.admission import attributes, send, surroundings
+from pilothouse.testing.admission import attributes, plugin_context, send
 from pilothouse.testing.reader import FakeReader
 
 N1 = UserInfo(username="system:node:n1", groups=("system:nodes",))
@@ -53,7 +53,7 @@ def mirror(*, volumes: Any = (), container: Any = None, node: str = "n1", **spec
 
 
 async def refusal(write: Attributes, *objects: Any) -> str:
-    plugin = NodeRestriction(surroundings(FakeReader(NODE, *objects)))
+    plugin = NodeRestriction(plugin_context(FakeReader(NODE, *objects)))
     try:
         await send(plugin, write)
     except StatusError as error:
@@ -225,7 +225,7 @@ async def test_ephemeral_containers_keep_to_the_secrets_of_their_account() -> No
         },
         "secrets": [{"name": "mine"}],
     }
-    plugin = ServiceAccountPlugin(surroundings(FakeReader(from_builtins(tree, ServiceAccount))))
+    plugin = ServiceAccountPlugin(plugin_context(FakeReader(from_builtins(tree, ServiceAccount))))
     for secret, refused in (("mine", False), ("other", True)):
         container = {"name": "d", "envFrom": [{"secretRef": {"name": secret}}]}
         pod = mirror(serviceAccountName="a", ephemeralContainers=[container])

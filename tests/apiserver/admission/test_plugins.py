@@ -37,7 +37,7 @@ from pilothouse.api.types.rbac.v1 import ClusterRole, PolicyRule, Role, RoleBind
 from pilothouse.api.types.scheduling.v1 import PriorityClass
 from pilothouse.api.types.storage.v1 import StorageClass
 from pilothouse.apiserver.admission.registry import build
-from pilothouse.testing.admission import attributes, send, surroundings
+from pilothouse.testing.admission import attributes, plugin_context, send
 from pilothouse.testing.reader import FakeReader
 
 META = ObjectMeta(name="p", namespace="ns")
@@ -49,7 +49,7 @@ def pod(**spec: Any) -> Pod:
 
 
 def plugin(name: str, *objects: Any) -> Any:
-    chain = build(surroundings(FakeReader(*objects)))
+    chain = build(plugin_context(FakeReader(*objects)))
     return next(p for p in chain._plugins if p.name == name)
 
 

@@ -14,7 +14,7 @@ from pilothouse.api.types.core.v1 import Namespace, Pod, PodTemplateSpec
 from pilothouse.api.types.meta.v1 import ObjectMeta, OwnerReference
 from pilothouse.apiserver.admission.plugins.pod_security import PodSecurity, existing_violations
 from pilothouse.apiserver.admission.podsecurity.policy import Standard, controls, policy_of, violations
-from pilothouse.testing.admission import attributes, send, surroundings
+from pilothouse.testing.admission import attributes, plugin_context, send
 from pilothouse.testing.reader import FakeReader
 
 HARDENED: dict[str, Any] = {
@@ -196,7 +196,7 @@ def test_what_labels_mean(labels: dict[str, str], enforce: str, audit: str, warn
 def world(**labels: str) -> tuple[PodSecurity, FakeReader]:
     held = {f"pod-security.kubernetes.io/{k}": v for k, v in labels.items()}
     reader = FakeReader(Namespace(metadata=ObjectMeta(name="ns", labels=held)))
-    return PodSecurity(surroundings(reader)), reader
+    return PodSecurity(plugin_context(reader)), reader
 
 
 async def test_pods_are_refused_without_warnings_and_templates_warned_of() -> None:

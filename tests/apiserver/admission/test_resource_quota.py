@@ -13,7 +13,7 @@ from pilothouse.api.errors import StatusError, conflict
 from pilothouse.api.types.core.v1 import ConfigMap, Pod, ResourceQuota, Service
 from pilothouse.apiserver.admission.plugins.resource_quota import ResourceQuotaPlugin
 from pilothouse.machinery.client import Client
-from pilothouse.testing.admission import attributes, send, surroundings
+from pilothouse.testing.admission import attributes, plugin_context, send
 from pilothouse.testing.reader import FakeReader
 
 
@@ -57,7 +57,7 @@ class Writer:
 
 def plugin(*quotas: ResourceQuota) -> tuple[ResourceQuotaPlugin, FakeReader]:
     reader = FakeReader(*quotas)
-    return ResourceQuotaPlugin(surroundings(reader, cast(Client, Writer(reader)))), reader
+    return ResourceQuotaPlugin(plugin_context(reader, cast(Client, Writer(reader)))), reader
 
 
 async def refusal(made: ResourceQuotaPlugin, obj: Any, old: Any = None) -> str:

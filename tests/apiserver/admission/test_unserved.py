@@ -28,7 +28,7 @@ from pilothouse.api.types.meta.v1 import ObjectMeta
 from pilothouse.api.types.networking.v1 import NetworkPolicy, NetworkPolicySpec
 from pilothouse.apiserver.admission import unserved
 from pilothouse.apiserver.admission.plugins.unserved_fields import UnservedFields
-from pilothouse.testing.admission import attributes, surroundings
+from pilothouse.testing.admission import attributes, plugin_context
 from pilothouse.testing.reader import FakeReader
 
 META = ObjectMeta(name="p", namespace="ns")
@@ -100,7 +100,7 @@ def test_single_values_are_warned_of(type: str, expected: int) -> None:
     ],
 )
 async def test_who_is_warned(user: str, nodes: tuple[Node, ...], old: Pod | None, count: int) -> None:
-    plugin = UnservedFields(surroundings(FakeReader(*nodes)))
+    plugin = UnservedFields(plugin_context(FakeReader(*nodes)))
     write = attributes("CREATE" if old is None else "UPDATE", pod(DEVICES), old)
     write.user = UserInfo(username=user)
     await plugin.validate(write)
@@ -108,7 +108,7 @@ async def test_who_is_warned(user: str, nodes: tuple[Node, ...], old: Pod | None
 
 
 def test_only_kinds_with_such_members_are_looked_at() -> None:
-    plugin = UnservedFields(surroundings(FakeReader()))
+    plugin = UnservedFields(plugin_context(FakeReader()))
     assert plugin.handles("CREATE", "apps", "deployments", "")
     assert not plugin.handles("CREATE", "", "configmaps", "")
     assert not plugin.handles("UPDATE", "", "pods", "status")
@@ -158,7 +158,7 @@ def test_conversion_webhooks_and_other_api_servers_are_told_of() -> None:
 
 
 async def test_a_definition_is_looked_at_by_the_plugin() -> None:
-    plugin = UnservedFields(surroundings(FakeReader(NODE)))
+    plugin = UnservedFields(plugin_context(FakeReader(NODE)))
     assert plugin.handles("UPDATE", "apiextensions.k8s.io", "customresourcedefinitions", "")
     assert plugin.handles("CREATE", "apiregistration.k8s.io", "apiservices", "")
     write = attributes("CREATE", crd(RULED), None)

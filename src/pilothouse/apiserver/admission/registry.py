@@ -60,6 +60,6 @@ PLUGINS: Sequence[Factory] = (
 )
 
 
-def build(surroundings: PluginContext) -> Chain:
+def build(context: PluginContext) -> Chain:
     """The chain of all plugins that are on."""
-    return Chain([make(surroundings) for make in PLUGINS])
+    return Chain([make(context) for make in PLUGINS])

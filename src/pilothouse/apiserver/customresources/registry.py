@@ -82,9 +82,9 @@ class CustomResourceRegistries:
     """By name of the definition; `definition_changed` is told of every change of one, and `problem` is to be
     asked after each."""
 
-    def __init__(self, caches: Caches, surroundings: RegistryContext, tracker: Trackers, mount: Mount) -> None:
+    def __init__(self, caches: Caches, context: RegistryContext, tracker: Trackers, mount: Mount) -> None:
         self._caches = caches
-        self._surroundings = surroundings
+        self._context = context
         self._tracker = tracker
         self._mount = mount
         self.served: dict[str, ServedDefinition] = {}
@@ -192,9 +192,7 @@ class CustomResourceRegistries:
             seen, own = self._seen(crd, version, stored, cache, form, versions)
             strategy = strategy_of(crd, version, versions)
             self._tracker.add(strategy)
-            registry = Registry(
-                strategy, seen, self._surroundings, CountedCreates(self.creates, crd.metadata.name), own
-            )
+            registry = Registry(strategy, seen, self._context, CountedCreates(self.creates, crd.metadata.name), own)
             served.registries[version.declared.name] = registry
             if version.declared.served:
                 served.told[version.declared.name] = Custom(

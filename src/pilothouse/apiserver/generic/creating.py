@@ -31,7 +31,7 @@ class Creator:
 
     def __init__(self, kind_store: KindStore) -> None:
         self._kind_store = kind_store
-        self._s = kind_store.surroundings
+        self._s = kind_store.context
 
     async def create(self, obj: Any, call: Call) -> CachedObject:
         """Create `obj` (of the call's version, decoded only). Raises StatusError."""

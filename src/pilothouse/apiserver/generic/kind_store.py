@@ -49,7 +49,7 @@ class KindStore:
         self,
         strategy: Strategy[Any],
         cache: Cache,
-        surroundings: RegistryContext,
+        context: RegistryContext,
         hooks: Hooks | None = None,
         form: ObjectCodec | None = None,
     ) -> None:
@@ -57,7 +57,7 @@ class KindStore:
         self.resource = strategy.resource
         self.cache = cache
         self.hooks = hooks
-        self.surroundings = surroundings
+        self.context = context
         self.own = ServedVersion(strategy.type, _same, _same, strategy.defaults, strategy.field_aliases)
         self.forms = {self.resource.api_version: self.own, **strategy.versions}
         self.rules = {v: replace(strategy, **form.rules) if form.rules else strategy for v, form in self.forms.items()}
@@ -72,7 +72,7 @@ class KindStore:
         return errors.not_found(self.resource.group, self.resource.resource, name)
 
     def write(self, call: Call) -> Write:
-        return Write(call.user, self.surroundings.clock.now(), call.subresource, call.dry_run)
+        return Write(call.user, self.context.clock.now(), call.subresource, call.dry_run)
 
     def attributes(self, operation: Operation, call: Call, obj: Any, old: Any) -> Attributes:
         """The write as admission sees it."""

@@ -19,12 +19,12 @@ class Registry:
         self,
         strategy: Strategy[Any],
         cache: Cache,
-        surroundings: RegistryContext,
+        context: RegistryContext,
         hooks: Hooks | None = None,
         form: ObjectCodec | None = None,
     ) -> None:
         """`form`: how the objects are written, where that is not as their type says."""
-        self.kind_store = KindStore(strategy, cache, surroundings, hooks, form)
+        self.kind_store = KindStore(strategy, cache, context, hooks, form)
         self.strategy = strategy
         self.resource = self.kind_store.resource
         self.cache = cache

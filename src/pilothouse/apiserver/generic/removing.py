@@ -26,7 +26,7 @@ class Remover:
 
     def __init__(self, kind_store: KindStore) -> None:
         self._kind_store = kind_store
-        self._s = kind_store.surroundings
+        self._s = kind_store.context
 
     async def delete(self, options: DeleteOptions, call: Call) -> tuple[CachedObject | StatusBody, bool]:
         """Delete as `options` say: the object or a Status, and True if it is gone at once. Raises StatusError."""

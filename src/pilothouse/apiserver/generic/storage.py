@@ -28,7 +28,7 @@ ChangeType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
 
 class MalformedValue(ValueError):
-    """CachedObject bytes that do not begin with their kind, apiVersion and metadata: this server did not write them."""
+    """Bytes of the store that do not begin with their kind, apiVersion and metadata: this server did not write them."""
 
 
 class Unreadable(NamedTuple):

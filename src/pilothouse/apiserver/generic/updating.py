@@ -30,7 +30,7 @@ class Updater:
     def __init__(self, kind_store: KindStore, creator: Creator) -> None:
         self._kind_store = kind_store
         self._creator = creator
-        self._s = kind_store.surroundings
+        self._s = kind_store.context
 
     async def update(
         self, change: Change, call: Call, *, uid: str = "", create: bool | None = None

@@ -77,7 +77,7 @@ class Binder:
                 raise self._pods.not_found(name)
             self._check(binding, existing.obj, key)
             try:
-                await self._pods.swap(existing, bound(existing.obj, binding, self._pods.surroundings.clock.now()), call)
+                await self._pods.swap(existing, bound(existing.obj, binding, self._pods.context.clock.now()), call)
                 return Status(status="Success", code=201)
             except Stale:
                 existing = await self._pods.cache.get(key)
@@ -87,8 +87,8 @@ class Binder:
         attributes.kind, attributes.name = "Binding", name
         if not call.subresource:
             attributes.resource = "bindings"
-        await self._pods.surroundings.admission.admit(attributes)
-        await self._pods.surroundings.admission.validate(attributes)
+        await self._pods.context.admission.admit(attributes)
+        await self._pods.context.admission.validate(attributes)
         admitted: Binding = attributes.obj
         return admitted
 

@@ -112,7 +112,7 @@ class Evictor:
     def __init__(self, pods: Registry, budgets: Registry) -> None:
         self._pods = pods
         self._budgets = budgets
-        self._clock = pods.kind_store.surroundings.clock
+        self._clock = pods.kind_store.context.clock
 
     async def evict(self, eviction: Eviction, call: Call) -> Struct:
         """Raises StatusError."""
@@ -171,8 +171,8 @@ class Evictor:
         kind_store = self._pods.kind_store
         attributes = kind_store.attributes("CREATE", call, eviction, None)
         attributes.kind, attributes.kind_group, attributes.kind_version = "Eviction", "policy", "v1"
-        await kind_store.surroundings.admission.admit(attributes)
-        await kind_store.surroundings.admission.validate(attributes)
+        await kind_store.context.admission.admit(attributes)
+        await kind_store.context.admission.validate(attributes)
 
     async def _charge(self, name: str, call: Call) -> None:
         kind_store = self._budgets.kind_store

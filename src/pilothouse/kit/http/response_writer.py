@@ -96,31 +96,31 @@ class ResponseWriter:
 class ChunkSink:
     """Implements `messages.Sink`: each write is a chunk, or plain bytes to a client that knows no chunks."""
 
-    __slots__ = ("_chunked", "_ended", "_outlet", "_tail")
+    __slots__ = ("_chunked", "_ended", "_tail", "_writer")
 
-    def __init__(self, outlet: ResponseWriter, chunked: bool, tail: bytes, ended: Callable[[], None]) -> None:
-        self._outlet = outlet
+    def __init__(self, writer: ResponseWriter, chunked: bool, tail: bytes, ended: Callable[[], None]) -> None:
+        self._writer = writer
         self._chunked = chunked
         self._tail = tail
         self._ended = ended
 
     def write(self, data: bytes) -> bool:
-        outlet = self._outlet
-        if data and not outlet.lost and not outlet.transport.is_closing():
-            outlet.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
-        return not outlet.full
+        writer = self._writer
+        if data and not writer.lost and not writer.transport.is_closing():
+            writer.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        return not writer.full
 
     def end(self) -> None:
-        if self._chunked and not self._outlet.lost and not self._outlet.transport.is_closing():
-            self._outlet.transport.write(self._tail)
+        if self._chunked and not self._writer.lost and not self._writer.transport.is_closing():
+            self._writer.transport.write(self._tail)
         self._ended()
 
 
 class ConnectionStream:
     """Implements `messages.RawStream` over a transport; the connection's protocol feeds it."""
 
-    def __init__(self, outlet: ResponseWriter, first: bytes = b"") -> None:
-        self._outlet = outlet
+    def __init__(self, writer: ResponseWriter, first: bytes = b"") -> None:
+        self._writer = writer
         self._pieces: deque[bytes] = deque([first] if first else [])
         self._buffered = len(first)
         self._ended = False
@@ -140,25 +140,25 @@ class ConnectionStream:
         self._buffered -= len(piece)
         if self._paused and self._buffered <= READ_BUFFER // 2:
             self._paused = False
-            if not self._outlet.lost:
-                self._outlet.transport.resume_reading()
+            if not self._writer.lost:
+                self._writer.transport.resume_reading()
         return piece
 
     async def write(self, data: bytes) -> None:
-        await self._outlet.write(data)
+        await self._writer.write(data)
 
     async def close_write(self) -> None:
         """No more from this side, where the transport can say so (TLS cannot); reading goes on."""
-        self._outlet.end()
+        self._writer.end()
 
     async def close(self) -> None:
         self.feed_end()
-        self._outlet.close()
+        self._writer.close()
 
     def abort(self) -> None:
         """Close at once: what is still to be sent is dropped."""
         self.feed_end()
-        self._outlet.abort()
+        self._writer.abort()
 
     def feed(self, data: bytes) -> None:
         """Bytes have arrived."""
@@ -166,7 +166,7 @@ class ConnectionStream:
         self._buffered += len(data)
         if self._buffered > READ_BUFFER and not self._paused:
             self._paused = True
-            self._outlet.transport.pause_reading()
+            self._writer.transport.pause_reading()
         self._wake()
 
     def feed_end(self) -> None:
@@ -197,22 +197,22 @@ class Dialed(asyncio.Protocol):
     stream: ConnectionStream
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._outlet = ResponseWriter(cast(asyncio.Transport, transport))
-        self.stream = ConnectionStream(self._outlet)
+        self._writer = ResponseWriter(cast(asyncio.Transport, transport))
+        self.stream = ConnectionStream(self._writer)
 
     def data_received(self, data: bytes) -> None:
         self.stream.feed(data)
 
     def eof_received(self) -> bool:
         self.stream.feed_end()
-        return self._outlet.half_open
+        return self._writer.half_open
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._outlet.set_lost()
+        self._writer.set_lost()
         self.stream.feed_end()
 
     def pause_writing(self) -> None:
-        self._outlet.set_full(True)
+        self._writer.set_full(True)
 
     def resume_writing(self) -> None:
-        self._outlet.set_full(False)
+        self._writer.set_full(False)

@@ -1,4 +1,4 @@
-"""WriteScheduler in sending: how much of long answers is written in one turn of the loop, whoever they are for.
+"""Turns in sending: how much of long answers is written in one turn of the loop, whoever they are for.
 
 A kernel takes megabytes of a quick reader's answer at once, and two hundred readers are quick together: without turns
 everybody else would wait for all of them.

@@ -34,8 +34,8 @@ class CertificateApproval:
 
     name = "CertificateApproval"
 
-    def __init__(self, surroundings: PluginContext) -> None:
-        self._authorizer = surroundings.authorizer
+    def __init__(self, context: PluginContext) -> None:
+        self._authorizer = context.authorizer
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
         return (operation, group, resource, subresource) == ("UPDATE", GROUP, REQUESTS, "approval")
@@ -51,8 +51,8 @@ class CertificateSigning:
 
     name = "CertificateSigning"
 
-    def __init__(self, surroundings: PluginContext) -> None:
-        self._authorizer = surroundings.authorizer
+    def __init__(self, context: PluginContext) -> None:
+        self._authorizer = context.authorizer
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
         return (operation, group, resource, subresource) == ("UPDATE", GROUP, REQUESTS, "status")
@@ -72,8 +72,8 @@ class ClusterTrustBundleAttest:
 
     name = "ClusterTrustBundleAttest"
 
-    def __init__(self, surroundings: PluginContext) -> None:
-        self._authorizer = surroundings.authorizer
+    def __init__(self, context: PluginContext) -> None:
+        self._authorizer = context.authorizer
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
         return (group, resource, subresource) == (GROUP, "clustertrustbundles", "") and operation in (
@@ -95,7 +95,7 @@ class CertificateSubjectRestriction:
 
     name = "CertificateSubjectRestriction"
 
-    def __init__(self, surroundings: PluginContext) -> None:
+    def __init__(self, context: PluginContext) -> None:
         pass
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:

@@ -18,8 +18,8 @@ class PersistentVolumeClaimResize:
 
     name = "PersistentVolumeClaimResize"
 
-    def __init__(self, surroundings: PluginContext) -> None:
-        self._reader = surroundings.reader
+    def __init__(self, context: PluginContext) -> None:
+        self._reader = context.reader
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
         return (operation, group, resource, subresource) == ("UPDATE", "", "persistentvolumeclaims", "")

@@ -54,8 +54,8 @@ class ResourceClaimStatusAuthorization:
 
     name = "ResourceClaimStatusAuthorization"
 
-    def __init__(self, surroundings: PluginContext) -> None:
-        self._authorizer = surroundings.authorizer
+    def __init__(self, context: PluginContext) -> None:
+        self._authorizer = context.authorizer
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
         return (operation, group, resource, subresource) == ("UPDATE", "resource.k8s.io", "resourceclaims", "status")

@@ -18,7 +18,7 @@ class DefaultTolerationSeconds:
 
     name = "DefaultTolerationSeconds"
 
-    def __init__(self, surroundings: PluginContext) -> None:
+    def __init__(self, context: PluginContext) -> None:
         pass
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:

@@ -24,8 +24,8 @@ class LimitRanger:
 
     name = "LimitRanger"
 
-    def __init__(self, surroundings: PluginContext) -> None:
-        self._reader = surroundings.reader
+    def __init__(self, context: PluginContext) -> None:
+        self._reader = context.reader
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
         if group or operation not in ("CREATE", "UPDATE"):

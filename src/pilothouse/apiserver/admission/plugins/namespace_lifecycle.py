@@ -19,8 +19,8 @@ class NamespaceLifecycle:
 
     name = "NamespaceLifecycle"
 
-    def __init__(self, surroundings: PluginContext) -> None:
-        self._reader = surroundings.reader
+    def __init__(self, context: PluginContext) -> None:
+        self._reader = context.reader
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
         if operation == "DELETE":

@@ -47,9 +47,9 @@ class NodeRestriction:
 
     name = "NodeRestriction"
 
-    def __init__(self, surroundings: PluginContext) -> None:
-        self._reader = surroundings.reader
-        self._authorizer = surroundings.authorizer
+    def __init__(self, context: PluginContext) -> None:
+        self._reader = context.reader
+        self._authorizer = context.authorizer
         self._checks: dict[tuple[str, str], Check] = {
             ("", "pods"): self._pods,
             ("", "nodes"): self._nodes,

@@ -19,7 +19,7 @@ class StorageObjectInUseProtection:
 
     name = "StorageObjectInUseProtection"
 
-    def __init__(self, surroundings: PluginContext) -> None:
+    def __init__(self, context: PluginContext) -> None:
         pass
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:

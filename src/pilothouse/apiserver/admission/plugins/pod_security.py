@@ -45,8 +45,8 @@ class PodSecurity:
 
     name = "PodSecurity"
 
-    def __init__(self, surroundings: PluginContext) -> None:
-        self._reader = surroundings.reader
+    def __init__(self, context: PluginContext) -> None:
+        self._reader = context.reader
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
         if operation not in ("CREATE", "UPDATE"):

@@ -16,8 +16,8 @@ class PodTopologyLabels:
 
     name = "PodTopologyLabels"
 
-    def __init__(self, surroundings: PluginContext) -> None:
-        self._reader = surroundings.reader
+    def __init__(self, context: PluginContext) -> None:
+        self._reader = context.reader
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
         return operation == "CREATE" and (group, resource) == ("", "pods") and subresource in ("", "binding")

@@ -20,11 +20,11 @@ class Priority:
 
     name = "Priority"
 
-    def __init__(self, surroundings: PluginContext) -> None:
-        self._reader = surroundings.reader
+    def __init__(self, context: PluginContext) -> None:
+        self._reader = context.reader
         self._default: PriorityClass | None = None
         self._defaults: dict[str, PriorityClass] = {}
-        surroundings.reader.observe(PriorityClass, self._class_changed)
+        context.reader.observe(PriorityClass, self._class_changed)
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:
         if (group, resource, subresource) == ("", "pods", ""):

@@ -40,10 +40,10 @@ class ResourceQuotaPlugin:
 
     name = "ResourceQuota"
 
-    def __init__(self, surroundings: PluginContext) -> None:
-        self._reader = surroundings.reader
-        self._client = surroundings.client
-        self._clock = surroundings.clock
+    def __init__(self, context: PluginContext) -> None:
+        self._reader = context.reader
+        self._client = context.client
+        self._clock = context.clock
         # One at a time for each namespace: what is checked together must be charged together.
         self._locks: dict[str, asyncio.Lock] = {}
         self._under_way = InFlight()

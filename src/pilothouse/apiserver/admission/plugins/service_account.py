@@ -47,9 +47,9 @@ class ServiceAccountPlugin:
 
     name = "ServiceAccount"
 
-    def __init__(self, surroundings: PluginContext) -> None:
-        self._reader = surroundings.reader
-        self._chance = surroundings.chance
+    def __init__(self, context: PluginContext) -> None:
+        self._reader = context.reader
+        self._chance = context.chance
         # Pods of one template get one volume name: it has to be unique in its pod only, and they share their spec.
         self._completed: Memo[PodSpec, PodSpec] = Memo(self._running_as)
 

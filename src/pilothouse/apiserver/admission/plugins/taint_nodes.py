@@ -16,7 +16,7 @@ class TaintNodesByCondition:
 
     name = "TaintNodesByCondition"
 
-    def __init__(self, surroundings: PluginContext) -> None:
+    def __init__(self, context: PluginContext) -> None:
         pass
 
     def handles(self, operation: Operation, group: str, resource: str, subresource: str) -> bool:

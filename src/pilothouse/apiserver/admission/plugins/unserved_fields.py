@@ -21,9 +21,9 @@ class UnservedFields:
 
     name = "UnservedFields"
 
-    def __init__(self, surroundings: PluginContext) -> None:
+    def __init__(self, context: PluginContext) -> None:
         self._nodes = 0
-        surroundings.reader.observe(Node, self._count)
+        context.reader.observe(Node, self._count)
 
     def _count(self, before: Node | None, after: Node | None) -> None:
         self._nodes += (after is not None) - (before is not None)
